@@ -1,0 +1,227 @@
+"""The plan of one host: frozen dataclasses in which everything is resolved.
+
+Roles and templates get their slice of a `HostPlan` and nothing else. The one thing that cannot be
+known before a connection is the hardware; `schemas.plan.plan_host` takes it as an argument, so the
+same pure function makes the plan that is printed (from assumed hardware) and the one that is applied
+(from what the preflight saw).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+
+@dataclass(frozen=True)
+class Gpu:
+    """One graphics card as the host reports it. `vram_bytes` is the total, not what is free now."""
+
+    vendor: str  # nvidia, amd
+    name: str
+    vram_bytes: int
+    driver: str  # as reported, e.g. "550.163.01"; empty where the vendor has none
+    compute_capability: str  # e.g. "8.9"; empty for AMD
+
+
+@dataclass(frozen=True)
+class Hardware:
+    """What of a host decides about its plan."""
+
+    arch: str  # amd64, arm64 (Debian's names)
+    python: str  # version of the host's own python3, e.g. "3.11.2"; empty where it has none
+    memory_bytes: int
+    gpus: tuple[Gpu, ...]
+
+
+@dataclass(frozen=True)
+class Artifact:
+    """A file with a version, a digest and an ordered list of places to get it from (mirrors first)."""
+
+    name: str  # python, node, ollama, uv
+    version: str
+    sha256: str
+    size: int  # bytes; 0 where no source states it
+    urls: tuple[str, ...]
+
+    @property
+    def filename(self) -> str:
+        """The file's own name, as upstream publishes it."""
+        return self.urls[-1].rsplit("/", 1)[-1].replace("%2B", "+")
+
+
+@dataclass(frozen=True)
+class Package:
+    """A package of a registry (PyPI, npm), pinned by version and digest."""
+
+    name: str
+    version: str
+    integrity: str  # PyPI: hex sha256 of the wheel; npm: the registry's own "sha512-…"
+
+
+@dataclass(frozen=True)
+class Secret:
+    """A reference to a secret: never its value."""
+
+    kind: str  # env, file, command
+    target: str  # the variable's name, the path (absolute), the command line
+
+
+@dataclass(frozen=True)
+class Ssh:
+    """How to reach the host."""
+
+    address: str
+    port: int
+    user: str
+    key: str | None  # absolute path; None: the agent and the user's default keys
+    known_hosts: str | None  # absolute path; None: the user's own
+    sudo: bool
+
+
+@dataclass(frozen=True)
+class Source:
+    """Where Venom's source comes from."""
+
+    kind: str  # git (URL), repository (a local git repository), tree (a local directory, as it is)
+    location: str  # URL or absolute path
+    commit: str  # 40 hex digits; empty for a tree, which is identified by its content
+    release: str  # the pinned release whose expectations hold for it, e.g. "v1.9.0"
+
+
+@dataclass(frozen=True)
+class Requirements:
+    """Which Python packages the backend gets."""
+
+    tier: str  # the contract's name: api, web, ollama, vllm, onnx, onnx-cpu, academy, full, docker-minimal
+    extras: tuple[str, ...]  # further tiers on top, by name
+    files: tuple[str, ...]  # candidates in Venom's tree: tier first, then the extras' files
+    add: tuple[str, ...]  # requirements that start-up needs and the files forget, e.g. "pillow"
+
+
+@dataclass(frozen=True)
+class Python:
+    """The interpreter of the backend: the host's own where it is in range, else the pinned one."""
+
+    requires: str  # PEP 440 specifier, e.g. ">=3.12,<3.13"
+    version: str  # of the interpreter that is used, e.g. "3.12.14"
+    artifact: Artifact | None  # None: the host's own /usr/bin/python3
+
+    @property
+    def minor(self) -> str:
+        """Major and minor, e.g. "3.12": what wheels and locks depend on."""
+        return ".".join(self.version.split(".")[:2])
+
+
+@dataclass(frozen=True)
+class Node:
+    """The pinned Node.js, which carries its npm."""
+
+    version: str
+    artifact: Artifact
+
+
+@dataclass(frozen=True)
+class Ui:
+    """The Next.js UI: what is baked in at build, and what it is started with."""
+
+    port: int
+    build_env: Mapping[str, str]
+    run_env: Mapping[str, str]
+    fonts: tuple[Package, ...]  # npm packages that carry the fonts the build would fetch
+    font_families: Mapping[str, str]  # npm package name → family name the UI asks for
+
+
+@dataclass(frozen=True)
+class Backend:
+    """The FastAPI backend."""
+
+    port: int
+    process_env: Mapping[str, str]  # exported by the unit: the panel cannot change these
+    env_file: Mapping[str, str]  # managed by key in venom.env, which the panel edits too
+    secrets: Mapping[str, Secret]  # keys of venom.env whose values are never in a plan
+    ready_timeout: int  # seconds until /healthz must answer
+
+
+@dataclass(frozen=True)
+class VramTier:
+    """A VRAM tier with every value resolved (the contract's 0 and empty mean "the tier decides")."""
+
+    name: str
+    min_vram_bytes: int
+    context_length: int
+    num_parallel: int
+    max_queue: int
+    flash_attention: bool
+    kv_cache_type: str
+    keep_alive: str
+
+
+@dataclass(frozen=True)
+class Ollama:
+    """The Ollama server."""
+
+    version: str
+    artifact: Artifact
+    port: int
+    env: Mapping[str, str]  # complete environment of the server, OLLAMA_HOST included
+    min_driver: str  # of an NVIDIA card, e.g. "531"
+
+
+@dataclass(frozen=True)
+class MemoryNeed:
+    """What model and tier need together, in bytes (facts: "Will it fit")."""
+
+    weights: int
+    kv_cache: int
+    graph: int
+    reserve: int
+
+    @property
+    def total(self) -> int:
+        """Bytes of VRAM, or of main memory where there is no card."""
+        return self.weights + self.kv_cache + self.graph + self.reserve
+
+
+@dataclass(frozen=True)
+class Model:
+    """The Gemma 3 weights."""
+
+    name: str  # the plain name, e.g. "gemma3:4b"
+    digest: str  # hex sha256 of the manifest: the `digest` of GET /api/tags
+    size: int  # bytes of the model layer
+    pull_name: str  # what to pull: the plain name, or "host:port/library/gemma3:4b" of a LAN registry
+    insecure: bool  # the registry speaks plain http
+    need: MemoryNeed
+
+
+@dataclass(frozen=True)
+class Mirrors:
+    """Places of the operator's own; empty means upstream's."""
+
+    files: tuple[str, ...]  # base URLs that hold upstream files under HOST/PATH, as `wget -x` writes them
+    pypi: str  # index URL
+    npm: str  # registry URL
+    ollama: str  # host:port, or a URL
+
+
+@dataclass(frozen=True)
+class HostPlan:
+    """All that one host is to be."""
+
+    host: str
+    ssh: Ssh
+    arch: str
+    profile: str
+    services: tuple[str, ...]  # of backend, ui, ollama: what runs; anything else of ours must not
+    source: Source
+    requirements: Requirements
+    python: Python
+    uv: Package
+    node: Node
+    ui: Ui
+    backend: Backend
+    tier: VramTier | None  # None exactly where `ollama` is None
+    ollama: Ollama | None
+    model: Model | None
+    mirrors: Mirrors
+    ca_bundle: str | None  # absolute path on the controller
