@@ -1,0 +1,142 @@
+"""The lab's command line: `python -m lab`, or `script/lab`, which does the set-up first."""
+
+from __future__ import annotations
+
+import argparse
+import os
+import shlex
+import sys
+
+from lab import base, demo, preconditions, ssh, upstream_process
+from lab.hosts import Host, all_hosts
+from lab.state import LabError
+
+
+def main() -> int:
+    """Do what the arguments ask for; 1 for a failure, 3 where no host can be booted here."""
+    arguments = _parser().parse_args()
+    missing = preconditions.missing()
+    if missing:
+        print(preconditions.message(missing), file=sys.stderr)
+        return 3
+    try:
+        return int(arguments.do(arguments))
+    except LabError as error:
+        print(f"lab: {error}", file=sys.stderr)
+        return 1
+    except KeyboardInterrupt:
+        return 130
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(prog="script/lab", description=__doc__)
+    parser.set_defaults(do=lambda _: demo.run())
+    commands = parser.add_subparsers(title="commands (none: boot lab1 and make it serve Venom)")
+
+    up = commands.add_parser("up", help="create a fresh host and boot it")
+    up.add_argument("name", nargs="?", default="lab1")
+    up.add_argument("--debian", type=int, choices=sorted(base.SUITES), default=12)
+    up.add_argument("--keep", action="store_true", help="start it as it is, if there is one")
+    up.add_argument("--airgapped", action="store_true", help="it reaches the lab and nothing else")
+    up.add_argument("--sudo-user", metavar="NAME", help="one more login, who may sudo")
+    up.add_argument("--address", help="instead of the one that its name or the next number gives")
+    up.set_defaults(do=_up)
+
+    down = commands.add_parser("down", help="remove hosts with everything on them")
+    down.add_argument("names", nargs="*", metavar="name")
+    down.add_argument("--all", action="store_true", help="every host, and the lab's upstream")
+    down.set_defaults(do=_down)
+
+    commands.add_parser("list", help="show the hosts there are").set_defaults(do=_list)
+
+    for name, do, meaning in (
+        ("stop", _stop, "shut hosts down; their data stay"),
+        ("start", _start, "boot hosts that were shut down"),
+    ):
+        command = commands.add_parser(name, help=meaning)
+        command.add_argument("names", nargs="+", metavar="name")
+        command.set_defaults(do=do)
+
+    clone = commands.add_parser("clone", help="copy a stopped host to a new one and boot that")
+    clone.add_argument("source")
+    clone.add_argument("name")
+    clone.set_defaults(do=lambda given: _tell(Host.get(given.source).clone(given.name)))
+
+    run = commands.add_parser("run", help="run a command on a host: run NAME -- COMMAND")
+    run.add_argument("name")
+    run.add_argument("command", nargs=argparse.REMAINDER)
+    run.set_defaults(do=_run)
+
+    login = commands.add_parser("ssh", help="log in to a host")
+    login.add_argument("name")
+    login.set_defaults(do=lambda given: _exec(ssh.command(Host.get(given.name).address)))
+    return parser
+
+
+def _up(given: argparse.Namespace) -> int:
+    host = Host.create(
+        given.name,
+        given.debian,
+        fresh=not given.keep,
+        airgapped=given.airgapped,
+        sudo_user=given.sudo_user,
+        address=given.address,
+    )
+    _tell(host)
+    upstream_process.ensure()
+    return 0
+
+
+def _tell(host: Host) -> int:
+    print(f"{host.name}: Debian {host.debian}, up at {host.address}")
+    return 0
+
+
+def _down(given: argparse.Namespace) -> int:
+    if given.all == bool(given.names):
+        raise LabError("down: say which hosts, or --all")
+    for host in all_hosts() if given.all else [Host.get(name) for name in given.names]:
+        host.destroy()
+    if given.all:
+        upstream_process.stop()
+    return 0
+
+
+def _list(_: argparse.Namespace) -> int:
+    row = "{:<16} {:<7} {:<14} {:<5} {}".format
+    print(row("NAME", "DEBIAN", "ADDRESS", "STATE", "CREATED"))
+    for host in all_hosts():
+        state = "up" if host.up else "down"
+        print(row(host.name, host.debian, host.address, state, host.created))
+    return 0
+
+
+def _stop(given: argparse.Namespace) -> int:
+    for name in given.names:
+        Host.get(name).stop()
+    return 0
+
+
+def _start(given: argparse.Namespace) -> int:
+    for name in given.names:
+        Host.get(name).start()
+    return 0
+
+
+def _run(given: argparse.Namespace) -> int:
+    command = given.command[1:] if given.command[:1] == ["--"] else given.command
+    if not command:
+        raise LabError("run: a command is missing: script/lab run NAME -- COMMAND")
+    # Several words are an argument list; one word is a line for the host's shell.
+    line = shlex.join(command) if len(command) > 1 else command[0]
+    return _exec([*ssh.command(Host.get(given.name).address), line])
+
+
+def _exec(argv: list[str]) -> int:
+    """Become the ssh client, so that input, output and exit status are its own."""
+    sys.stdout.flush()
+    os.execvp(argv[0], argv)
+
+
+if __name__ == "__main__":
+    sys.exit(main())

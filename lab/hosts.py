@@ -1,0 +1,325 @@
+"""Disposable hosts: each a fresh Debian with a real systemd, a real sshd and its own address.
+
+A host is an overlay over a base tree, booted by systemd-nspawn on the lab's bridge. What is known
+of it lies in `STATE/hosts/NAME/host.json`: any process can find, enter, stop and destroy it.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import re
+import shlex
+import subprocess
+import time
+import uuid
+from collections.abc import Sequence
+from dataclasses import asdict, dataclass
+from datetime import UTC, datetime
+from pathlib import Path
+
+from lab import base, network, ssh
+from lab.processes import Background
+from lab.state import STATE, CommandFailed, LabError, locked, machine, tail, write_whole
+
+HOSTS = STATE / "hosts"
+
+# labN has the address N+10; every other name the next free one from 100 on.
+_NUMBERED = re.compile(r"lab([1-9][0-9]?)")
+_NAME = re.compile(r"[a-z][a-z0-9-]{0,30}")
+_BOOT_SECONDS = 60.0
+
+
+@dataclass(frozen=True)
+class Host:
+    """One disposable host. Everything in here is decided when it is created and never changes."""
+
+    name: str
+    debian: int
+    address: str
+    base: str  # the tree it lies over, absolute
+    airgapped: bool
+    sudo_user: str | None  # logs in by SSH like root, and may sudo without a password
+    created: str  # UTC, ISO 8601
+
+    # -- life ---------------------------------------------------------------------------------
+
+    @classmethod
+    def create(
+        cls,
+        name: str,
+        debian: int = 12,
+        *,
+        fresh: bool = True,
+        airgapped: bool = False,
+        sudo_user: str | None = None,
+        address: str | None = None,
+    ) -> Host:
+        """Create the host, boot it, wait for its SSH.
+
+        One of this name that exists already is destroyed first, or, where not `fresh`, started as
+        it is.
+        """
+        if not _NAME.fullmatch(name):
+            raise LabError(f"{name!r} is no name of a host: lower-case letters, digits and -")
+        if name in {host.name for host in all_hosts()}:
+            host = cls.get(name)
+            if not fresh:
+                host.start()
+                return host
+            host.destroy()
+        tree = base.ensure(debian, in_use=[Path(host.base) for host in all_hosts()])
+        with locked("hosts"):
+            host = cls(
+                name=name,
+                debian=debian,
+                address=address or _free_address(name),
+                base=str(tree),
+                airgapped=airgapped,
+                sudo_user=sudo_user,
+                created=datetime.now(UTC).isoformat(timespec="seconds"),
+            )
+            host._erase()  # what a creation that was cut short may have left
+            host._furnish()
+            host._remember()
+        host.start()
+        if sudo_user:
+            host._add_sudo_user(sudo_user)
+        return host
+
+    @classmethod
+    def get(cls, name: str) -> Host:
+        """The host of this name, up or down; `LabError` if there is none."""
+        try:
+            return cls(**json.loads((HOSTS / name / "host.json").read_text()))
+        except FileNotFoundError:
+            names = ", ".join(host.name for host in all_hosts()) or "none"
+            raise LabError(f"there is no lab host {name!r} (there are: {names})") from None
+
+    def start(self) -> None:
+        """Boot it, unless it is up, and wait for its SSH."""
+        network.ensure()
+        network.set_airgapped(self.address, self.airgapped)
+        with locked(f"host-{self.name}"):
+            if not self.up:
+                self._mount()
+                self._process.start(self._nspawn(), env=os.environ | _UNIFIED)
+        self.wait_ssh()
+
+    def stop(self, *, hard: bool = False) -> None:
+        """Shut it down in order, or cut its power if `hard`. What is on it stays."""
+        with locked(f"host-{self.name}"):
+            self._process.stop(hard=hard)
+            self._unmount()
+
+    def destroy(self) -> None:
+        """Remove it with everything on it."""
+        self.stop(hard=True)
+        self._erase()
+        if network.exists():
+            network.set_airgapped(self.address, False)
+
+    def clone(self, name: str) -> Host:
+        """A new host with a copy of everything on this one, booted. This one must be stopped.
+
+        What makes a host itself is its own: name, address, host key and machine id.
+        """
+        if self.up:
+            raise LabError(f"{self.name} is up: stop it before it is cloned")
+        if not _NAME.fullmatch(name) or name in {host.name for host in all_hosts()}:
+            raise LabError(f"{self.name} cannot be cloned to {name!r}: not a free name of a host")
+        with locked("hosts"):
+            twin = Host(**(asdict(self) | {"name": name, "address": _free_address(name)}))
+            twin._erase()
+            twin._folder.mkdir(parents=True)
+            machine(["cp", "-a", "--reflink=auto", self._folder / "upper", twin._folder / "upper"])
+            twin._furnish()
+            twin._remember()
+        twin.start()
+        return twin
+
+    @property
+    def up(self) -> bool:
+        """Whether its systemd-nspawn runs."""
+        return self._process.pid is not None
+
+    # -- use ----------------------------------------------------------------------------------
+
+    def run(
+        self,
+        command: str | Sequence[str],
+        *,
+        check: bool = True,
+        input: str | None = None,
+        user: str = "root",
+        timeout: float | None = None,
+    ) -> subprocess.CompletedProcess[str]:
+        """Run a command on the host over SSH: a line for its shell, or an argument list as it is.
+
+        `CommandFailed` if it fails, unless `check` is false; `LabError` after `timeout` seconds.
+        """
+        line = command if isinstance(command, str) else shlex.join(command)
+        try:
+            result = subprocess.run(
+                [*ssh.command(self.address, user), line],
+                input=input,
+                stdin=subprocess.DEVNULL if input is None else None,
+                capture_output=True,
+                text=True,
+                check=False,
+                timeout=timeout,
+            )
+        except subprocess.TimeoutExpired:
+            raise LabError(f"{self.name}: {line}: did not end within {timeout:g} s") from None
+        if check and result.returncode != 0:
+            raise CommandFailed(f"{self.name}: {line}", result)
+        return result
+
+    def put(self, content: Path | str | bytes, destination: str, *, mode: str = "0644") -> None:
+        """Write a file on the host and its folders: a copy of a path, or the content itself."""
+        data = content.read_bytes() if isinstance(content, Path) else content
+        data = data.encode() if isinstance(data, str) else data
+        line = f"install -D -m {mode} /dev/stdin {shlex.quote(destination)}"
+        argv = [*ssh.command(self.address), line]
+        result = subprocess.run(argv, input=data, capture_output=True, check=False)
+        if result.returncode != 0:
+            raise LabError(f"{self.name}: {line}: {result.stderr.decode(errors='replace').strip()}")
+
+    def read(self, path: str) -> str:
+        """The text of a file on the host."""
+        return self.run(["cat", path]).stdout
+
+    def wait_ssh(self, seconds: float = _BOOT_SECONDS) -> None:
+        """Return once the host lets us in; else `LabError` with its console's last lines."""
+        deadline = time.monotonic() + seconds
+        while True:
+            result = self.run("true", check=False, timeout=seconds)
+            if result.returncode == 0:
+                return
+            if not self.up:
+                raise LabError(f"{self.name} ended while booting\n{tail(self.console)}")
+            if time.monotonic() > deadline:
+                said = result.stderr.strip()
+                raise LabError(
+                    f"{self.name} let nobody in within {seconds:g} s: {said}\n{tail(self.console)}"
+                )
+            time.sleep(0.1)
+
+    @property
+    def console(self) -> Path:
+        """What the host printed while it booted."""
+        return self._folder / "console.log"
+
+    # -- inside -------------------------------------------------------------------------------
+
+    @property
+    def _folder(self) -> Path:
+        return HOSTS / self.name
+
+    @property
+    def _process(self) -> Background:
+        return Background(self._folder / "nspawn.json", self.console)
+
+    def _nspawn(self) -> list[str]:
+        return [
+            "systemd-nspawn",
+            f"--directory={self._folder / 'root'}",
+            "--boot",
+            f"--machine={self.name}",
+            # This machine may have no systemd of its own to register the host with.
+            "--register=no",
+            "--keep-unit",
+            "--settings=no",
+            "--link-journal=no",
+            "--timezone=off",
+            f"--network-bridge={network.BRIDGE}",
+            "--resolv-conf=off",
+            "--console=read-only",
+            # Both for containers inside the host only.
+            "--system-call-filter=bpf keyctl add_key",
+            "--capability=CAP_BPF,CAP_PERFMON",
+        ]
+
+    def _furnish(self) -> None:
+        """Write what makes the host itself into the layer over the base tree."""
+        etc = self._folder / "upper" / "etc"
+        gateway = "" if self.airgapped else f"Gateway={network.GATEWAY}\n"
+        prefix = network.SUBNET.prefixlen
+        files = {
+            "hostname": f"{self.name}\n",
+            "hosts": f"127.0.0.1 localhost\n::1 localhost\n127.0.1.1 {self.name}\n",
+            "machine-id": f"{uuid.uuid4().hex}\n",
+            "resolv.conf": Path("/etc/resolv.conf").read_text(),
+            "systemd/network/10-host0.network": (
+                "[Match]\nName=host0\n\n"
+                f"[Network]\nAddress={self.address}/{prefix}\n{gateway}LinkLocalAddressing=no\n"
+            ),
+        }
+        for path, text in files.items():
+            file = etc / path
+            file.parent.mkdir(parents=True, exist_ok=True)
+            file.write_text(text)
+        ssh.install(self.name, self.address, self._folder / "upper")
+
+    def _remember(self) -> None:
+        write_whole(self._folder / "host.json", json.dumps(asdict(self), indent=2) + "\n")
+
+    def _mount(self) -> None:
+        root = self._folder / "root"
+        for folder in ("root", "upper", "work"):
+            (self._folder / folder).mkdir(parents=True, exist_ok=True)
+        if os.path.ismount(root):
+            return
+        if not Path(self.base).is_dir():
+            raise LabError(f"{self.name}: its base tree {self.base} is gone: create the host anew")
+        layers = f"lowerdir={self.base},upperdir={self._folder}/upper,workdir={self._folder}/work"
+        machine(["mount", "-t", "overlay", "overlay", "-o", layers, root])
+
+    def _unmount(self) -> None:
+        root = self._folder / "root"
+        deadline = time.monotonic() + 10
+        # The kernel may hold the tree for a moment after the last process in it has ended.
+        while os.path.ismount(root):
+            try:
+                machine(["umount", root])
+            except CommandFailed:
+                if time.monotonic() > deadline:
+                    raise
+                time.sleep(0.1)
+
+    def _erase(self) -> None:
+        self._unmount()
+        if self._folder.exists():
+            machine(["rm", "-rf", "--one-file-system", self._folder])
+
+    def _add_sudo_user(self, user: str) -> None:
+        """Somebody who logs in with the lab's key, is not root, and may sudo without a password."""
+        script = f"""
+            set -e
+            DEBIAN_FRONTEND=noninteractive apt-get install -qq --no-install-recommends sudo
+            useradd --create-home --shell /bin/bash {user}
+            install -d -m 0700 -o {user} -g {user} /home/{user}/.ssh
+            install -m 0600 -o {user} -g {user} /root/.ssh/authorized_keys /home/{user}/.ssh/
+            echo '{user} ALL=(ALL) NOPASSWD: ALL' > /etc/sudoers.d/{user}
+        """
+        self.run(script)
+
+
+# The host gets a cgroup v2 tree, as a real one has, even where this machine has v1.
+_UNIFIED = {"SYSTEMD_NSPAWN_UNIFIED_HIERARCHY": "1"}
+
+
+def all_hosts() -> list[Host]:
+    """Every host there is, up or down, by name."""
+    return [Host.get(file.parent.name) for file in sorted(HOSTS.glob("*/host.json"))]
+
+
+def _free_address(name: str) -> str:
+    taken = {host.address for host in all_hosts()}
+    prefix = network.GATEWAY.rpartition(".")[0]
+    numbered = _NUMBERED.fullmatch(name)
+    numbers = [10 + int(numbered[1])] if numbered else range(110, 250)
+    for number in numbers:
+        if (address := f"{prefix}.{number}") not in taken:
+            return address
+    raise LabError(f"{name}: no free address (taken: {', '.join(sorted(taken))})")

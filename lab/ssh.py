@@ -1,0 +1,72 @@
+"""SSH in the lab: one key that opens every host, and one known_hosts with a stable key a name.
+
+A host that is created anew keeps the host key of its name: strict checking never trips over it.
+"""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from lab.state import STATE, locked, machine, write_whole
+
+FOLDER = STATE / "ssh"
+KEY = FOLDER / "id_ed25519"
+KNOWN_HOSTS = FOLDER / "known_hosts"
+
+
+def command(address: str, user: str = "root") -> list[str]:
+    """The ssh command line for a host, to which what is to run there is added."""
+    options = {
+        "IdentityFile": str(KEY),
+        "IdentitiesOnly": "yes",
+        "UserKnownHostsFile": str(KNOWN_HOSTS),
+        "StrictHostKeyChecking": "yes",
+        "BatchMode": "yes",
+        "ConnectTimeout": "3",
+        "LogLevel": "ERROR",
+    }
+    # No configuration of the person at the keyboard: the lab must behave the same for everybody.
+    line = ["ssh", "-F", "none"]
+    for key, value in options.items():
+        line += ["-o", f"{key}={value}"]
+    return [*line, f"{user}@{address}"]
+
+
+def install(name: str, address: str, tree: Path) -> None:
+    """Put the name's host key and our own key into a host's tree; note the host as known."""
+    _generate(KEY, "venom-lab")
+    host_key = FOLDER / "hosts" / name / "ssh_host_ed25519_key"
+    _generate(host_key, name)
+    _copy(host_key, tree / "etc/ssh/ssh_host_ed25519_key", 0o600)
+    _copy(_public(host_key), tree / "etc/ssh/ssh_host_ed25519_key.pub", 0o644)
+    (tree / "root/.ssh").mkdir(parents=True, exist_ok=True)
+    # A folder in the upper layer decides the mode of the merged one.
+    (tree / "root").chmod(0o700)
+    (tree / "root/.ssh").chmod(0o700)
+    _copy(_public(KEY), tree / "root/.ssh/authorized_keys", 0o600)
+    _know(address, _public(host_key).read_text())
+
+
+def _generate(key: Path, comment: str) -> None:
+    with locked("ssh"):
+        if not key.exists():
+            key.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
+            machine(["ssh-keygen", "-q", "-t", "ed25519", "-N", "", "-C", comment, "-f", key])
+
+
+def _public(key: Path) -> Path:
+    return key.with_name(f"{key.name}.pub")
+
+
+def _copy(source: Path, target: Path, mode: int) -> None:
+    target.parent.mkdir(parents=True, exist_ok=True)
+    target.write_bytes(source.read_bytes())
+    target.chmod(mode)
+
+
+def _know(address: str, public_key: str) -> None:
+    kind, key = public_key.split()[:2]
+    with locked("ssh"):
+        known = KNOWN_HOSTS.read_text().splitlines() if KNOWN_HOSTS.exists() else []
+        others = [line for line in known if line.split()[0] != address]
+        write_whole(KNOWN_HOSTS, "\n".join([*others, f"{address} {kind} {key}"]) + "\n")
