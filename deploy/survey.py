@@ -1,0 +1,163 @@
+"""The survey: everything that a run must know of a host before it changes anything there."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from schemas.inventory import DeclaredHost
+from schemas.plan import plan_host, to_dict
+
+from roles.backend import deploy as backend
+from roles.backend.lock import Lock, lock_for
+from roles.backend.uv import wheel
+from roles.base import deploy as base
+from roles.common import paths
+from roles.common.archive import Archive
+from roles.common.jobs import Job
+from roles.common.look import Seen, look
+from roles.common.refusal import Finding, RefusedError
+from roles.common.release import Release
+from roles.common.resources import Enabled, EnvFile, Packages, Resource, User
+from roles.common.secrets import reveal
+from roles.common.services import Service
+from roles.ollama import deploy as ollama
+from roles.preflight.checks import Coming
+from roles.preflight.deploy import check, probe
+from roles.receipt import deploy as receipt
+from roles.release import deploy as release_role
+from roles.source.archive import pack
+from roles.ui import deploy as ui
+from roles.weights import deploy as weights
+from schemas.model import HostPlan
+from schemas.problem import PlanError
+
+
+@dataclass(frozen=True)
+class Survey:
+    """One host: what it is to be, from which parts, and what was seen of it."""
+
+    plan: HostPlan
+    archive: Archive
+    lock: Lock
+    wheel: Path
+    release: Release
+    settings: Mapping[str, str]  # keys of the backend's environment file, secrets among them
+    backend_job: Job
+    ui_job: Job
+    ollama_job: Job | None
+    weights_job: Job | None
+    backend: Service
+    ui: Service
+    ollama: Service | None
+    gpu: bool
+    seen: Seen
+
+    @property
+    def launchers(self) -> dict[str, str]:
+        """The scripts of the release that its units start."""
+        return {"backend": backend.launcher(self.release), "ui-server": ui.launcher(self.release)}
+
+    @property
+    def applied(self) -> dict[str, Any]:
+        """What the receipt says was applied: no secret, and nothing that differs between two runs."""
+        return {
+            "plan": to_dict(self.plan),
+            "release": self.release.key,
+            "fingerprints": {it.unit: it.fingerprint for it in self.services},
+        }
+
+    @property
+    def services(self) -> list[Service]:
+        """What must run."""
+        return [it for it in (self.ollama, self.backend, self.ui) if it is not None]
+
+    @property
+    def proven(self) -> bool:
+        """Whether all of this was applied and proven before, and still runs."""
+        return receipt.current(self.applied, self.seen) and all(
+            service.runs(self.seen) for service in self.services
+        )
+
+
+def survey(declared: DeclaredHost) -> Survey:
+    """Plan the current host, look at it once, and refuse what cannot work.
+
+    Raises RefusedError with everything that is wrong, before the first change.
+    """
+    facts = probe()
+    try:
+        plan = plan_host(declared, facts.hardware)
+    except PlanError as error:
+        raise RefusedError(
+            [Finding(f"{it.path}: {it.allowed}", it.found, it.hint) for it in error.problems]
+        ) from error
+    archive = pack(plan.source)
+    lock = lock_for(plan, archive)
+    release = Release.of(plan, archive.key, lock.sha256)
+    settings = {**plan.backend.env_file, **reveal(plan.backend.secrets)}
+
+    backend_job = backend.environment_job(plan, release, lock)
+    ui_job = ui.build_job(plan, release)
+    ollama_job = ollama.install_job(plan.ollama) if plan.ollama else None
+    weights_job = weights.pull_job(plan.model, plan.ollama.port) if plan.model and plan.ollama else None
+    running = {
+        "backend": backend.service(plan, release, settings),
+        "ui": ui.service(plan, release),
+        "ollama": ollama.service(plan.ollama, plan.tier) if plan.ollama and plan.tier else None,
+    }
+    declarations = [
+        *base.resources(plan),
+        *backend.resources(plan, settings, ()),
+        *ui.resources(plan),
+        *ollama.resources(plan),
+        *release_role.resources(release),
+    ]
+    jobs = [job for job in (backend_job, ui_job, ollama_job, weights_job) if job]
+    seen = _look(declarations, jobs, release)
+    coming = Coming.of(
+        plan,
+        release,
+        seen,
+        weights_there=weights_job is None or weights_job.done(seen),
+        ollama=ollama_job.makes if ollama_job else "",
+    )
+    check(plan, facts, coming)
+    return Survey(
+        plan=plan,
+        archive=archive,
+        lock=lock,
+        wheel=wheel(plan),
+        release=release,
+        settings=settings,
+        backend_job=backend_job,
+        ui_job=ui_job,
+        ollama_job=ollama_job,
+        weights_job=weights_job,
+        backend=running["backend"],  # type: ignore[arg-type]
+        ui=running["ui"],  # type: ignore[arg-type]
+        ollama=running["ollama"],
+        gpu=bool(facts.hardware.gpus),
+        seen=seen,
+    )
+
+
+def _look(declared: list[Resource], jobs: list[Job], release: Release) -> Seen:
+    return look(
+        paths=[
+            *(path for it in declared if (path := getattr(it, "path", ""))),
+            *(job.makes for job in jobs),
+            *(release.path, release.source_path, release.venv_path, release.ui_path),
+            *(release.node_path, paths.OPT, paths.CA_CERTIFICATES),
+        ],
+        env_files=[it.path for it in declared if isinstance(it, EnvFile)],
+        units=[
+            *(it.unit for it in declared if isinstance(it, Enabled)),
+            *(backend.UNIT, ui.UNIT, ollama.UNIT),
+        ],
+        users=[it.name for it in declared if isinstance(it, User)],
+        packages=[name for it in declared if isinstance(it, Packages) for name in it.names],
+        receipt=paths.RECEIPT,
+    )

@@ -1,0 +1,1 @@
+"""How each concern of a host becomes what its plan says, and is proven."""

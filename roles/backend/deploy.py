@@ -1,0 +1,172 @@
+"""The FastAPI backend: its environment as a job of its own, its settings by key, its unit."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+
+from pyinfra.api.command import FileUploadCommand
+from pyinfra.api.deploy import deploy
+from pyinfra.api.operation import operation
+from pyinfra.context import host
+
+from roles.backend.lock import Lock
+from roles.common import jobs, paths, remote, services
+from roles.common.env import settings_digest
+from roles.common.fetch import archive_path, fetch_line
+from roles.common.jobs import Job
+from roles.common.look import Seen
+from roles.common.operations import Commands, converge, tell
+from roles.common.release import Release
+from roles.common.resources import Enabled, EnvFile, File, Link, Resource
+from roles.common.services import Service
+from roles.common.templates import render
+from schemas.model import HostPlan
+
+UNIT = "venom-backend.service"
+
+
+def environment_job(plan: HostPlan, release: Release, lock: Lock) -> Job:
+    """Makes interpreter and virtual environment, and proves them by importing the application."""
+    artifact = plan.python.artifact
+    script = render(
+        __file__,
+        "environment.sh.j2",
+        artifact=artifact,
+        archive=archive_path(artifact) if artifact else "",
+        fetch=fetch_line(artifact) if artifact else "",
+        python=release.python_path,
+        python_home=str(Path(release.python_path).parents[1]),
+        venv=release.venv_path,
+        source=release.source_path,
+        lock=_lock_path(release),
+        packages=_count(lock),
+        uv=_uv_path(plan),
+        uv_version=plan.uv.version,
+        index=plan.mirrors.pypi,
+        process_env=dict(plan.backend.process_env),
+    )
+    return Job(
+        name="backend",
+        title="Backend packages",
+        key=release.backend_key,
+        makes=release.proof_path,
+        script=script,
+    )
+
+
+def service(plan: HostPlan, release: Release, settings: Mapping[str, str]) -> Service:
+    """The backend as a running service, and the fingerprint of all that it depends on."""
+    unit = services.fingerprint({"unit": _unit_text(plan, settings, "")})
+    return Service(
+        unit=UNIT,
+        title="Backend",
+        fingerprint=f"{unit}.{release.backend_key}.{settings_digest(settings)}",
+        url=f"http://127.0.0.1:{plan.backend.port}/healthz",
+        ready_timeout=plan.backend.ready_timeout,
+    )
+
+
+def resources(plan: HostPlan, settings: Mapping[str, str], managed_before: Sequence[str]) -> list[Resource]:
+    """What the backend has on the host besides its release.
+
+    `settings` are the managed keys of its environment file, revealed secrets among them. Of the keys
+    that the last run managed, those that are not among them now are taken out of the file; everything
+    else in it is left alone.
+    """
+    unit = services.fingerprint({"unit": _unit_text(plan, settings, "")})
+    gone = tuple(sorted(set(managed_before) - set(settings)))
+    return [
+        EnvFile(paths.ENV_FILE, settings, gone, owner="venom"),
+        Link(f"{paths.STATE}/config", f"{paths.CURRENT}/source/config"),
+        File(f"{paths.UNITS}/{UNIT}", _unit_text(plan, settings, unit)),
+        Enabled(UNIT),
+    ]
+
+
+def launcher(release: Release) -> str:
+    """The script that the unit starts: it names the release's parts, so a switch needs no other unit.
+
+    It is read at start; the running process keeps its own parts, whatever `current` points to later.
+    """
+    return render(
+        __file__,
+        "launch.sh.j2",
+        key=release.backend_key,
+        venv=release.venv_path,
+        source=release.source_path,
+    )
+
+
+def _unit_text(plan: HostPlan, settings: Mapping[str, str], fingerprint: str) -> str:
+    ollama = [f"{paths.OLLAMAS}/current/bin"] if plan.ollama else []
+    path = [f"{paths.CURRENT}/venv/bin", *ollama, "/usr/local/bin", "/usr/bin", "/bin"]
+    return render(
+        __file__,
+        "venom-backend.service.j2",
+        current=paths.CURRENT,
+        state=paths.STATE,
+        fingerprint=fingerprint,
+        environment={
+            **plan.backend.process_env,
+            "VENOM_PORT": str(plan.backend.port),
+            # Names only: what the launcher takes the digest of.
+            "VENOM_SETTINGS": "|".join(sorted(settings)),
+            "HOME": paths.STATE,
+            "PATH": ":".join(path),
+            # Relative to the working directory by default, but the prompts come with the source.
+            "PROMPTS_DIR": f"{paths.CURRENT}/source/data/prompts",
+        },
+    )
+
+
+def _uv_path(plan: HostPlan) -> str:
+    return f"{paths.TOOLS}/uv-{plan.uv.version}"
+
+
+def _lock_path(release: Release) -> str:
+    return f"{paths.VENVS}/{release.venv}.lock"
+
+
+def _count(lock: Lock) -> int:
+    return sum(1 for line in lock.text.splitlines() if line[:1].isalnum())
+
+
+@deploy("Backend packages")
+def environment(plan: HostPlan, release: Release, lock: Lock, wheel: Path, job: Job, seen: Seen) -> None:
+    """Start the job that makes the backend's environment; `finish` it before the release is made."""
+    delivered(name="uv and lock", plan=plan, release=release, lock=lock, wheel=wheel, job=job, seen=seen)
+    jobs.start(name="start", job=job, seen=seen)
+
+
+@operation()
+def delivered(plan: HostPlan, release: Release, lock: Lock, wheel: Path, job: Job, seen: Seen) -> Commands:
+    """
+    Bring the lock, and the uv that installs it, to the host.
+
+    + plan: which uv
+    + release: whose environment it is
+    + lock: the packages with their hashes
+    + wheel: uv, on the controller
+    + job: what needs them
+    + seen: what the host has
+    """
+    if job.done(seen) or seen.there(release.venv_path):
+        host.noop("the environment is there")
+        return
+    if lock.fresh:
+        yield tell(f"resolved anew: keep {lock.path} (commit it, and review it as text)")
+    yield remote.shell("put.sh", _lock_path(release), "root", "0644", stdin=lock.text)
+    if not seen.there(_uv_path(plan)):
+        upload = f"{paths.CACHE}/{wheel.name}"
+        yield FileUploadCommand(str(wheel), upload)
+        yield remote.shell("unpack_wheel.sh", upload, plan.uv.integrity, _uv_path(plan))
+
+
+@deploy("Backend")
+def backend(plan: HostPlan, running: Service, settings: Mapping[str, str], seen: Seen) -> None:
+    """Give the backend its settings and its unit, and start it with them."""
+    managed_before = seen.receipt.get("managed_environment", [])
+    declared = resources(plan, settings, managed_before)
+    converge(name="settings and unit", resources=declared, seen=seen)
+    services.start(name="start", service=running, seen=seen)

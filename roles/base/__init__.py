@@ -1,0 +1,1 @@
+"""The ground under everything else: Debian packages, certificates, users, directories, the target."""

@@ -1,0 +1,78 @@
+"""The ground under everything else: Debian packages, certificates, users, directories, the target."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from pyinfra.api.command import StringCommand
+from pyinfra.api.deploy import deploy
+from pyinfra.api.operation import operation
+from pyinfra.context import host
+
+from roles.common import paths
+from roles.common.look import Seen
+from roles.common.operations import Commands, converge
+from roles.common.resources import Directory, File, Packages, Resource, User
+from roles.common.templates import render
+from schemas.model import HostPlan
+
+# python3 and the unpackers are for the provisioner itself; git, because Venom's import needs the
+# binary (facts: GitPython).
+PACKAGES = Packages(("ca-certificates", "curl", "git", "python3", "xz-utils", "zstd"))
+
+
+def resources(plan: HostPlan) -> list[Resource]:
+    """What every host has, whatever its profile."""
+    return [
+        PACKAGES,
+        *_certificates(plan),
+        User("venom", paths.STATE),
+        User("venom-build", paths.BUILD),
+        Directory(paths.OPT),
+        *(
+            Directory(path)
+            for path in (
+                *(paths.SOURCES, paths.VENVS, paths.UIS, paths.PYTHONS),
+                *(paths.NODES, paths.TOOLS, paths.RELEASES),
+            )
+        ),
+        Directory(paths.JOBS, mode="0700"),
+        Directory(paths.ETC),
+        Directory(paths.STATE, owner="venom", mode="0700"),
+        Directory(paths.ENV_HISTORY, owner="venom", mode="0700"),
+        Directory(paths.CACHE),
+        Directory(paths.BUILD, owner="venom-build", mode="0755"),
+        File(f"{paths.UNITS}/venom.target", render(__file__, "venom.target.j2")),
+    ]
+
+
+def _certificates(plan: HostPlan) -> list[Resource]:
+    if plan.ca_bundle is None:
+        return []
+    text = Path(plan.ca_bundle).read_text(encoding="utf-8")
+    return [
+        Directory(str(Path(paths.OPERATOR_CA).parent)),
+        File(paths.OPERATOR_CA, text if text.endswith("\n") else f"{text}\n"),
+    ]
+
+
+@deploy("Base")
+def base(plan: HostPlan, seen: Seen) -> None:
+    """Make the host ready for all other roles."""
+    converge(name="packages, users, directories", resources=resources(plan), seen=seen)
+    trusted(name="certificates", plan=plan, seen=seen)
+
+
+@operation()
+def trusted(plan: HostPlan, seen: Seen) -> Commands:
+    """
+    Let the host's certificate bundle follow the operator's.
+
+    + plan: whether there is a bundle of the operator's
+    + seen: what the host has
+    """
+    different = [r for r in _certificates(plan) if r.differs(seen)]
+    if not different and seen.there(paths.CA_CERTIFICATES):
+        host.noop("the certificate bundle is as declared")
+        return
+    yield StringCommand("update-ca-certificates", ">/dev/null", "2>&1")

@@ -1,0 +1,116 @@
+"""Long work on a host: transient units that run side by side and outlive a lost connection.
+
+A job makes one path. While it runs, the run may do other things, die, or be started again: the unit
+goes on, and the next run with the same plan waits for it instead of beginning anew.
+"""
+
+from __future__ import annotations
+
+import time
+from dataclasses import dataclass
+from typing import Any
+
+from pyinfra.api.command import FunctionCommand, QuoteString, StringCommand
+from pyinfra.api.operation import operation
+from pyinfra.context import host
+
+from roles.common import remote
+from roles.common.look import Seen
+from roles.common.operations import Commands, fail
+
+POLL_SECONDS = 1.0
+TELL_SECONDS = 15.0
+LOST_SECONDS = 120.0
+
+
+@dataclass(frozen=True)
+class Job:
+    """Work that makes the path `makes`; `key` names all of its inputs."""
+
+    name: str
+    title: str
+    key: str
+    makes: str
+    script: str
+    digest: str = ""  # of the file that it makes, where that is a file
+
+    @property
+    def unit(self) -> str:
+        """The transient unit that it runs as."""
+        return f"venom-job-{self.name}.service"
+
+    def done(self, seen: Seen) -> bool:
+        """Whether the host has the result already."""
+        return seen.there(self.makes, self.digest)
+
+
+@operation()
+def start(job: Job, seen: Seen) -> Commands:
+    """
+    Start the job on the host, unless its result is there or it runs already.
+
+    + job: what to run
+    + seen: what the host has
+    """
+    if job.done(seen):
+        host.noop(f"{job.makes} is there")
+        return
+    yield remote.shell("start_job.sh", job.name, job.key, stdin=f"{remote.script('job.sh')}\n{job.script}")
+
+
+@operation()
+def finish(job: Job, seen: Seen) -> Commands:
+    """
+    Wait until the job has made its result, and tell how far it is.
+
+    + job: what was started
+    + seen: what the host had before
+    """
+    if job.done(seen):
+        host.noop(f"{job.makes} is there")
+        return
+    yield FunctionCommand(_wait, (job,), {})
+
+
+def _wait(state: Any, host: Any, job: Job) -> bool:
+    told, told_at, heard_at = "", 0.0, time.monotonic()
+    while True:
+        answer = remote.ask(remote.shell("watch_job.sh", job.name, job.makes), timeout=30)
+        now = time.monotonic()
+        if not answer.ok:
+            if now - heard_at > LOST_SECONDS:
+                return fail(
+                    state,
+                    host,
+                    f"{job.title}: the host has not answered for {LOST_SECONDS:.0f} s\n"
+                    f"found     {answer.stderr}\n"
+                    "do        run again: the work goes on there and is taken up",
+                )
+            time.sleep(POLL_SECONDS)
+            continue
+        heard_at = now
+        status = dict(line.partition("=")[::2] for line in answer.stdout.splitlines())
+        if status["state"] not in {"active", "activating", "deactivating"}:
+            made = status["state"] != "failed" and status.get("made") == "yes"
+            return made or fail(state, host, _failure(job))
+        step = status.get("step", "")
+        if step != told or now - told_at > TELL_SECONDS:
+            host.log(f"{job.title}: {step}{_progress(status)}")
+            told, told_at = step, now
+        time.sleep(POLL_SECONDS)
+
+
+def _progress(status: dict[str, str]) -> str:
+    have, want = int(status.get("have", 0)), int(status.get("want", 0))
+    if not have:
+        return ""
+    of = f" of {want / 1e6:.0f} MB, {100 * have / want:.0f} %" if want else " MB"
+    return f" ({have / 1e6:.0f}{of})"
+
+
+def _failure(job: Job) -> str:
+    command = StringCommand(
+        "journalctl", "--quiet", "--output=cat", "--lines=25", "--unit", QuoteString(job.unit)
+    )
+    log = remote.ask(command).stdout.strip()
+    return f"{job.title} failed; what it made is not in place. Its last lines:\n{log}"

@@ -1,0 +1,80 @@
+"""Looking at a host: the state of everything that is managed, in one round trip.
+
+All decisions of a run follow from one look at its start, so a host that is already so costs one
+look and nothing else, and a run that was cut off is continued from what is really there.
+"""
+
+from __future__ import annotations
+
+import json
+import secrets
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+from roles.common import remote
+from roles.common.refusal import refuse
+
+
+@dataclass(frozen=True)
+class Seen:
+    """What a host answered. A path, user, package or unit that is not there has no entry."""
+
+    paths: Mapping[str, Mapping[str, str]] = field(default_factory=dict)
+    env_files: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)
+    units: Mapping[str, Mapping[str, str]] = field(default_factory=dict)
+    users: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)
+    groups: frozenset[str] = frozenset()
+    packages: frozenset[str] = frozenset()
+    receipt: Mapping[str, Any] = field(default_factory=dict)
+    nonce: str = ""
+
+    def there(self, path: str, sha256: str = "") -> bool:
+        """Whether `path` is there, and with that digest if one is given."""
+        have = self.paths.get(path)
+        return have is not None and (not sha256 or have.get("sha256") == sha256)
+
+
+def look(
+    *,
+    paths: Iterable[str],
+    env_files: Iterable[str],
+    units: Iterable[str],
+    users: Iterable[str],
+    packages: Iterable[str],
+    receipt: str,
+) -> Seen:
+    """Ask the current host about all of this at once.
+
+    A host without python3 has nothing of ours yet: it is seen as empty. The values in an environment
+    file come back as digests with a nonce of this run, so neither log nor fact ever holds a secret.
+    """
+    request = {
+        "paths": sorted(set(paths)),
+        "env_files": sorted(set(env_files)),
+        "units": sorted(set(units)),
+        "users": sorted(set(users)),
+        "packages": sorted(set(packages)),
+        "receipt": receipt,
+        "nonce": secrets.token_hex(16),
+    }
+    answer = remote.ask(remote.python("look.py", json.dumps(request)))
+    if not answer.ok:
+        if "python3" in answer.stderr and "not found" in answer.stderr:
+            return Seen(nonce=request["nonce"])  # type: ignore[arg-type]
+        raise refuse(
+            "the host can be looked at by root (python3 answers)",
+            answer.stderr.strip() or "no answer",
+            "check the SSH user's sudo rights and the host's python3",
+        )
+    seen = json.loads(answer.stdout)
+    return Seen(
+        paths=seen["paths"],
+        env_files=seen["env_files"],
+        units=seen["units"],
+        users=seen["users"],
+        groups=frozenset(seen["groups"]),
+        packages=frozenset(seen["packages"]),
+        receipt=seen["receipt"],
+        nonce=str(request["nonce"]),
+    )

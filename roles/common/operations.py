@@ -1,0 +1,139 @@
+"""Operations that make a host so: declared resources, long jobs, services, and a host that is refused.
+
+Whether something differs was decided by the one look at the start of the run; an operation for what
+is so already yields nothing and costs no round trip.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Generator, Iterator, Sequence
+from contextlib import contextmanager
+from typing import Any
+
+from pyinfra import logger
+from pyinfra.api.command import FunctionCommand, QuoteString, StringCommand
+from pyinfra.api.operation import operation
+from pyinfra.context import host
+from pyinfra.operations import apt, server
+
+from roles.common import remote
+from roles.common.env import quoted
+from roles.common.look import Seen
+from roles.common.paths import UNITS
+from roles.common.refusal import RefusedError
+from roles.common.resources import (
+    Absent,
+    Directory,
+    Enabled,
+    EnvFile,
+    File,
+    Link,
+    Packages,
+    Resource,
+    User,
+)
+
+Commands = Generator[Any, None, None]
+
+
+@operation()
+def converge(resources: Sequence[Resource], seen: Seen) -> Commands:
+    """
+    Make every resource what it is declared to be, in the order of the declaration.
+
+    + resources: what the host is to have
+    + seen: what it has
+    """
+    different = [resource for resource in resources if resource.differs(seen)]
+    if not different:
+        host.noop(f"{len(resources)} things are as declared")
+        return
+    for resource in different:
+        yield tell(f"{resource}: {resource.differs(seen)}")
+        yield from _mend(resource)
+    if any(getattr(resource, "path", "").startswith(UNITS) for resource in different):
+        yield StringCommand("systemctl", "daemon-reload")
+
+
+def _mend(resource: Resource) -> Commands:
+    match resource:
+        case Packages():
+            yield from apt.packages._inner(
+                packages=list(resource.names), update=True, cache_time=3600, no_recommends=True
+            )
+        case User():
+            yield from server.user._inner(
+                user=resource.name,
+                home=resource.home,
+                shell="/usr/sbin/nologin",
+                system=True,
+                ensure_home=False,
+            )
+            for group in resource.groups:
+                yield StringCommand(
+                    f"if getent group {group} >/dev/null; then",
+                    f"usermod --append --groups {group} {resource.name}; fi",
+                )
+        case Directory():
+            yield StringCommand(
+                *("install", "-d", "-m", resource.mode, "-o", resource.owner),
+                *("-g", resource.owner, QuoteString(resource.path)),
+            )
+        case File():
+            yield remote.shell("put.sh", resource.path, resource.owner, resource.mode, stdin=resource.content)
+        case Link():
+            yield remote.shell("link.sh", resource.path, resource.target)
+        case Absent():
+            yield StringCommand("rm", "-rf", QuoteString(resource.path))
+        case EnvFile():
+            request = {
+                "path": resource.path,
+                "values": {key: quoted(value) for key, value in resource.values.items()},
+                "absent": list(resource.absent),
+                "owner": resource.owner,
+            }
+            yield remote.python("set_env.py", json.dumps(request))
+        case Enabled():
+            yield StringCommand("systemctl", "enable", "--quiet", resource.unit)
+
+
+def tell(text: str) -> FunctionCommand:
+    """A command that only says what is being done on this host."""
+    return FunctionCommand(_tell, (text,), {})
+
+
+def _tell(state: Any, host: Any, text: str) -> bool:
+    host.log(text)
+    return True
+
+
+@operation(is_idempotent=False)
+def refused(findings: Sequence[object]) -> Commands:
+    """
+    End this host's part of the run with everything that is wrong with it; other hosts go on.
+
+    + findings: what is wrong, as text
+    """
+    yield FunctionCommand(fail, tuple(str(finding) for finding in findings), {})
+
+
+def fail(state: Any, host: Any, *texts: str) -> bool:
+    """Print why this host ends here, one block a reason, and end it."""
+    for text in texts:
+        logger.error("")
+        for line in text.splitlines():
+            host.log_styled(line, fg="red", log_func=logger.error)
+    return False
+
+
+@contextmanager
+def refusal_ends_this_host() -> Iterator[None]:
+    """Turn a refusal into an operation that fails on this host, so that the others go on.
+
+    An exception in pyinfra's prepare phase would end the run for all of them.
+    """
+    try:
+        yield
+    except RefusedError as refusal:
+        refused(name="Refused", findings=refusal.findings)

@@ -1,0 +1,31 @@
+"""Where things lie on a host: one place for every path that more than one file names."""
+
+OPT = "/opt/venom"
+SOURCES = f"{OPT}/sources"
+VENVS = f"{OPT}/venvs"
+UIS = f"{OPT}/uis"
+PYTHONS = f"{OPT}/python"
+NODES = f"{OPT}/node"
+TOOLS = f"{OPT}/tools"
+RELEASES = f"{OPT}/releases"
+CURRENT = f"{OPT}/current"
+JOBS = f"{OPT}/jobs"
+OLLAMAS = "/opt/ollama"
+
+ETC = "/etc/venom"
+RECEIPT = f"{ETC}/receipt.json"
+UNITS = "/etc/systemd/system"
+
+STATE = "/var/lib/venom"
+ENV_FILE = f"{STATE}/venom.env"
+ENV_HISTORY = f"{STATE}/env-history"
+OLLAMA_STATE = "/var/lib/ollama"
+MODELS = f"{OLLAMA_STATE}/models"
+
+# Downloads and build trees: may be deleted at any time.
+CACHE = "/var/cache/venom"
+BUILD = "/var/cache/venom-build"
+
+# Debian's bundle, which update-ca-certificates makes of the distribution's roots and the operator's.
+CA_CERTIFICATES = "/etc/ssl/certs/ca-certificates.crt"
+OPERATOR_CA = "/usr/local/share/ca-certificates/venom-operator.crt"

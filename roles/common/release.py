@@ -1,0 +1,102 @@
+"""A release on a host: which parts it consists of, and where each lies, keyed by its inputs.
+
+Source, virtual environment and built UI lie side by side in stores of their own; a release is a small
+directory of links to them. So a change of one part rebuilds that part and no other, a switch is one
+rename, and going back needs nothing but the link.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+from roles.common import paths
+from roles.common.services import fingerprint
+from schemas.model import HostPlan
+
+
+@dataclass(frozen=True)
+class Release:
+    """The keys of a release's parts. Equal inputs give equal keys on every host."""
+
+    source: str
+    venv: str
+    ui: str
+    node: str
+    python: str  # of the interpreter; empty: the host's own
+
+    @classmethod
+    def of(cls, plan: HostPlan, source: str, lock: str) -> Release:
+        """The release that `plan` asks for, from the digests of its source archive and its lock."""
+        artifact = plan.python.artifact
+        interpreter = f"{plan.python.version}-{artifact.sha256[:8] if artifact else 'host'}"
+        node = f"{plan.node.version}-{plan.node.artifact.sha256[:8]}"
+        return cls(
+            source=source[:16],
+            venv=_key(lock=lock, python=interpreter, arch=plan.arch, uv=plan.uv.version),
+            ui=_key(
+                source=source,
+                node=node,
+                arch=plan.arch,
+                build=dict(plan.ui.build_env),
+                fonts=[font.integrity for font in plan.ui.fonts],
+            ),
+            node=node,
+            python=interpreter if artifact else "",
+        )
+
+    @property
+    def key(self) -> str:
+        """The release's own name on the host."""
+        return _key(source=self.source, venv=self.venv, ui=self.ui, node=self.node)
+
+    @property
+    def backend_key(self) -> str:
+        """What the backend's process depends on; the UI's parts are not among it."""
+        return _key(source=self.source, venv=self.venv)
+
+    @property
+    def ui_key(self) -> str:
+        """What the UI's process depends on."""
+        return _key(ui=self.ui, node=self.node)
+
+    @property
+    def source_path(self) -> str:
+        """Venom's source."""
+        return f"{paths.SOURCES}/{self.source}"
+
+    @property
+    def venv_path(self) -> str:
+        """The backend's virtual environment."""
+        return f"{paths.VENVS}/{self.venv}"
+
+    @property
+    def proof_path(self) -> str:
+        """The stamp that says: this environment has imported this source's application."""
+        return f"{self.venv_path}/proven-{self.source}"
+
+    @property
+    def ui_path(self) -> str:
+        """The built UI."""
+        return f"{paths.UIS}/{self.ui}"
+
+    @property
+    def node_path(self) -> str:
+        """Node.js."""
+        return f"{paths.NODES}/{self.node}"
+
+    @property
+    def python_path(self) -> str:
+        """The interpreter that the virtual environment is made of."""
+        if not self.python:
+            return "/usr/bin/python3"
+        return f"{paths.PYTHONS}/{self.python}/bin/python3"
+
+    @property
+    def path(self) -> str:
+        """The release's directory."""
+        return f"{paths.RELEASES}/{self.key}"
+
+
+def _key(**inputs: str | Mapping[str, str] | list[str]) -> str:
+    return fingerprint(inputs)[:12]

@@ -1,0 +1,60 @@
+"""One command on the host of the current context, with its answer: the thin layer over pyinfra's own."""
+
+from __future__ import annotations
+
+import socket
+from dataclasses import dataclass
+from functools import cache
+from pathlib import Path
+
+from paramiko import SSHException
+from pyinfra.api.command import QuoteString, StringCommand
+from pyinfra.context import host
+
+SCRIPTS = Path(__file__).parent / "scripts"
+
+
+@dataclass(frozen=True)
+class Answer:
+    """What a command said."""
+
+    ok: bool
+    stdout: str
+    stderr: str
+
+
+@cache
+def script(name: str) -> str:
+    """The text of a script in `roles/common/scripts`, which is sent to the host as it stands."""
+    return (SCRIPTS / name).read_text(encoding="utf-8")
+
+
+def shell(name: str, *arguments: str, stdin: str = "") -> StringCommand:
+    """A command that runs the shell script `name` with `arguments`.
+
+    What must not be seen in a process list, a log or a plan travels in `stdin`.
+    """
+    return StringCommand(
+        "sh", "-c", QuoteString(script(name)), "sh", *map(QuoteString, arguments), _stdin=stdin
+    )
+
+
+def python(name: str, stdin: str) -> StringCommand:
+    """A command that runs the Python script `name` with the host's own interpreter."""
+    return StringCommand("python3", "-c", QuoteString(script(name)), _stdin=stdin)
+
+
+def ask(command: StringCommand, timeout: int = 120) -> Answer:
+    """Run `command` as root and return its answer; a lost connection is an answer that is not ok."""
+    try:
+        ok, output = host.run_shell_command(
+            command,
+            print_output=False,
+            print_input=False,
+            _sudo=bool(host.data.get("_sudo")),
+            _timeout=timeout,
+            **command.connector_arguments,
+        )
+    except (OSError, SSHException, EOFError, TimeoutError, socket.timeout) as error:  # noqa: UP041
+        return Answer(False, "", f"the connection was lost: {error or type(error).__name__}")
+    return Answer(ok, output.stdout, output.stderr)

@@ -1,0 +1,185 @@
+"""What a role declares of a host: files, directories, links, users, packages, units.
+
+A role returns these; the look asks the host about exactly these; and `operations.converge` mends the
+ones that differ. So there is one list of what is managed, not two.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+
+from roles.common.env import quoted
+from roles.common.look import Seen
+
+
+def sha256(content: str | bytes) -> str:
+    """Hex digest of a text (as UTF-8) or of bytes."""
+    data = content.encode() if isinstance(content, str) else content
+    return hashlib.sha256(data).hexdigest()
+
+
+@dataclass(frozen=True)
+class Packages:
+    """Debian packages that must be installed; others are left alone."""
+
+    names: tuple[str, ...]
+
+    def differs(self, seen: Seen) -> str:
+        """Why the host is not so, or the empty string."""
+        missing = [name for name in self.names if name not in seen.packages]
+        return f"not installed: {', '.join(missing)}" if missing else ""
+
+    def __str__(self) -> str:
+        return f"packages {' '.join(self.names)}"
+
+
+@dataclass(frozen=True)
+class User:
+    """A system user without a shell, in a group of its own name."""
+
+    name: str
+    home: str
+    groups: tuple[str, ...] = ()  # joined where the host has them
+
+    def differs(self, seen: Seen) -> str:
+        """Why the host is not so, or the empty string."""
+        have = seen.users.get(self.name)
+        if have is None:
+            return "no such user"
+        missing = [name for name in self.groups if name in seen.groups and name not in have["groups"]]
+        if missing:
+            return f"not in {', '.join(missing)}"
+        return "" if have["home"] == self.home else f"home is {have['home']}"
+
+    def __str__(self) -> str:
+        return f"user {self.name}"
+
+
+@dataclass(frozen=True)
+class Directory:
+    """A directory with its owner and mode; what is in it is not its business."""
+
+    path: str
+    owner: str = "root"
+    mode: str = "0755"
+
+    def differs(self, seen: Seen) -> str:
+        """Why the host is not so, or the empty string."""
+        have = seen.paths.get(self.path)
+        if have is None or have["kind"] != "directory":
+            return "no such directory" if have is None else f"is a {have['kind']}"
+        return _ownership(have, self.owner, self.mode)
+
+    def __str__(self) -> str:
+        return self.path
+
+
+@dataclass(frozen=True)
+class File:
+    """A file that is wholly ours. It appears by a rename, never half-written."""
+
+    path: str
+    content: str = field(repr=False)
+    owner: str = "root"
+    mode: str = "0644"
+
+    def differs(self, seen: Seen) -> str:
+        """Why the host is not so, or the empty string."""
+        have = seen.paths.get(self.path)
+        if have is None:
+            return "no such file"
+        if have.get("sha256") != sha256(self.content):
+            return "other content"
+        return _ownership(have, self.owner, self.mode)
+
+    def __str__(self) -> str:
+        return self.path
+
+
+@dataclass(frozen=True)
+class Link:
+    """A symbolic link, switched by a rename."""
+
+    path: str
+    target: str
+
+    def differs(self, seen: Seen) -> str:
+        """Why the host is not so, or the empty string."""
+        have = seen.paths.get(self.path)
+        if have is None:
+            return "no such link"
+        target = have.get("target") or f"a {have['kind']}"
+        return "" if target == self.target else f"points to {target}"
+
+    def __str__(self) -> str:
+        return f"{self.path} -> {self.target}"
+
+
+@dataclass(frozen=True)
+class Absent:
+    """A path that must not be."""
+
+    path: str
+
+    def differs(self, seen: Seen) -> str:
+        """Why the host is not so, or the empty string."""
+        return "is there" if self.path in seen.paths else ""
+
+    def __str__(self) -> str:
+        return f"{self.path} (absent)"
+
+
+@dataclass(frozen=True)
+class EnvFile:
+    """Keys of an environment file that others write into, too: managed by key, never overwritten."""
+
+    path: str
+    values: Mapping[str, str] = field(repr=False)
+    absent: tuple[str, ...]
+    owner: str
+
+    def differs(self, seen: Seen) -> str:
+        """Why the host is not so, or the empty string. Names keys, never values."""
+        have = seen.env_files.get(self.path)
+        if have is None:
+            return "no such file"
+        changed = [
+            key
+            for key, value in self.values.items()
+            if have["values"].get(key) != sha256(seen.nonce + quoted(value))
+        ]
+        changed += [key for key in self.absent if key in have["values"]]
+        if changed:
+            return f"differs in {', '.join(sorted(changed))}"
+        return _ownership(have, self.owner, "0600")
+
+    def __str__(self) -> str:
+        return self.path
+
+
+@dataclass(frozen=True)
+class Enabled:
+    """A unit that starts with the host."""
+
+    unit: str
+
+    def differs(self, seen: Seen) -> str:
+        """Why the host is not so, or the empty string."""
+        state = seen.units.get(self.unit, {}).get("UnitFileState", "")
+        return "" if state == "enabled" else f"is {state or 'not there'}"
+
+    def __str__(self) -> str:
+        return f"{self.unit} (enabled)"
+
+
+Resource = Packages | User | Directory | File | Link | Absent | EnvFile | Enabled
+
+
+def _ownership(have: Mapping[str, str], owner: str, mode: str) -> str:
+    if have["mode"] != mode:
+        return f"mode is {have['mode']}"
+    if have["owner"] != owner:
+        return f"owner is {have['owner']}"
+    return ""

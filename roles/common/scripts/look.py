@@ -1,0 +1,135 @@
+"""Runs on the host: reports the state of everything it is asked about, as JSON. Changes nothing."""
+
+import grp
+import hashlib
+import json
+import os
+import pwd
+import stat
+import subprocess
+import sys
+
+# Larger files (archives, weights) are known by their name, which holds their key or digest.
+HASH_LIMIT = 1 << 20
+KINDS = {stat.S_IFDIR: "directory", stat.S_IFREG: "file", stat.S_IFLNK: "link"}
+UNIT_PROPERTIES = [
+    "Id", "LoadState", "ActiveState", "SubState", "UnitFileState", "MainPID",
+    "NeedDaemonReload", "Description", "ActiveEnterTimestamp",
+]  # fmt: skip
+
+
+def name_of(database, number):
+    try:
+        return database(number)[0]
+    except KeyError:
+        return str(number)
+
+
+def look_at(path):
+    try:
+        status = os.lstat(path)
+    except OSError:
+        return None
+    seen = {
+        "kind": KINDS.get(stat.S_IFMT(status.st_mode), "other"),
+        "mode": "%04o" % stat.S_IMODE(status.st_mode),
+        "owner": name_of(pwd.getpwuid, status.st_uid),
+        "group": name_of(grp.getgrgid, status.st_gid),
+    }
+    if seen["kind"] == "link":
+        seen["target"] = os.readlink(path)
+    if seen["kind"] == "file" and status.st_size <= HASH_LIMIT:
+        with open(path, "rb") as file:
+            seen["sha256"] = hashlib.sha256(file.read()).hexdigest()
+    return seen
+
+
+def look_at_env(path, nonce):
+    seen = look_at(path)
+    if seen is None:
+        return None
+    values = {}
+    with open(path, encoding="utf-8", errors="replace") as file:
+        for line in file:
+            key, equals, value = line.partition("=")
+            if equals and not key.lstrip().startswith("#"):
+                values[key.strip()] = hashlib.sha256((nonce + value.strip()).encode()).hexdigest()
+    seen["values"] = values
+    return seen
+
+
+def fingerprint(pid):
+    """What the running process was started with: rule 3 of the design."""
+    try:
+        with open("/proc/%s/environ" % pid, "rb") as file:
+            variables = file.read().split(b"\0")
+    except OSError:
+        return ""
+    for variable in variables:
+        if variable.startswith(b"VENOM_FINGERPRINT="):
+            return variable.split(b"=", 1)[1].decode()
+    return ""
+
+
+def look_at_units(names):
+    if not names:
+        return {}
+    answer = subprocess.run(
+        ["systemctl", "show", "--property", ",".join(UNIT_PROPERTIES), "--", *names],
+        stdout=subprocess.PIPE, text=True,
+    )  # fmt: skip
+    units = {}
+    for name, block in zip(names, answer.stdout.strip("\n").split("\n\n")):
+        unit = dict(line.split("=", 1) for line in block.splitlines() if "=" in line)
+        if unit.get("MainPID", "0") != "0":
+            unit["Fingerprint"] = fingerprint(unit["MainPID"])
+        units[name] = unit
+    return units
+
+
+def look_at_user(name):
+    try:
+        user = pwd.getpwnam(name)
+    except KeyError:
+        return None
+    groups = [group.gr_name for group in grp.getgrall() if name in group.gr_mem]
+    return {"home": user.pw_dir, "groups": sorted(groups)}
+
+
+def installed(names):
+    if not names:
+        return []
+    answer = subprocess.run(
+        ["dpkg-query", "--show", "--showformat", "${Package} ${db:Status-Status}\n", *names],
+        stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True,
+    )  # fmt: skip
+    lines = [line.split() for line in answer.stdout.splitlines()]
+    return sorted({line[0] for line in lines if line[1:] == ["installed"]})
+
+
+def known(names, look):
+    seen = {name: look(name) for name in names}
+    return {name: value for name, value in seen.items() if value is not None}
+
+
+def read_receipt(path):
+    try:
+        with open(path, encoding="utf-8") as file:
+            return json.load(file)
+    except (OSError, ValueError):
+        return {}
+
+
+asked = json.load(sys.stdin)
+json.dump(
+    {
+        "paths": known(asked["paths"], look_at),
+        "env_files": known(asked["env_files"], lambda path: look_at_env(path, asked["nonce"])),
+        "units": look_at_units(asked["units"]),
+        "users": known(asked["users"], look_at_user),
+        "groups": [group.gr_name for group in grp.getgrall()],
+        "packages": installed(asked["packages"]),
+        "receipt": read_receipt(asked["receipt"]),
+    },
+    sys.stdout,
+)

@@ -1,0 +1,23 @@
+# Runs on the host: starts a job as a transient unit, or finds the same job running already.
+# Arguments: name, key. Standard input: the job's script.
+set -eu
+job=/opt/venom/jobs/$1
+unit=venom-job-$1.service
+description="Venom job $1 $2"
+state=$(systemctl is-active "$unit" || true)
+if [ "$state" = active ] || [ "$state" = activating ]; then
+    if [ "$(systemctl show --property Description --value "$unit")" = "$description" ]; then
+        cat >/dev/null
+        exit 0
+    fi
+    # Made for another plan: what it builds is not wanted any more.
+    systemctl stop "$unit"
+fi
+systemctl reset-failed "$unit" 2>/dev/null || true
+rm -rf "$job"
+mkdir -p -m 0700 "$job"
+cat >"$job/script"
+systemd-run --quiet --unit="$unit" --description="$description" \
+    --setenv=JOB="$job" --setenv=PATH="$PATH" \
+    --property=KillMode=control-group --property=TimeoutStopSec=10 \
+    bash "$job/script"

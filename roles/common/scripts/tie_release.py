@@ -1,0 +1,28 @@
+"""Runs on the host: makes a release's directory aside and renames it into place."""
+
+import json
+import os
+import shutil
+import sys
+
+asked = json.load(sys.stdin)
+path = asked["path"]
+part = path + ".part"
+
+for name, target in asked["links"].items():
+    if not os.path.isdir(target):
+        sys.exit("the release's %s is not there: %s" % (name, target))
+shutil.rmtree(part, ignore_errors=True)
+os.mkdir(part)
+os.chmod(part, 0o755)
+for name, target in asked["links"].items():
+    os.symlink(target, os.path.join(part, name))
+for name, text in asked["scripts"].items():
+    with open(os.path.join(part, name), "w", encoding="utf-8") as file:
+        file.write(text)
+    os.chmod(file.name, 0o755)
+with open(os.path.join(part, "release.json"), "w", encoding="utf-8") as file:
+    json.dump(asked["description"], file, indent=2, sort_keys=True)
+    file.write("\n")
+os.chmod(file.name, 0o644)
+os.rename(part, path)

@@ -1,0 +1,255 @@
+"""What must be true of a host before its first change. Pure: facts, plan and look in, findings out."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+from urllib.parse import urlsplit
+
+from packaging.version import InvalidVersion, Version
+
+from roles.common import paths
+from roles.common.look import Seen
+from roles.common.refusal import Finding
+from roles.common.release import Release
+from roles.preflight.facts import Facts, Listener
+from schemas.model import Artifact, HostPlan
+
+SUPPORTED = {
+    "debian 12": "Debian 12",
+    "debian 13": "Debian 13",
+    "ubuntu 22.04": "Ubuntu 22.04",
+    "ubuntu 24.04": "Ubuntu 24.04",
+}
+ARCHITECTURES = ("amd64", "arm64")
+GB = 10**9
+
+# Bytes on disk while it is being made and afterwards, measured with Venom 1.9.0 (facts): the virtual
+# environment 592 MB and its downloads; node_modules 881 MB, npm's cache and the build beside it.
+PACKAGES_BYTES = {"/opt": int(0.1 * GB), "/var": int(0.4 * GB)}
+VENV_BYTES = {"/opt": int(0.9 * GB), "/var": int(0.4 * GB)}
+UI_BYTES = {"/opt": int(0.4 * GB), "/var": int(2.0 * GB)}
+# An archive of Ollama unpacks to about three times its size.
+UNPACKED = 3
+
+# Resident memory (facts): backend up to 314 MB, UI 95 MB; the UI build at most 2 GB, beside the rest.
+SERVING_BYTES = int(0.6 * GB)
+BUILD_BYTES = int(2.0 * GB)
+
+OUR_UNITS = {
+    "backend": "venom-backend.service",
+    "ui": "venom-ui.service",
+    "ollama": "ollama.service",
+}
+
+
+def host_findings(facts: Facts) -> list[Finding]:
+    """What is wrong with the host whatever its plan: system, architecture, rights, init."""
+    found = []
+    if facts.system not in SUPPORTED:
+        found.append(
+            Finding(
+                f"one of {', '.join(SUPPORTED.values())}",
+                facts.system,
+                "install one of these, or take the host out of the inventory",
+            )
+        )
+    if facts.hardware.arch not in ARCHITECTURES:
+        found.append(Finding("architecture amd64 or arm64", facts.hardware.arch, ""))
+    if facts.uid != "0":
+        found.append(
+            Finding(
+                "root on the host",
+                f"user id {facts.uid}",
+                "set `ssh.user: root`, or `ssh.sudo: true` with a user who may sudo without a password",
+            )
+        )
+    if facts.init != "systemd":
+        found.append(Finding("systemd as the init", facts.init or "unknown", "use a host that boots with it"))
+    if facts.gpu_trouble:
+        found.append(
+            Finding(
+                "an NVIDIA driver that answers (nvidia-smi is installed)",
+                facts.gpu_trouble,
+                "mend the driver (reboot after an upgrade), or remove nvidia-smi from a host without card",
+            )
+        )
+    return found
+
+
+@dataclass(frozen=True)
+class Coming:
+    """What is not on the host yet and will come in this run."""
+
+    packages: bool
+    environment: bool
+    ui: bool
+    artifacts: tuple[Artifact, ...]
+    weights: int  # bytes
+
+    @classmethod
+    def of(cls, plan: HostPlan, release: Release, seen: Seen, weights_there: bool, ollama: str) -> Coming:
+        """What `plan` needs beyond what was seen. `ollama` is where that server's files belong."""
+        artifacts = []
+        if plan.python.artifact and not seen.there(release.venv_path):
+            artifacts.append(plan.python.artifact)
+        if not seen.there(release.ui_path) and not seen.there(release.node_path):
+            artifacts.append(plan.node.artifact)
+        if plan.ollama and not seen.there(ollama):
+            artifacts.append(plan.ollama.artifact)
+        return cls(
+            packages=not seen.there(paths.OPT),
+            environment=not seen.there(release.venv_path),
+            ui=not seen.there(release.ui_path),
+            artifacts=tuple(artifacts),
+            weights=plan.model.size if plan.model and not weights_there else 0,
+        )
+
+    def disk(self) -> dict[str, int]:
+        """Bytes that are needed under each directory while it comes."""
+        need = {"/opt": 0, "/var": 0}
+        parts = (
+            (self.packages, PACKAGES_BYTES),
+            (self.environment, VENV_BYTES),
+            (self.ui, UI_BYTES),
+        )
+        for coming, size in parts:
+            for path in need if coming else ():
+                need[path] += size[path]
+        for artifact in self.artifacts:
+            need["/var"] += artifact.size
+            need["/opt"] += artifact.size * UNPACKED
+        need["/var"] += self.weights
+        return need
+
+    @property
+    def anything(self) -> bool:
+        """Whether anything at all has to come."""
+        return self.packages or self.environment or self.ui or bool(self.artifacts or self.weights)
+
+
+def plan_findings(plan: HostPlan, facts: Facts, coming: Coming) -> list[Finding]:
+    """What stands between this host and this plan: ports, disk, memory, driver."""
+    return [
+        *_ports(plan, facts),
+        *_disk(facts, coming),
+        *_memory(plan, facts, coming),
+        *_driver(plan, facts),
+    ]
+
+
+def _ports(plan: HostPlan, facts: Facts) -> list[Finding]:
+    wanted = {"backend": plan.backend.port, "ui": plan.ui.port}
+    if plan.ollama:
+        wanted["ollama"] = plan.ollama.port
+    found = []
+    for service, port in wanted.items():
+        for owner in {_who(it): it for it in facts.listeners if it.port == port}.values():
+            if owner.unit in OUR_UNITS.values():
+                continue
+            found.append(
+                Finding(
+                    f"port {port} free for {service}",
+                    f"held by {_who(owner)}",
+                    f"stop it, or give {service} another port in the inventory's `ports`",
+                )
+            )
+    return found
+
+
+def _who(owner: Listener) -> str:
+    unit = f", unit {owner.unit}" if owner.unit not in {"", "?"} else ""
+    return f"{owner.process} (process {owner.pid}{unit})"
+
+
+def _disk(facts: Facts, coming: Coming) -> list[Finding]:
+    # Two of our directories on one file system share what is free there.
+    need: dict[str, int] = {}
+    free: dict[str, int] = {}
+    for disk in facts.disks:
+        need[disk.mount] = need.get(disk.mount, 0) + coming.disk().get(disk.path, 0)
+        free[disk.mount] = disk.free
+    return [
+        Finding(
+            f"{need[mount] / GB:.1f} GB free on {mount} for what will come",
+            f"{free[mount] / GB:.1f} GB",
+            "free some, or give /opt or /var a larger file system",
+        )
+        for mount in need
+        if need[mount] > free[mount]
+    ]
+
+
+def _memory(plan: HostPlan, facts: Facts, coming: Coming) -> list[Finding]:
+    need = SERVING_BYTES + (BUILD_BYTES if coming.ui else 0)
+    what = "serving, and building the UI" if coming.ui else "serving"
+    if need <= facts.hardware.memory_bytes:
+        return []
+    return [
+        Finding(
+            f"{need / GB:.1f} GB of memory for {what}",
+            f"{facts.hardware.memory_bytes / GB:.1f} GB",
+            "use a host with more memory",
+        )
+    ]
+
+
+def _driver(plan: HostPlan, facts: Facts) -> list[Finding]:
+    if plan.ollama is None:
+        return []
+    found = []
+    for gpu in facts.hardware.gpus:
+        if gpu.vendor != "nvidia" or not _older(gpu.driver, plan.ollama.min_driver):
+            continue
+        found.append(
+            Finding(
+                f"NVIDIA driver {plan.ollama.min_driver} or later for Ollama {plan.ollama.version}",
+                f"{gpu.driver} ({gpu.name})",
+                "install a newer driver, or choose an older `ollama.version` in the inventory",
+            )
+        )
+    return found
+
+
+def _older(version: str, minimum: str) -> bool:
+    try:
+        return Version(version) < Version(minimum)
+    except InvalidVersion:
+        return False
+
+
+def addresses(plan: HostPlan, facts: Facts, coming: Coming) -> dict[str, list[tuple[str, int]]]:
+    """The places to ask for what will come: what for → addresses, of which one must answer."""
+    wanted = {f"{artifact.name} {artifact.version}": _of(artifact.urls) for artifact in coming.artifacts}
+    if coming.packages and facts.apt_sites:
+        wanted["Debian packages"] = _of(facts.apt_sites)
+    if coming.environment and plan.mirrors.pypi:
+        wanted["Python packages (mirrors.pypi)"] = _of([plan.mirrors.pypi])
+    if coming.ui and plan.mirrors.npm:
+        wanted["npm packages (mirrors.npm)"] = _of([plan.mirrors.npm])
+    if coming.weights and plan.mirrors.ollama and plan.model:
+        scheme = "http" if plan.model.insecure else "https"
+        wanted[f"weights {plan.model.name}"] = _of([f"{scheme}://{plan.model.pull_name}"])
+    return wanted
+
+
+def _of(urls: Iterable[str]) -> list[tuple[str, int]]:
+    found = []
+    for url in urls:
+        parts = urlsplit(url)
+        if parts.hostname:
+            found.append((parts.hostname, parts.port or (80 if parts.scheme == "http" else 443)))
+    return list(dict.fromkeys(found))
+
+
+def unreachable(wanted: dict[str, list[tuple[str, int]]], silent: set[tuple[str, int]]) -> list[Finding]:
+    """A finding for each thing none of whose places answers."""
+    return [
+        Finding(
+            f"a source of {what} that answers",
+            "no answer from " + ", ".join(f"{host}:{port}" for host, port in places),
+            "check the host's network, or name a mirror that it reaches in `mirrors`",
+        )
+        for what, places in wanted.items()
+        if places and set(places) <= silent
+    ]

@@ -1,0 +1,55 @@
+"""The preflight: two questions to the host, and a list of everything that is wrong with it."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from pyinfra.api.command import QuoteString, StringCommand
+
+from roles.common import remote
+from roles.common.refusal import Finding, RefusedError, refuse
+from roles.preflight import checks
+from roles.preflight.checks import Coming
+from roles.preflight.facts import Facts, parse
+from schemas.model import HostPlan
+
+SCRIPTS = Path(__file__).parent / "scripts"
+
+
+def probe() -> Facts:
+    """What the current host is. Raises RefusedError where it cannot be asked, or is none of ours."""
+    text = (SCRIPTS / "probe.sh").read_text(encoding="utf-8")
+    answer = remote.ask(StringCommand("sh", "-c", QuoteString(text)))
+    if not answer.ok:
+        raise refuse(
+            "root on the host, by sudo without a password where the SSH user is not root",
+            answer.stderr.strip() or "no answer",
+            "set `ssh.user: root`, or let the SSH user sudo (NOPASSWD)",
+        )
+    facts = parse(answer.stdout)
+    findings = checks.host_findings(facts)
+    if findings:
+        raise RefusedError(findings)
+    return facts
+
+
+def check(plan: HostPlan, facts: Facts, coming: Coming) -> None:
+    """Raise RefusedError with everything that stands between this host and its plan."""
+    findings = checks.plan_findings(plan, facts, coming)
+    findings += _reach(checks.addresses(plan, facts, coming))
+    if findings:
+        raise RefusedError(findings)
+
+
+def _reach(wanted: dict[str, list[tuple[str, int]]]) -> list[Finding]:
+    places = sorted({place for places in wanted.values() for place in places})
+    if not places:
+        return []
+    text = (SCRIPTS / "reach.sh").read_text(encoding="utf-8")
+    lines = "\n".join(f"{host} {port}" for host, port in places)
+    answer = remote.ask(StringCommand("sh", "-c", QuoteString(text), _stdin=lines))
+    silent = {
+        (host, int(port))
+        for host, port in (line.split() for line in answer.stdout.splitlines() if line.strip())
+    }
+    return checks.unreachable(wanted, silent)

@@ -1,0 +1,98 @@
+"""What the probe says of a host, as data."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from schemas.model import Gpu, Hardware
+
+MIB = 1 << 20
+
+
+@dataclass(frozen=True)
+class Listener:
+    """Somebody who listens on a TCP port."""
+
+    address: str
+    port: int
+    pid: str
+    process: str
+    unit: str
+
+
+@dataclass(frozen=True)
+class Disk:
+    """A directory of ours, the file system that holds it, and the bytes free there."""
+
+    path: str
+    mount: str
+    free: int
+
+
+@dataclass(frozen=True)
+class Facts:
+    """A host as the probe found it."""
+
+    system: str  # "debian 12"
+    uid: str
+    init: str
+    hardware: Hardware
+    available_bytes: int  # of main memory
+    disks: tuple[Disk, ...]
+    listeners: tuple[Listener, ...]
+    apt_sites: tuple[str, ...]
+    gpu_trouble: str  # what nvidia-smi said instead of listing cards
+
+
+def parse(text: str) -> Facts:
+    """Read the lines that `probe.sh` printed. Raises KeyError where one that must be there is not."""
+    one: dict[str, str] = {}
+    many: dict[str, list[str]] = {}
+    for line in text.splitlines():
+        name, _, value = line.partition("=")
+        one[name] = value
+        many.setdefault(name, []).append(value)
+    gpus, trouble = _gpus(many)
+    return Facts(
+        system=one["os"],
+        uid=one["uid"],
+        init=one["init"],
+        hardware=Hardware(
+            arch=one["arch"],
+            python=one["python"],
+            memory_bytes=int(float(one["memory"])),
+            gpus=gpus,
+        ),
+        available_bytes=int(float(one["available"])),
+        disks=tuple(_disk(value) for value in many.get("disk", [])),
+        listeners=tuple(_listener(value) for value in many.get("listen", [])),
+        apt_sites=tuple(many.get("apt", [])),
+        gpu_trouble=trouble,
+    )
+
+
+def _disk(value: str) -> Disk:
+    path, mount, free = value.rsplit(" ", 2)
+    return Disk(path, mount, int(float(free)))
+
+
+def _listener(value: str) -> Listener:
+    address, pid, process, unit = value.split(" ", 3)
+    host, _, port = address.rpartition(":")
+    return Listener(host, int(port), pid, process, unit)
+
+
+def _gpus(many: dict[str, list[str]]) -> tuple[tuple[Gpu, ...], str]:
+    gpus: list[Gpu] = []
+    trouble: list[str] = []
+    for line in many.get("nvidia", []):
+        fields = [field.strip() for field in line.split(",")]
+        if len(fields) == 4 and fields[1].isdigit():
+            name, memory, driver, capability = fields
+            gpus.append(Gpu("nvidia", name, int(memory) * MIB, driver, capability))
+        elif line.strip():
+            trouble.append(line.strip())
+    for line in many.get("amd", []):
+        name, _, memory = line.rpartition("|")
+        gpus.append(Gpu("amd", name or "AMD", int(memory), "", ""))
+    return tuple(gpus), " ".join(trouble)

@@ -1,0 +1,69 @@
+"""The receipt: written last, once everything serves; so a receipt that is current means proof."""
+
+from __future__ import annotations
+
+import getpass
+import json
+import socket
+import time
+from collections.abc import Mapping
+from datetime import UTC, datetime
+from typing import Any
+
+from pyinfra.api.command import FunctionCommand
+from pyinfra.api.deploy import deploy
+from pyinfra.api.operation import operation
+from pyinfra.context import host
+
+from roles.common import paths, remote
+from roles.common.look import Seen
+from roles.common.operations import Commands, fail
+
+BEGUN = time.time()
+
+
+def current(applied: Mapping[str, Any], seen: Seen) -> bool:
+    """Whether the host's receipt says that exactly this was applied and proven."""
+    return seen.receipt.get("applied") == json.loads(json.dumps(applied))
+
+
+@deploy("Receipt")
+def receipt(applied: Mapping[str, Any], settings: list[str], changed: bool, seen: Seen) -> None:
+    """Record what was applied, unless the receipt says so already and nothing was changed."""
+    written(name="write", applied=applied, settings=settings, changed=changed, seen=seen)
+
+
+@operation()
+def written(applied: Mapping[str, Any], settings: list[str], changed: bool, seen: Seen) -> Commands:
+    """
+    Write the receipt.
+
+    + applied: the plan and its keys, without secrets
+    + settings: names of the environment file's keys that are managed
+    + changed: whether this run changed anything
+    + seen: the receipt of the last run
+    """
+    if current(applied, seen) and not changed:
+        host.noop("the receipt is current")
+        return
+    yield FunctionCommand(_write, (applied, settings), {})
+
+
+def _write(state: Any, host: Any, applied: Mapping[str, Any], settings: list[str]) -> bool:
+    jobs = remote.ask(remote.python("timings.py", paths.JOBS))
+    text = json.dumps(
+        {
+            "applied": applied,
+            "managed_environment": settings,
+            "at": datetime.now(UTC).isoformat(timespec="seconds"),
+            "by": f"{getpass.getuser()}@{socket.gethostname()}",
+            "seconds": round(time.time() - BEGUN, 1),
+            "branches": json.loads(jobs.stdout) if jobs.ok else {},
+        },
+        indent=2,
+    )
+    answer = remote.ask(remote.shell("put.sh", paths.RECEIPT, "root", "0644", stdin=f"{text}\n"))
+    if not answer.ok:
+        return fail(state, host, f"the receipt could not be written: {answer.stderr}")
+    host.log(f"everything serves, {time.time() - BEGUN:.0f} s after the start")
+    return True

@@ -1,0 +1,69 @@
+"""The release: its parts tied together by links, and the switch to it by one rename."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+
+from pyinfra.api.deploy import deploy
+from pyinfra.api.operation import operation
+from pyinfra.context import host
+
+from roles.common import paths, remote
+from roles.common.look import Seen
+from roles.common.operations import Commands, converge, tell
+from roles.common.release import Release
+from roles.common.resources import Link, Resource
+from schemas.model import HostPlan
+
+
+def resources(release: Release) -> list[Resource]:
+    """The link that names the release that serves."""
+    return [Link(paths.CURRENT, f"releases/{release.key}")]
+
+
+@deploy("Release")
+def switch(plan: HostPlan, release: Release, launchers: Mapping[str, str], seen: Seen) -> None:
+    """Tie the release together, whole, and make it the current one.
+
+    Its parts were made and proven before; what serves goes on with its own parts until it is started
+    anew.
+    """
+    tied(name="tie together", plan=plan, release=release, launchers=launchers, seen=seen)
+    converge(name="switch", resources=resources(release), seen=seen)
+
+
+@operation()
+def tied(plan: HostPlan, release: Release, launchers: Mapping[str, str], seen: Seen) -> Commands:
+    """
+    Make the release's directory: links to its parts, and the scripts that start them.
+
+    + plan: what the release is made from
+    + release: its parts
+    + launchers: file name → text of each script
+    + seen: what the host has
+    """
+    if seen.there(release.path):
+        host.noop(f"{release.path} is there")
+        return
+    description = {
+        "key": release.key,
+        "venom": plan.source.release,
+        "commit": plan.source.commit,
+        "requirements": [plan.requirements.tier, *plan.requirements.extras],
+        "python": plan.python.version,
+        "node": plan.node.version,
+    }
+    request = {
+        "path": release.path,
+        "links": {
+            "source": release.source_path,
+            "venv": release.venv_path,
+            "ui": release.ui_path,
+            "node": release.node_path,
+        },
+        "scripts": dict(launchers),
+        "description": description,
+    }
+    yield tell(f"release {release.key}")
+    yield remote.python("tie_release.py", json.dumps(request))

@@ -1,0 +1,42 @@
+"""Delivering Venom's source: uploaded aside, verified, unpacked aside, renamed into place."""
+
+from __future__ import annotations
+
+from pyinfra.api.command import FileUploadCommand
+from pyinfra.api.deploy import deploy
+from pyinfra.api.operation import operation
+from pyinfra.context import host
+
+from roles.common import paths, remote
+from roles.common.archive import Archive
+from roles.common.look import Seen
+from roles.common.operations import Commands, tell
+from roles.common.release import Release
+
+
+@deploy("Source")
+def source(archive: Archive, release: Release, seen: Seen) -> None:
+    """Put the packed source where the release expects it.
+
+    The code is root's and read-only for everybody else. The one folder that Venom writes into its own
+    code (`config/env-history`, at import) is a link into its state.
+    """
+    delivered(name="deliver and unpack", archive=archive, release=release, seen=seen)
+
+
+@operation()
+def delivered(archive: Archive, release: Release, seen: Seen) -> Commands:
+    """
+    Unpack the archive into the release's source directory.
+
+    + archive: the packed source on the controller
+    + release: where it belongs
+    + seen: what the host has
+    """
+    if seen.there(release.source_path):
+        host.noop(f"{release.source_path} is there")
+        return
+    upload = f"{paths.CACHE}/source-{release.source}.tar.gz"
+    yield tell(f"source {release.source}: {archive.path.stat().st_size / 1e6:.1f} MB")
+    yield FileUploadCommand(str(archive.path), upload)
+    yield remote.shell("unpack_source.sh", upload, archive.sha256, release.source_path, paths.ENV_HISTORY)

@@ -1,0 +1,92 @@
+"""The Next.js UI: its build as a job of its own, its unit."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from pyinfra.api.deploy import deploy
+
+from roles.common import jobs, paths, services
+from roles.common.fetch import archive_path, fetch_line
+from roles.common.jobs import Job
+from roles.common.look import Seen
+from roles.common.operations import converge
+from roles.common.release import Release
+from roles.common.resources import Enabled, File, Resource
+from roles.common.services import Service
+from roles.common.templates import render
+from schemas.model import HostPlan
+
+UNIT = "venom-ui.service"
+FONT_SERVER = Path(__file__).parent / "files" / "mock-google-fonts.cjs"
+
+
+def build_job(plan: HostPlan, release: Release) -> Job:
+    """Makes Node and the standalone build, static files and fonts included."""
+    script = render(
+        __file__,
+        "build.sh.j2",
+        node=release.node_path,
+        node_version=plan.node.version,
+        archive=archive_path(plan.node.artifact),
+        fetch=fetch_line(plan.node.artifact),
+        ui=release.ui_path,
+        source=release.source_path,
+        registry=plan.mirrors.npm,
+        fonts=plan.ui.fonts,
+        font_server=FONT_SERVER.read_text(encoding="utf-8"),
+        build_env=dict(plan.ui.build_env),
+    )
+    return Job(name="ui", title="UI build", key=release.ui_key, makes=release.ui_path, script=script)
+
+
+def service(plan: HostPlan, release: Release) -> Service:
+    """The UI as a running service, and the fingerprint of all that it depends on."""
+    unit = services.fingerprint({"unit": _unit_text(plan, "")})
+    return Service(
+        unit=UNIT,
+        title="UI",
+        fingerprint=f"{unit}.{release.ui_key}",
+        url=f"http://127.0.0.1:{plan.ui.port}/",
+        ready_timeout=60,
+    )
+
+
+def resources(plan: HostPlan) -> list[Resource]:
+    """What the UI has on the host besides its release."""
+    unit = services.fingerprint({"unit": _unit_text(plan, "")})
+    return [File(f"{paths.UNITS}/{UNIT}", _unit_text(plan, unit)), Enabled(UNIT)]
+
+
+def launcher(release: Release) -> str:
+    """The script that the unit starts: it names the release's parts."""
+    return render(
+        __file__,
+        "launch.sh.j2",
+        key=release.ui_key,
+        ui=release.ui_path,
+        node=release.node_path,
+    )
+
+
+def _unit_text(plan: HostPlan, fingerprint: str) -> str:
+    return render(
+        __file__,
+        "venom-ui.service.j2",
+        current=paths.CURRENT,
+        fingerprint=fingerprint,
+        environment=dict(plan.ui.run_env),
+    )
+
+
+@deploy("UI build")
+def build(job: Job, seen: Seen) -> None:
+    """Start the job that builds the UI; `finish` it before the release is made."""
+    jobs.start(name="start", job=job, seen=seen)
+
+
+@deploy("UI")
+def ui(plan: HostPlan, running: Service, seen: Seen) -> None:
+    """Give the UI its unit, and start it."""
+    converge(name="unit", resources=resources(plan), seen=seen)
+    services.start(name="start", service=running, seen=seen)
