@@ -1,0 +1,6 @@
+#!/bin/sh
+# bin/ollama of the lab's stand-in: runs its code with the Python that lies beside it in lib/ollama.
+here=$(dirname "$(readlink -f "$0")")
+lib=${here%/bin}/lib/ollama
+# -I: nothing of the caller's environment or directory; -S: no site packages. Nothing is written there.
+exec "$lib/python/bin/python3.12" -I -S -B "$lib/stand-in.py" "$@"
