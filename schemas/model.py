@@ -225,3 +225,4 @@ class HostPlan:
     model: Model | None
     mirrors: Mirrors
     ca_bundle: str | None  # absolute path on the controller
+    notes: tuple[str, ...] = ()  # what the operator should know; no part of what is applied

@@ -1,0 +1,244 @@
+"""What the inventory says of one host, checked against the contract and the pins."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from schemas.contract import contract
+from schemas.environment import checked
+from schemas.inherit import Settings
+from schemas.model import Mirrors, Secret, Source, Ssh
+from schemas.pins import File, Pins, how_to_pin
+from schemas.problem import Problem, did_you_mean, listed
+
+_KINDS = ("python", "node", "ollama")
+
+
+@dataclass(frozen=True)
+class Choice:
+    """A version of Python, Node.js or Ollama that the inventory asks for."""
+
+    version: str  # empty: the release's
+    files: Mapping[str, File]  # of the operator's own, by architecture; empty: the pinned ones
+
+
+@dataclass(frozen=True)
+class DeclaredHost:
+    """One host as declared: defaults filled in, paths absolute, names known. No hardware yet."""
+
+    name: str
+    ssh: Ssh
+    arch: str
+    profile: str
+    vram_tier: str  # a tier's name, or auto
+    model: str  # a tag, or auto
+    source: Source
+    tier: str  # of the requirements
+    extras: tuple[str, ...]
+    add: tuple[str, ...]
+    python: Choice
+    node: Choice
+    ollama: Choice
+    mirrors: Mirrors
+    ca_bundle: str | None
+    ports: Mapping[str, int]
+    environment: Mapping[str, str]
+    secrets: Mapping[str, Secret]
+    pins: Pins = field(repr=False)
+    settings: Settings = field(repr=False)
+
+    def problem(self, keys: tuple[str, ...], found: str, allowed: str, hint: str = "") -> Problem:
+        """A fault of this host's plan, with the line that asks for it."""
+        line, path = self.settings.place(keys)
+        return Problem(self.settings.document.name, line, path, found, allowed, hint)
+
+    def to_json(self) -> dict[str, Any]:
+        """For pyinfra's debug-inventory: what was declared. Secrets are references already."""
+        return self.settings.data
+
+
+def absolute(path: str, settings: Settings) -> str:
+    """A path of the inventory: relative to its file, `~` the operator's home."""
+    try:
+        expanded = Path(path).expanduser()
+    except RuntimeError:  # ~nobody: there is no such user
+        expanded = Path(path)
+    return os.path.normpath(settings.document.path.absolute().parent / expanded)
+
+
+def declare(settings: Settings, pins: Pins) -> tuple[DeclaredHost | None, list[Problem]]:
+    """The host, or None and everything that the contract and the pins have against it."""
+    known, problems = contract(), []
+    profile = settings.get("profile", default=known.profile)
+    model = settings.get("model", default=known.model)
+    if model != "auto" and model not in pins.weights:
+        tags = [*pins.weights, "auto"]
+        hint = did_you_mean(model if ":" in model else f"gemma3:{model}", tags)
+        hint = hint or "another tag needs its digests under weights in a file of pins"
+        problems.append(settings.problem(("model",), f'"{model}"', listed(tags), hint))
+    source = _source(settings, pins, problems)
+    choices = {kind: _choice(settings, pins, kind, problems) for kind in _KINDS}
+    ports = {**known.ports, **settings.get("ports", default={})}
+    _distinct(settings, ports, problems)
+    environment = checked(settings, profile, problems)
+    secrets = _secrets(settings, problems)
+    tier = settings.get("requirements", "tier", default=known.profiles[profile].requirements)
+    extras = tuple(settings.get("requirements", "extras", default=()))
+    if source is not None:
+        _requirements(settings, profile, source.release, (tier, *extras), problems)
+    ssh = settings.get("ssh", default={})
+    user = ssh.get("user", "root")
+    ca_bundle = settings.get("ca_bundle")
+    mirrors = settings.get("mirrors", default={})
+    if problems or source is None:
+        return None, problems
+    host = DeclaredHost(
+        name=settings.host,
+        ssh=Ssh(
+            address=settings.get("address", default=settings.host),
+            port=ssh.get("port", 22),
+            user=user,
+            key=absolute(ssh["key"], settings) if "key" in ssh else None,
+            known_hosts=absolute(ssh["known_hosts"], settings) if "known_hosts" in ssh else None,
+            sudo=ssh.get("sudo", user != "root"),
+        ),
+        arch=settings.get("arch", default="amd64"),
+        profile=profile,
+        vram_tier=settings.get("vram_tier", default=known.vram_tier),
+        model=model,
+        source=source,
+        tier=tier,
+        extras=extras,
+        add=tuple(settings.get("requirements", "add", default=())),
+        python=choices["python"],
+        node=choices["node"],
+        ollama=choices["ollama"],
+        mirrors=Mirrors(
+            files=tuple(url.rstrip("/") for url in mirrors.get("files", ())),
+            pypi=mirrors.get("pypi", ""),
+            npm=mirrors.get("npm", ""),
+            ollama=mirrors.get("ollama", "").rstrip("/"),
+        ),
+        ca_bundle=absolute(ca_bundle, settings) if ca_bundle else None,
+        ports=ports,
+        environment=environment,
+        secrets=secrets,
+        pins=pins,
+        settings=settings,
+    )
+    return host, []
+
+
+def _source(settings: Settings, pins: Pins, problems: list[Problem]) -> Source | None:
+    venom = settings.get("venom", default={})
+    kinds = [kind for kind in ("git", "repository", "tree") if kind in venom]
+    before = len(problems)
+    if len(kinds) > 1:
+        problems.append(settings.problem(("venom",), " and ".join(kinds), "one of git, repository, tree"))
+    if "release" in venom and "commit" in venom:
+        hint = "keep commit, and write like: instead of release:"
+        problems.append(settings.problem(("venom",), "release and commit", "one of release, commit", hint))
+    if "tree" in venom:
+        for key in ("release", "commit"):
+            if key in venom:
+                hint = "a tree is taken as it is; write like: v… for the release it resembles"
+                problems.append(settings.problem(("venom", key), f"{key} beside tree", "tree and like", hint))
+    if "release" in venom and "like" in venom:
+        hint = "like goes with commit or tree: remove it"
+        problems.append(settings.problem(("venom", "like"), "like beside release", "release alone", hint))
+    for key in ("release", "like"):
+        if key in venom and venom[key] not in pins.releases:
+            hint = did_you_mean(venom[key], pins.releases)
+            hint = hint or "name a commit, or pin the release in a file of pins"
+            allowed = listed(pins.releases)
+            problems.append(settings.problem(("venom", key), f'"{venom[key]}"', allowed, hint))
+    if len(problems) > before:
+        return None
+    commit = venom.get("commit", "")
+    same = next((r.name for r in pins.releases.values() if r.commit == commit), None)
+    name = venom.get("release") or venom.get("like") or same or pins.newest_release()
+    release = pins.releases[name]
+    if "tree" in venom:
+        return Source("tree", absolute(venom["tree"], settings), "", name)
+    kind = kinds[0] if kinds else "git"
+    location = venom.get(kind, release.git)
+    if kind == "repository":
+        location = absolute(location, settings)
+    return Source(kind, location, commit or release.commit, name)
+
+
+def _choice(settings: Settings, pins: Pins, kind: str, problems: list[Problem]) -> Choice:
+    section = settings.get(kind, default={})
+    version, artifact = section.get("version", ""), section.get("artifact")
+    if artifact is None:
+        if version and version not in pins.artifacts[kind]:
+            found, allowed = f'"{version}"', listed(pins.artifacts[kind])
+            problems.append(settings.problem((kind, "version"), found, allowed, how_to_pin(kind, version)))
+        return Choice(version, {})
+    if not version:
+        found = "an artifact without a version"
+        problems.append(settings.problem((kind,), found, "version and artifact together"))
+    by_arch = {arch: artifact[arch] for arch in ("amd64", "arm64") if arch in artifact}
+    single = {key: value for key, value in artifact.items() if key not in by_arch}
+    if by_arch and single:
+        allowed = "either url and sha256, or amd64 and arm64"
+        problems.append(settings.problem((kind, "artifact"), listed(artifact), allowed))
+    files = {}
+    for arch, file in (by_arch or {"amd64": single, "arm64": single}).items():
+        keys = (kind, "artifact", arch) if by_arch else (kind, "artifact")
+        if "url" not in file:
+            problems.append(settings.problem(keys, "no url", "url and sha256"))
+        elif "sha256" not in file:
+            hint = how_to_pin(kind, version or "…")
+            problems.append(settings.problem(keys, "no sha256", "url and sha256", hint))
+        else:
+            files[arch] = File(file["url"], file["sha256"], file.get("size", 0))
+    return Choice(version, files)
+
+
+def _distinct(settings: Settings, ports: dict[str, int], problems: list[Problem]) -> None:
+    for name, port in ports.items():
+        others = [other for other in ports if other != name and ports[other] == port]
+        if others and settings.get("ports", name) is not None:
+            found = f"{port}, which {' and '.join(others)} has too"
+            problems.append(settings.problem(("ports", name), found, "a port of its own"))
+
+
+def _secrets(settings: Settings, problems: list[Problem]) -> dict[str, Secret]:
+    known, result = contract(), {}
+    for name, reference in settings.get("secrets", default={}).items():
+        if name not in known.secret():
+            hint = did_you_mean(name, known.secret())
+            if name in known.settable():
+                hint = f"{name} is no secret: write it under environment"
+            allowed = listed(known.secret())
+            problems.append(settings.problem(("secrets", name), f'the name "{name}"', allowed, hint))
+            continue
+        kind, target = reference.split(":", 1)
+        result[name] = Secret(kind, absolute(target, settings) if kind == "file" else target)
+    return result
+
+
+def _requirements(
+    settings: Settings, profile: str, release: str, tiers: tuple[str, ...], problems: list[Problem]
+) -> None:
+    known = contract().requirements
+    for index, name in enumerate(tiers):
+        keys = ("requirements", "tier") if index == 0 else ("requirements", "extras", index - 1)
+        tier = known[name]
+        if not tier.files_of(release):
+            having = [t for t, spec in known.items() if spec.files_of(release)]
+            found = f'"{name}", which {release} does not have'
+            problems.append(settings.problem(keys, found, listed(having)))
+        if tier.kind != "core-light" and profile != "full":
+            light = [t for t, spec in known.items() if spec.kind == "core-light"]
+            found = f'"{name}" ({tier.kind}) in profile {profile}'
+            problems.append(settings.problem(keys, found, listed(light), "heavy tiers need profile: full"))
+        if tier.after and not set(tier.after) & set(tiers):
+            found = f'"{name}" alone'
+            allowed = f"{name} after {' or '.join(tier.after)}"
+            problems.append(settings.problem(keys, found, allowed))

@@ -1,0 +1,183 @@
+"""Loads an inventory: every problem at once, or the hosts as declared.
+
+`load` is all that an inventory's `.py` and a deploy need. It reads and checks in this order, and each
+step goes on with what the one before left sound: YAML, schema, inheritance, contract and pins, this
+machine (keys, sources, secrets), and at last each host's plan on assumed hardware.
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from schemas.checks import is_file, machine
+from schemas.declared import DeclaredHost, absolute, declare
+from schemas.document import Document, read
+from schemas.inherit import Settings, settings_of
+from schemas.pins import load as load_pins
+from schemas.plan import assumed_hardware, plan_host
+from schemas.problem import InventoryError, PlanError, Problem, did_you_mean, listed
+from schemas.validate import schema, validate
+
+__all__ = ["DeclaredHost", "Inventory", "InventoryError", "Problem", "load", "pyinfra_groups"]
+
+
+@dataclass(frozen=True)
+class Inventory:
+    """The hosts of one file, and the groups with their members' names, both in the file's order."""
+
+    path: Path
+    hosts: tuple[DeclaredHost, ...]
+    groups: Mapping[str, tuple[str, ...]]
+
+    def host(self, name: str) -> DeclaredHost:
+        """The host `name`. Raises KeyError for an unknown one."""
+        for host in self.hosts:
+            if host.name == name:
+                return host
+        raise KeyError(name)
+
+
+def load(path: str | Path, environ: Mapping[str, str] | None = None) -> Inventory:
+    """The inventory in the YAML file at `path`.
+
+    `environ` is where `env:` secrets are looked up (default: the process's own). Raises
+    `InventoryError` with every problem there is, and nothing else whatever the file holds.
+    """
+    document = read(Path(path), _name(Path(path)))
+    if document.problems:
+        raise InventoryError(document.problems)
+    for keys in [("defaults",), *(("groups", g) for g in _names(document, "groups"))]:
+        _nothing_is_empty(document, keys)
+    for name in _names(document, "hosts"):
+        _nothing_is_empty(document, ("hosts", name))
+    sound = validate(document, schema("inventory"))
+    problems, data = list(sound.problems), sound.data
+    groups = data.get("groups") or {}
+    for name, host in data.get("hosts", {}).items():
+        problems += _unknown_groups(document, name, host, list(groups))
+    settings = [settings_of(document, data, name) for name in data.get("hosts", {})]
+    pins, faults = load_pins(_pin_files(document, data.get("pins", ()), problems))
+    problems += faults
+    hosts: list[DeclaredHost] = []
+    if pins is not None:
+        for one in settings:
+            declared, faults = declare(one, pins)
+            problems += faults
+            if declared is not None:
+                hosts.append(declared)
+                problems += machine(declared, os.environ if environ is None else environ)
+    problems += _same_address(settings)
+    if not problems:
+        problems += _cannot_work(hosts)
+    if problems:
+        raise InventoryError(problems)
+    members = {
+        group: tuple(name for name, host in data["hosts"].items() if group in host.get("groups", ()))
+        for group in groups
+    }
+    return Inventory(Path(path), tuple(hosts), members)
+
+
+def pyinfra_groups(inventory: Inventory) -> dict[str, list[Any]]:
+    """What an inventory's `.py` gives to pyinfra: `hosts` with their data, and a list a group.
+
+    A host's data are pyinfra's own names for SSH and sudo, and `declared`: the `DeclaredHost`.
+    """
+    names = {host.name: "@local" if _local(host) else host.name for host in inventory.hosts}
+    hosts = [(names[host.name], _data(host)) for host in inventory.hosts]
+    groups = {group: [names[name] for name in members] for group, members in inventory.groups.items()}
+    return {"hosts": hosts, **groups}
+
+
+def _data(host: DeclaredHost) -> dict[str, Any]:
+    data: dict[str, Any] = {"declared": host, "_sudo": host.ssh.sudo}
+    if _local(host):
+        return data
+    data |= {
+        "ssh_hostname": host.ssh.address,
+        "ssh_port": host.ssh.port,
+        "ssh_user": host.ssh.user,
+    }
+    if host.ssh.key is not None:
+        data["ssh_key"] = host.ssh.key
+    if host.ssh.known_hosts is not None:
+        data["ssh_known_hosts_file"] = host.ssh.known_hosts
+    return data
+
+
+def _local(host: DeclaredHost) -> bool:
+    return host.ssh.address == "@local"
+
+
+def _name(path: Path) -> str:
+    """A path as messages show it: from the working directory where it lies below that."""
+    try:
+        return str(path.absolute().relative_to(Path.cwd()))
+    except (ValueError, OSError):
+        return str(path)
+
+
+def _pin_files(document: Document, named: list[str], problems: list[Problem]) -> list[tuple[Path, str]]:
+    """The further files of pins, with their names in messages. One that is missing is a problem."""
+    files = []
+    for index, name in enumerate(named):
+        path = Path(absolute(name, Settings("", document)))
+        if is_file(str(path)):
+            files.append((path, _name(path)))
+        else:
+            found = f"{path}: no such file"
+            problems.append(document.problem(("pins", index), found, "a file of pins"))
+    return files
+
+
+def _names(document: Document, section: str) -> list[str]:
+    found = document.data.get(section)
+    return list(found) if isinstance(found, dict) else []
+
+
+def _nothing_is_empty(document: Document, keys: tuple[str, ...]) -> None:
+    """`lab2:` with nothing below it is a host that says nothing of its own, and no fault."""
+    parent = document.data
+    for key in keys[:-1]:
+        parent = parent[key]
+    if keys[-1] in parent and parent[keys[-1]] is None:
+        parent[keys[-1]] = {}
+
+
+def _unknown_groups(document: Document, name: str, host: dict[str, Any], known: list[str]) -> list[Problem]:
+    problems = []
+    for index, group in enumerate(host.get("groups", ())):
+        if group not in known:
+            keys = ("hosts", name, "groups", index)
+            hint = did_you_mean(group, known) or f"declare it under groups: {group}: {{}}"
+            problems.append(document.problem(keys, f'"{group}"', listed(known), hint))
+    host["groups"] = [group for group in host.get("groups", ()) if group in known]
+    return problems
+
+
+def _same_address(settings: list[Settings]) -> list[Problem]:
+    """Two names of one machine would be converged at once, each against the other."""
+    problems, seen = [], dict[tuple[str, int], str]()
+    for one in settings:
+        address = one.get("address", default=one.host)
+        port = one.get("ssh", "port", default=22) if address != "@local" else 0
+        first = seen.setdefault((address.lower(), port), one.host)
+        if first != one.host:
+            found = f"{address}" + (f" port {port}" if port else "") + f", which {first} has too"
+            origin = ("hosts", one.host, "address")
+            problems.append(one.document.problem(origin, found, "an address of its own"))
+    return problems
+
+
+def _cannot_work(hosts: list[DeclaredHost]) -> list[Problem]:
+    problems: list[Problem] = []
+    for host in hosts:
+        try:
+            plan_host(host, assumed_hardware(host))
+        except PlanError as error:
+            problems += error.problems
+    return problems

@@ -1,0 +1,208 @@
+"""Makes the plan of one host from what is declared and what its hardware is: pure, and complete.
+
+`plan_host` raises `PlanError` with every reason why the declaration cannot work on that hardware.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from urllib.parse import urlsplit
+
+from schemas.contract import contract
+from schemas.declared import Choice, DeclaredHost
+from schemas.environment import values
+from schemas.memory import GIB
+from schemas.model import (
+    Artifact,
+    Backend,
+    Gpu,
+    Hardware,
+    HostPlan,
+    Node,
+    Package,
+    Python,
+    Requirements,
+    Ui,
+)
+from schemas.pins import File, how_to_pin
+from schemas.plan_ollama import ASSUMED, Local, plan_local
+from schemas.problem import PlanError, Problem, listed
+from schemas.version import in_range
+
+
+def assumed_hardware(declared: DeclaredHost) -> Hardware:
+    """The hardware of a plan that is made before a connection.
+
+    The declared architecture, no Python of its own, and one card as the declared VRAM tier promises
+    at the least (the smallest tier where it is `auto`). The card is marked as assumed: a plan is
+    refused for it only where no card of the tier would do.
+    """
+    tiers = contract().tiers
+    tier = tiers.get(declared.vram_tier) or next(iter(tiers.values()))
+    card = Gpu(ASSUMED, f"a card of {tier.name}", int(tier.min_gib * GIB), "", "")
+    return Hardware(arch=declared.arch, python="", memory_bytes=0, gpus=(card,))
+
+
+def plan_host(declared: DeclaredHost, hardware: Hardware) -> HostPlan:
+    """All that the host is to be. Raises `PlanError` with everything that stands against it."""
+    problems: list[Problem] = []
+    notes: list[str] = []
+    release = declared.pins.releases[declared.source.release]
+    profile = contract().profiles[declared.profile]
+    python = _python(declared, hardware, problems)
+    node = _node(declared, hardware, problems)
+    uv = _uv(declared, hardware, problems)
+    local = plan_local(declared, hardware, _artifact, problems, notes)
+    if python is None or node is None or uv is None or problems:
+        raise PlanError(problems)
+    _effectless(declared, notes)
+    return HostPlan(
+        host=declared.name,
+        ssh=declared.ssh,
+        arch=hardware.arch,
+        profile=declared.profile,
+        services=profile.services,
+        source=declared.source,
+        requirements=_requirements(declared, release.add),
+        python=python,
+        uv=uv,
+        node=node,
+        ui=_ui(declared, local, release.fonts),
+        backend=_backend(declared, local, notes),
+        tier=local.tier,
+        ollama=local.ollama,
+        model=local.model,
+        mirrors=declared.mirrors,
+        ca_bundle=declared.ca_bundle,
+        notes=tuple(notes),
+    )
+
+
+def _urls(url: str, mirrors: tuple[str, ...]) -> tuple[str, ...]:
+    """Each mirror's place for `url` (HOST/PATH, as `wget -x` lays files out), then upstream's."""
+    parts = urlsplit(url)
+    return (*(f"{mirror}/{parts.netloc}{parts.path}" for mirror in mirrors), url)
+
+
+def _artifact(
+    declared: DeclaredHost, arch: str, kind: str, version: str, problems: list[Problem]
+) -> Artifact | None:
+    """The file of `kind` (python, node, ollama) for this architecture, or None and a problem."""
+    choice: Choice = {
+        "python": declared.python,
+        "node": declared.node,
+        "ollama": declared.ollama,
+    }[kind]
+    pinned: Mapping[str, File] = declared.pins.artifacts[kind].get(version, {})
+    files = choice.files or pinned
+    file = files.get(arch)
+    if file is None:
+        found = f"{kind} {version} for {arch}: no digest is known"
+        problems.append(
+            declared.problem(
+                (kind,), found, f"{arch} of {listed(files) or 'none'}", how_to_pin(kind, version)
+            )
+        )
+        return None
+    urls = _urls(file.url, declared.mirrors.files)
+    return Artifact(kind, version, file.sha256, file.size, urls)
+
+
+def _python(declared: DeclaredHost, hardware: Hardware, problems: list[Problem]) -> Python | None:
+    """The host's own interpreter where it is in range and none is asked for; else the pinned one."""
+    release = declared.pins.releases[declared.source.release]
+    asked = declared.python.version
+    if not asked and hardware.python and in_range(hardware.python, release.python):
+        return Python(release.python, hardware.python, None)
+    version = asked or release.python_use
+    _in_range(declared, "python", version, release.python, problems)
+    artifact = _artifact(declared, hardware.arch, "python", version, problems)
+    return Python(release.python, version, artifact) if artifact else None
+
+
+def _node(declared: DeclaredHost, hardware: Hardware, problems: list[Problem]) -> Node | None:
+    release = declared.pins.releases[declared.source.release]
+    version = declared.node.version or release.node_use
+    _in_range(declared, "node", version, release.node, problems)
+    artifact = _artifact(declared, hardware.arch, "node", version, problems)
+    return Node(version, artifact) if artifact else None
+
+
+def _in_range(
+    declared: DeclaredHost, kind: str, version: str, requires: str, problems: list[Problem]
+) -> None:
+    if not in_range(version, requires):
+        found = f'"{version}", which {declared.source.release} does not run on'
+        usable = [v for v in declared.pins.artifacts[kind] if in_range(v, requires)]
+        hint = f"pinned and usable: {listed(usable)}"
+        problems.append(declared.problem((kind, "version"), found, requires, hint))
+
+
+def _uv(declared: DeclaredHost, hardware: Hardware, problems: list[Problem]) -> Package | None:
+    digest = declared.pins.uv_wheels.get(hardware.arch)
+    if digest is None:
+        found = f"a host of the architecture {hardware.arch}"
+        problems.append(declared.problem((), found, listed(declared.pins.uv_wheels)))
+        return None
+    return Package("uv", declared.pins.uv_version, digest)
+
+
+def _requirements(declared: DeclaredHost, forgotten: tuple[str, ...]) -> Requirements:
+    known = contract().requirements
+    tiers = (declared.tier, *declared.extras)
+    files = [file for tier in tiers for file in known[tier].files_of(declared.source.release)]
+    return Requirements(
+        tier=declared.tier,
+        extras=declared.extras,
+        files=tuple(dict.fromkeys(files)),
+        add=tuple(dict.fromkeys((*forgotten, *declared.add))),
+    )
+
+
+def _ui(declared: DeclaredHost, local: Local, fonts: tuple[str, ...]) -> Ui:
+    port = declared.ports["ui"]
+    pins = declared.pins.fonts
+    run = _scope(declared, local, "ui-run")
+    return Ui(
+        port=port,
+        build_env=_scope(declared, local, "ui-build"),
+        run_env={"HOSTNAME": "127.0.0.1", "PORT": str(port), "NODE_ENV": "production", **run},
+        fonts=tuple(Package(name, pins[name].version, pins[name].integrity) for name in fonts),
+        font_families={name: pins[name].family for name in fonts},
+    )
+
+
+def _backend(declared: DeclaredHost, local: Local, notes: list[str]) -> Backend:
+    env_file = {**_scope(declared, local, "backend-file"), **local.backend_file}
+    if "ollama" not in contract().profiles[declared.profile].services:
+        given = next((sets for key, sets in contract().cloud if key in declared.secrets), None)
+        env_file |= {k: v for k, v in (given or {}).items() if k not in declared.environment}
+        if given is None:
+            keys = listed(key for key, _ in contract().cloud)
+            notes.append(f"no chat is answered before one of these secrets is given: {keys}")
+    return Backend(
+        port=declared.ports["backend"],
+        process_env=_scope(declared, local, "backend-process"),
+        env_file=env_file,
+        secrets=declared.secrets,
+        ready_timeout=contract().backend_ready_timeout,
+    )
+
+
+def _scope(declared: DeclaredHost, local: Local, scope: str) -> dict[str, str]:
+    fill = {
+        "profile": declared.profile,
+        "model": local.model_name,
+        "tier": local.tier_name,
+        "keep_alive": local.keep_alive,
+        **{f"{name}_port": port for name, port in declared.ports.items()},
+    }
+    return values(scope, declared.environment, fill, declared.profile)
+
+
+def _effectless(declared: DeclaredHost, notes: list[str]) -> None:
+    """Names that are known and concern nothing on a host."""
+    variables = contract().variables
+    for name in declared.environment:
+        if set(variables[name].scope) <= {"container", "development"}:
+            notes.append(f"{name} concerns {' and '.join(variables[name].scope)}: no effect here")

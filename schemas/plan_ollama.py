@@ -1,0 +1,261 @@
+"""The local model's part of a plan: VRAM tier, model, memory, and the Ollama server's environment."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+
+from schemas.contract import Tier, contract
+from schemas.declared import DeclaredHost
+from schemas.environment import values
+from schemas.memory import GIB, gib, need
+from schemas.model import Artifact, Hardware, MemoryNeed, Model, Ollama, VramTier
+from schemas.pins import Weights
+from schemas.problem import Problem, listed
+from schemas.version import at_least, in_range
+
+ASSUMED = "assumed"  # vendor of a card that nobody has seen yet
+_MODELS = "/var/lib/ollama/models"
+
+MakeArtifact = Callable[[DeclaredHost, str, str, str, list[Problem]], Artifact | None]
+
+
+@dataclass(frozen=True)
+class Local:
+    """What the rest of a plan takes from here. The three objects are None in a profile without Ollama."""
+
+    tier: VramTier | None
+    ollama: Ollama | None
+    model: Model | None
+    tier_name: str
+    model_name: str
+    keep_alive: str
+    backend_file: dict[str, str]  # settings of the backend that follow from what was resolved
+
+
+@dataclass(frozen=True)
+class _Room:
+    """Memory that a model can have, in bytes."""
+
+    certain: int  # fits for sure below this: what `auto` chooses by
+    most: int | None  # cannot fit above this; None: no limit is known
+    what: str
+
+
+def plan_local(
+    declared: DeclaredHost,
+    hardware: Hardware,
+    artifact: MakeArtifact,
+    problems: list[Problem],
+    notes: list[str],
+) -> Local:
+    """Tier, server and model of the host; what stands against them goes to `problems`."""
+    known = contract()
+    if "ollama" not in known.profiles[declared.profile].services:
+        return _without(declared, notes)
+    version = _version(declared, notes)
+    tier = _tier(declared, hardware, version, problems)
+    weights = _weights(declared, hardware, tier, version, problems)
+    file = artifact(declared, hardware.arch, "ollama", version, problems)
+    name = weights.name if weights else known.model
+    if weights is not None and tier.context_length > weights.max_context:
+        notes.append(f"context {tier.context_length} is more than {name} can use: {weights.max_context}")
+        tier = _with_context(tier, weights.max_context)
+    fill = {
+        "profile": declared.profile,
+        "model": name,
+        "tier": tier.name,
+        "keep_alive": tier.keep_alive,
+        **{f"{service}_port": port for service, port in declared.ports.items()},
+    }
+    server = {
+        **values("ollama", declared.environment, fill, declared.profile),
+        "OLLAMA_HOST": f"127.0.0.1:{declared.ports['ollama']}",
+        "OLLAMA_MODELS": _MODELS,
+        "OLLAMA_CONTEXT_LENGTH": str(tier.context_length),
+        "OLLAMA_NUM_PARALLEL": str(tier.num_parallel),
+        "OLLAMA_MAX_QUEUE": str(tier.max_queue),
+        "OLLAMA_FLASH_ATTENTION": "1" if tier.flash_attention else "0",
+        "OLLAMA_KV_CACHE_TYPE": tier.kv_cache_type,
+        "OLLAMA_KEEP_ALIVE": tier.keep_alive,
+    }
+    _unknown_to(version, server, notes)
+    if any(gpu.vendor == "amd" for gpu in hardware.gpus) and not at_least(version, "0.30"):
+        server["OLLAMA_VULKAN"] = "1"
+        notes.append("AMD card: this Ollama reaches it by Vulkan (its ROCm files are not pinned)")
+    ollama = None
+    if file is not None:
+        driver = next((d for r, d in declared.pins.drivers.items() if in_range(version, r)), "")
+        ollama = Ollama(version, file, declared.ports["ollama"], server, driver)
+    return Local(
+        tier=tier,
+        ollama=ollama,
+        model=_model(declared, weights, tier, version) if weights else None,
+        tier_name=tier.name,
+        model_name=name,
+        keep_alive=tier.keep_alive,
+        backend_file=_differences(tier),
+    )
+
+
+def _without(declared: DeclaredHost, notes: list[str]) -> Local:
+    """A profile without Ollama. Names stay in the backend's file, so that a profile is a few values."""
+    known = contract()
+    for key in ("model", "vram_tier", "ollama"):
+        if declared.settings.own(key):
+            notes.append(f"{key} is declared, but profile {declared.profile} has no local model")
+    tier = known.tiers.get(declared.vram_tier) or known.tiers[known.vram_tier]
+    model = declared.model if declared.model != "auto" else known.model
+    return Local(None, None, None, tier.name, model, tier.keep_alive, {})
+
+
+def _version(declared: DeclaredHost, notes: list[str]) -> str:
+    release = declared.pins.releases[declared.source.release]
+    version = declared.ollama.version or release.ollama_use
+    if version != release.ollama_wants:
+        why = release.ollama_why if not declared.ollama.version else "the inventory says so"
+        names = f"{release.name} names Ollama {release.ollama_wants}"
+        notes.append(f"{names}, {version} is installed: {why or 'the pins say so'}")
+    return version
+
+
+def _tier(declared: DeclaredHost, hardware: Hardware, version: str, problems: list[Problem]) -> VramTier:
+    """The tier with the operator's overrides; `auto` is the largest that the cards are enough for."""
+    tiers = list(contract().tiers.values())
+    if declared.vram_tier != "auto":
+        return _resolved(declared, contract().tiers[declared.vram_tier], problems)
+    vram = sum(gpu.vram_bytes for gpu in hardware.gpus)
+    chosen = next((t for t in reversed(tiers) if vram >= t.min_gib * GIB), tiers[0])
+    if _assumed(hardware) and declared.model != "auto":
+        # Nobody knows the card yet: print the smallest tier that the model can live in.
+        weights = declared.pins.weights[declared.model]
+        for tier in tiers:
+            chosen = tier
+            resolved = _resolved(declared, tier, [])
+            if tier.max_gib is None or _need(weights, resolved, version).total <= tier.max_gib * GIB:
+                break
+    return _resolved(declared, chosen, problems)
+
+
+def _resolved(declared: DeclaredHost, tier: Tier, problems: list[Problem]) -> VramTier:
+    """The tier's values, each overridden where the environment says neither 0 nor nothing."""
+    env = declared.environment
+
+    def number(name: str, default: int) -> int:
+        return int(env.get(name, "0")) or default
+
+    flash = env.get("OLLAMA_FLASH_ATTENTION", "1" if tier.flash_attention else "0") == "1"
+    asked = env.get("OLLAMA_KV_CACHE_TYPE", "")
+    if asked not in ("", "f16") and not flash:
+        keys = ("environment", "OLLAMA_KV_CACHE_TYPE")
+        found = f'"{asked}" with OLLAMA_FLASH_ATTENTION off'
+        problems.append(declared.problem(keys, found, "f16", "switch flash attention on"))
+    return VramTier(
+        name=tier.name,
+        min_vram_bytes=int(tier.min_gib * GIB),
+        context_length=number("OLLAMA_CONTEXT_LENGTH", tier.context_length),
+        num_parallel=number("OLLAMA_NUM_PARALLEL", tier.num_parallel),
+        max_queue=number("OLLAMA_MAX_QUEUE", tier.max_queue),
+        flash_attention=flash,
+        kv_cache_type=asked or (tier.kv_cache_type if flash else "f16"),
+        keep_alive=env.get("OLLAMA_KEEP_ALIVE", "") or tier.keep_alive,
+    )
+
+
+def _with_context(tier: VramTier, context: int) -> VramTier:
+    return VramTier(**{**vars(tier), "context_length": context})
+
+
+def _differences(tier: VramTier) -> dict[str, str]:
+    """What the backend's file must say because it is not what the backend derives from the tier."""
+    plain = contract().tiers[tier.name]
+    said = {}
+    if tier.context_length != plain.context_length:
+        said["OLLAMA_CONTEXT_LENGTH"] = str(tier.context_length)
+    if tier.kv_cache_type != plain.kv_cache_type:
+        said["OLLAMA_KV_CACHE_TYPE"] = tier.kv_cache_type
+    return said
+
+
+def _need(weights: Weights, tier: VramTier, version: str) -> MemoryNeed:
+    return need(
+        weights,
+        context=tier.context_length,
+        parallel=tier.num_parallel,
+        kv_type=tier.kv_cache_type,
+        ollama=version,
+    )
+
+
+def _room(declared: DeclaredHost, hardware: Hardware, tier: VramTier) -> _Room:
+    if _assumed(hardware):
+        most = contract().tiers[tier.name].max_gib
+        limit = None if most is None else int(most * GIB)
+        return _Room(tier.min_vram_bytes, limit, f"the tier {tier.name}")
+    if hardware.gpus:
+        vram = sum(gpu.vram_bytes for gpu in hardware.gpus)
+        names = listed(gpu.name for gpu in hardware.gpus)
+        return _Room(vram, vram, f"the VRAM of {names}")
+    free = max(hardware.memory_bytes - contract().main_memory_reserve, 0)
+    return _Room(free, free, "main memory (no card) without what the rest needs")
+
+
+def _weights(
+    declared: DeclaredHost, hardware: Hardware, tier: VramTier, version: str, problems: list[Problem]
+) -> Weights | None:
+    """The declared model, or for `auto` the largest that fits; None and a problem if none does."""
+    room = _room(declared, hardware, tier)
+    all_of_them = declared.pins.weights.values()
+    limit = room.most if declared.model != "auto" else room.certain
+    fitting = [w for w in all_of_them if limit is None or _need(w, tier, version).total <= limit]
+    if declared.model == "auto":
+        if fitting:
+            return fitting[-1]
+        asked = next(iter(all_of_them))
+    else:
+        asked = declared.pins.weights[declared.model]
+        if asked in fitting:
+            return asked
+    needs = _need(asked, tier, version)
+    parts = f"{gib(needs.weights)} weights, {gib(needs.kv_cache)} KV cache"
+    found = f"{asked.name} with {tier.name} needs {gib(needs.total)} ({parts})"
+    allowed = f"at most {gib(limit or 0)}: {room.what}"
+    hint = f"the largest that fits: model: {fitting[-1].name}" if fitting else _smaller(tier)
+    problems.append(declared.problem(("model",), found, allowed, hint))
+    return None
+
+
+def _smaller(tier: VramTier) -> str:
+    names = list(contract().tiers)
+    if tier.name != names[0]:
+        return f"no model fits; try vram_tier: {names[0]}"
+    return "no model fits; use profile: llm_off"
+
+
+def _model(declared: DeclaredHost, weights: Weights, tier: VramTier, version: str) -> Model:
+    pull, insecure = weights.name, False
+    registry = declared.mirrors.ollama
+    if registry:
+        insecure = not registry.startswith("https://")
+        place = registry.removeprefix("https://").removeprefix("http://")
+        pull = f"{place}/library/{weights.name}"
+    return Model(
+        name=weights.name,
+        digest=weights.manifest,
+        size=weights.bytes,
+        pull_name=pull,
+        insecure=insecure,
+        need=_need(weights, tier, version),
+    )
+
+
+def _unknown_to(version: str, server: dict[str, str], notes: list[str]) -> None:
+    """Takes out what this Ollama would ignore silently."""
+    for name, variable in contract().variables.items():
+        if variable.since and name in server and not at_least(version, variable.since):
+            del server[name]
+            notes.append(f"Ollama {version} ignores {name} (it came with {variable.since})")
+
+
+def _assumed(hardware: Hardware) -> bool:
+    return any(gpu.vendor == ASSUMED for gpu in hardware.gpus)
