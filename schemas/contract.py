@@ -107,8 +107,16 @@ def contract() -> Contract:
     data: dict[str, Any] = read(_PATH).data
     defaults = data["defaults"]
     return Contract(
-        profiles={
-            name: Profile(name=name, **_frozen(profile)) for name, variable in data["environment"].items()
+        profiles={name: Profile(name=name, **_frozen(profile)) for name, profile in data["profiles"].items()},
+        tiers={name: Tier(name=name, **tier) for name, tier in data["vram_tiers"].items()},
+        requirements={
+            name: RequirementTier(
+                name, tier["class"], tier["meaning"], tuple(tier.get("after", ())), tier["files"]
+            )
+            for name, tier in data["requirements"].items()
+        },
+        variables={
+            name: Variable(name=name, **_frozen(variable)) for name, variable in data["environment"].items()
         },
         cloud=tuple((entry["key"], entry["environment"]) for entry in data["cloud"]),
         profile=defaults["profile"],

@@ -100,7 +100,8 @@ def _translate(document: Document, error: ValidationError) -> Iterator[tuple[Key
     """The way to each faulty value, its problem, and whether the value is to be left out."""
     keys: Keys = tuple(error.absolute_path)
     rule = error.schema if isinstance(error.schema, dict) else {}
-    kind, value = str(error.validator), error.instance
+    kind = str(error.validator)
+    value: Any = error.instance
     limit: Any = error.validator_value
     if "propertyNames" in error.absolute_schema_path:
         at = (*keys, str(value))
