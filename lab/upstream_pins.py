@@ -1,0 +1,69 @@
+"""Builds everything that the upstream serves and writes its digests down: STATE/pins.yaml.
+
+The file has the form of `schemas/pins.yaml` and is merged over it by an inventory of the lab.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+import yaml
+
+from lab import upstream_artifacts, upstream_python, upstream_weights
+from lab import upstream_work as work
+from lab.state import REPOSITORY, STATE, write_whole
+
+PINS = STATE / "pins.yaml"
+
+_ARCH = "amd64"
+_HEAD = """\
+# What the lab's upstream serves, by digest: merged over schemas/pins.yaml in the lab only.
+# Written by `python -m lab.upstream prepare`. Ollama is a stand-in and says so in --version.
+"""
+
+
+def prepare() -> None:
+    """Make what is missing, and the pins of it all."""
+    work.require_tools()
+    pins = yaml.safe_load((REPOSITORY / "schemas" / "pins.yaml").read_text())
+    wanted, pinned = _pinned_python(pins)
+    python = upstream_python.prepare(pinned["url"], pinned["sha256"])
+    nodes = [upstream_artifacts.prepare_node(version) for version in upstream_artifacts.NODES]
+    ollamas = [upstream_artifacts.prepare_ollama(version, python) for version in upstream_artifacts.OLLAMAS]
+    lab: dict[str, Any] = {
+        "artifacts": {
+            "python": _entries([python]),
+            "node": _entries(nodes),
+            "ollama": _entries(ollamas),
+        },
+        "weights": {upstream_weights.MODEL: upstream_weights.prepare()},
+    }
+    if python["version"] != wanted:
+        lab["releases"] = _releases_on(pins["releases"], wanted, python["version"])
+    write_whole(PINS, _HEAD + yaml.safe_dump(lab, sort_keys=False, width=1000))
+    print(f"upstream: ready, pins in {PINS}", flush=True)
+
+
+def _pinned_python(pins: dict[str, Any]) -> tuple[str, dict[str, Any]]:
+    """Version and artifact of the newest pinned Python of the lab's minor version."""
+    versions = [
+        version for version in pins["artifacts"]["python"] if version.startswith(f"{upstream_python.MINOR}.")
+    ]
+    newest = max(versions, key=lambda version: [int(part) for part in version.split(".")])
+    return newest, pins["artifacts"]["python"][newest][_ARCH]
+
+
+def _entries(records: list[dict[str, Any]]) -> dict[str, Any]:
+    return {
+        record["version"]: {_ARCH: {key: record[key] for key in ("url", "sha256", "size")}}
+        for record in records
+    }
+
+
+def _releases_on(releases: dict[str, Any], wanted: str, version: str) -> dict[str, Any]:
+    """The releases that use the pinned Python, on the one that the lab has instead."""
+    return {
+        name: {"python": {**release["python"], "use": version}}
+        for name, release in releases.items()
+        if release["python"]["use"] == wanted
+    }
