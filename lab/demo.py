@@ -1,6 +1,89 @@
-"""The lab's demonstration: one fresh host, provisioned by the main job."""
+"""The demonstration: fresh hosts, provisioned by the main job, and where to look afterwards.
+
+The environment chooses what is installed, and on what: VENOM_SOURCE (a git repository, by path or
+URL; without it the small Venom of the lab), VENOM_RELEASE, VENOM_PROFILE, DEBIAN.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import shlex
+import subprocess
+import sys
+import time
+from collections.abc import Mapping
+from pathlib import Path
+
+from lab import base, fleet, ssh, upstream_process
+from lab.hosts import Host
+from lab.state import REPOSITORY, CommandFailed, LabError
+
+_RECEIPT = "/etc/venom/receipt.json"
 
 
-def run() -> int:
-    """Placeholder until the main job exists."""
+def run(environment: Mapping[str, str] = os.environ) -> int:
+    """Boot the inventory's hosts afresh, provision them, say what was measured, where to look."""
+    debian = _debian(environment.get("DEBIAN") or "12")
+    inventory = fleet.inventory(environment)
+    upstream_process.ensure()
+    hosts = [Host.create(name, debian) for name in fleet.host_names(inventory)]
+    status = _provision(inventory)
+    if status != 0:
+        print(f"\nlab: the main job failed (exit status {status}). The host is still up:")
+        print(f"  script/lab ssh {hosts[0].name}")
+        return status
+    for host in hosts:
+        _show_measured(host)
+    _show_where_to_look(hosts[0], inventory)
     return 0
+
+
+def _debian(text: str) -> int:
+    known = [str(release) for release in base.SUITES]
+    if text not in known:
+        raise LabError(f"DEBIAN={text}: the lab has {' and '.join(known)}")
+    return int(text)
+
+
+def _provision(inventory: Path) -> int:
+    """Run the main job as an operator would, from the repository's root."""
+    pyinfra = Path(sys.executable).with_name("pyinfra")
+    command = [str(pyinfra), "-y", str(inventory), "deploy/venom.py"]
+    print(f"\n$ {shlex.join(command)}\n", flush=True)
+    start = time.monotonic()
+    status = subprocess.run(command, cwd=REPOSITORY, check=False).returncode
+    print(f"\nThe main job took {time.monotonic() - start:.0f} s.")
+    return status
+
+
+def _show_measured(host: Host) -> None:
+    try:
+        receipt = json.loads(host.read(_RECEIPT))
+    except (CommandFailed, ValueError) as error:
+        raise LabError(f"{host.name}: no receipt to read: {error}") from None
+    timings = receipt.get("timings", {})
+    if timings:
+        print(f"\nMeasured on {host.name}:")
+        for branch, seconds in timings.items():
+            print(f"  {branch:<20} {seconds:>8.1f} s")
+
+
+def _show_where_to_look(host: Host, inventory: Path) -> None:
+    own = inventory.is_relative_to(REPOSITORY)
+    shown = inventory.relative_to(REPOSITORY) if own else inventory
+    tasks = f"script/lab run {host.name} -- curl -sS http://127.0.0.1:8000/api/v1/tasks"
+    question = json.dumps({"content": "What is a venom?", "store_knowledge": False})
+    print(
+        f"""
+Where to look
+  UI      {shlex.join(ssh.tunnel(host.address, (3000, 8000)))}
+          while that runs: http://127.0.0.1:3000 (on the host, all services listen on loopback only)
+  Chat    {tasks} \\
+            --json '{question}'
+          and then, with the task_id that it answers:
+          {tasks}/TASK_ID
+  Get in  script/lab ssh {host.name}
+  Again   .venv/bin/pyinfra -y {shown} deploy/venom.py      (which changes nothing)
+  Away    script/lab down {host.name}"""
+    )

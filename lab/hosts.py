@@ -6,6 +6,7 @@ of it lies in `STATE/hosts/NAME/host.json`: any process can find, enter, stop an
 
 from __future__ import annotations
 
+import ipaddress
 import json
 import os
 import re
@@ -18,13 +19,13 @@ from dataclasses import asdict, dataclass
 from datetime import UTC, datetime
 from pathlib import Path
 
-from lab import base, network, ssh
+from lab import base, network, processes, ssh
 from lab.processes import Background
 from lab.state import STATE, CommandFailed, LabError, locked, machine, tail, write_whole
 
 HOSTS = STATE / "hosts"
 
-# labN has the address N+10; every other name the next free one from 100 on.
+# labN has the address N+10; every other name the next free one from 110 on.
 _NUMBERED = re.compile(r"lab([1-9][0-9]?)")
 _NAME = re.compile(r"[a-z][a-z0-9-]{0,30}")
 _BOOT_SECONDS = 60.0
@@ -62,6 +63,8 @@ class Host:
         """
         if not _NAME.fullmatch(name):
             raise LabError(f"{name!r} is no name of a host: lower-case letters, digits and -")
+        if sudo_user and not _NAME.fullmatch(sudo_user):
+            raise LabError(f"{sudo_user!r} is no name of a user: lower-case letters, digits and -")
         if name in {host.name for host in all_hosts()}:
             host = cls.get(name)
             if not fresh:
@@ -73,7 +76,7 @@ class Host:
             host = cls(
                 name=name,
                 debian=debian,
-                address=address or _free_address(name),
+                address=_free_address(name, address),
                 base=str(tree),
                 airgapped=airgapped,
                 sudo_user=sudo_user,
@@ -102,6 +105,7 @@ class Host:
         network.set_airgapped(self.address, self.airgapped)
         with locked(f"host-{self.name}"):
             if not self.up:
+                self._cut_power()  # its systemd-nspawn may have died alone
                 self._mount()
                 self._process.start(self._nspawn(), env=os.environ | _UNIFIED)
         self.wait_ssh()
@@ -109,7 +113,10 @@ class Host:
     def stop(self, *, hard: bool = False) -> None:
         """Shut it down in order, or cut its power if `hard`. What is on it stays."""
         with locked(f"host-{self.name}"):
-            self._process.stop(hard=hard)
+            if hard:
+                self._cut_power()
+            self._process.stop()
+            self._cut_power()
             self._unmount()
 
     def destroy(self) -> None:
@@ -275,6 +282,16 @@ class Host:
         layers = f"lowerdir={self.base},upperdir={self._folder}/upper,workdir={self._folder}/work"
         machine(["mount", "-t", "overlay", "overlay", "-o", layers, root])
 
+    def _cut_power(self) -> None:
+        """Kill the host's PID 1, with which the kernel ends every process of the host.
+
+        Killing systemd-nspawn would not do: its host would go on without it.
+        """
+        mark = f"upperdir={self._folder}/upper,"
+        for pid in processes.first_of_namespaces():
+            if mark in processes.root_mount(pid):
+                processes.kill(pid)
+
     def _unmount(self) -> None:
         root = self._folder / "root"
         deadline = time.monotonic() + 10
@@ -297,9 +314,9 @@ class Host:
         script = f"""
             set -e
             DEBIAN_FRONTEND=noninteractive apt-get install -qq --no-install-recommends sudo
-            useradd --create-home --shell /bin/bash {user}
-            install -d -m 0700 -o {user} -g {user} /home/{user}/.ssh
-            install -m 0600 -o {user} -g {user} /root/.ssh/authorized_keys /home/{user}/.ssh/
+            useradd --create-home --no-user-group --shell /bin/bash {user}
+            install -d -m 0700 -o {user} /home/{user}/.ssh
+            install -m 0600 -o {user} /root/.ssh/authorized_keys /home/{user}/.ssh/
             echo '{user} ALL=(ALL) NOPASSWD: ALL' > /etc/sudoers.d/{user}
         """
         self.run(script)
@@ -314,12 +331,25 @@ def all_hosts() -> list[Host]:
     return [Host.get(file.parent.name) for file in sorted(HOSTS.glob("*/host.json"))]
 
 
-def _free_address(name: str) -> str:
+def _free_address(name: str, wanted: str | None = None) -> str:
     taken = {host.address for host in all_hosts()}
-    prefix = network.GATEWAY.rpartition(".")[0]
-    numbered = _NUMBERED.fullmatch(name)
-    numbers = [10 + int(numbered[1])] if numbered else range(110, 250)
-    for number in numbers:
-        if (address := f"{prefix}.{number}") not in taken:
+    if wanted:
+        candidates = [wanted]
+    elif numbered := _NUMBERED.fullmatch(name):
+        candidates = [str(network.SUBNET[10 + int(numbered[1])])]
+    else:
+        candidates = [str(network.SUBNET[number]) for number in range(110, 250)]
+    for address in candidates:
+        if address not in taken and _in_lab(address):
             return address
-    raise LabError(f"{name}: no free address (taken: {', '.join(sorted(taken))})")
+    raise LabError(
+        f"{name}: {wanted or 'there'} is no free address of the lab"
+        f" ({network.SUBNET}; taken: {', '.join(sorted(taken)) or 'none'})"
+    )
+
+
+def _in_lab(address: str) -> bool:
+    try:
+        return ipaddress.ip_address(address) in network.SUBNET and address != network.GATEWAY
+    except ValueError:
+        return False

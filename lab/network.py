@@ -13,6 +13,8 @@ SUBNET = ipaddress.ip_network("10.77.0.0/24")
 GATEWAY = "10.77.0.1"
 TABLE = "venom_lab"
 
+_BRIDGE_MAC = "02:0a:4d:00:00:01"
+
 # Hosts in the set `airgapped` reach the bridge and nothing else. They are rejected, not merely left
 # without masquerading: their packets would still leave this machine, with an address that nobody
 # can answer.
@@ -36,6 +38,9 @@ def ensure() -> None:
     with locked("network"):
         if not Path(f"/sys/class/net/{BRIDGE}").exists():
             machine(["ip", "link", "add", BRIDGE, "type", "bridge"])
+        # Else a bridge has the address of one of its hosts, and another one when that host goes,
+        # which the other hosts learn late.
+        machine(["ip", "link", "set", BRIDGE, "address", _BRIDGE_MAC])
         machine(["ip", "address", "replace", f"{GATEWAY}/{SUBNET.prefixlen}", "dev", BRIDGE])
         machine(["ip", "link", "set", BRIDGE, "up"])
         # While a host is down, a packet to it must not leave this machine by the default route.

@@ -11,7 +11,7 @@ import os
 import signal
 import subprocess
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -62,26 +62,15 @@ class Background:
         """What was noted when it was started."""
         return str(self._known().get("note", ""))
 
-    def stop(self, *, patience: float = 30.0, hard: bool = False) -> None:
-        """End it: SIGTERM, then after `patience` seconds (or at once, if `hard`) SIGKILL."""
-        for number in [signal.SIGKILL] if hard else [signal.SIGTERM, signal.SIGKILL]:
-            pid = self.pid
-            if pid is None:
-                break
-            os.kill(pid, number)
-            if self._gone_within(patience):
-                break
-        else:
-            raise LabError(f"process {self.pid} survives SIGKILL (log: {self.log})")
+    def stop(self, *, patience: float = 30.0) -> None:
+        """End it: SIGTERM, then after `patience` seconds SIGKILL."""
+        pid = self.pid
+        if pid is not None:
+            with contextlib.suppress(ProcessLookupError):
+                os.kill(pid, signal.SIGTERM)
+            if not _gone_within(pid, patience):
+                kill(pid)
         self.file.unlink(missing_ok=True)
-
-    def _gone_within(self, seconds: float) -> bool:
-        deadline = time.monotonic() + seconds
-        while time.monotonic() < deadline:
-            if self.pid is None:
-                return True
-            time.sleep(0.05)
-        return False
 
     def _known(self) -> dict[str, object]:
         try:
@@ -89,6 +78,41 @@ class Background:
         except (FileNotFoundError, ValueError):
             return {}
         return known if isinstance(known, dict) else {}
+
+
+def kill(pid: int) -> None:
+    """Kill a process and wait until it is gone."""
+    with contextlib.suppress(ProcessLookupError):
+        os.kill(pid, signal.SIGKILL)
+    if not _gone_within(pid, 10):
+        raise LabError(f"process {pid} survives SIGKILL")
+
+
+def first_of_namespaces() -> Iterator[int]:
+    """Every process that is PID 1 of a namespace other than ours: the PID 1 of every container."""
+    for status in Path("/proc").glob("[0-9]*/status"):
+        with contextlib.suppress(FileNotFoundError, ProcessLookupError):
+            line = next(line for line in status.read_text().splitlines() if "NSpid:" in line)
+            if len(line.split()) > 2 and line.split()[-1] == "1":
+                yield int(status.parent.name)
+
+
+def root_mount(pid: int) -> str:
+    """What the process has mounted as its root: the line of its mountinfo; empty if it is gone."""
+    with contextlib.suppress(FileNotFoundError, ProcessLookupError):
+        for line in Path(f"/proc/{pid}/mountinfo").read_text().splitlines():
+            if line.split()[4] == "/":
+                return line
+    return ""
+
+
+def _gone_within(pid: int, seconds: float) -> bool:
+    deadline = time.monotonic() + seconds
+    while _runs(pid):
+        if time.monotonic() > deadline:
+            return False
+        time.sleep(0.05)
+    return True
 
 
 def _stat(pid: int) -> list[str]:

@@ -5,6 +5,8 @@ A host that is created anew keeps the host key of its name: strict checking neve
 
 from __future__ import annotations
 
+import shutil
+from collections.abc import Sequence
 from pathlib import Path
 
 from lab.state import STATE, locked, machine, write_whole
@@ -32,6 +34,14 @@ def command(address: str, user: str = "root") -> list[str]:
     return [*line, f"{user}@{address}"]
 
 
+def tunnel(address: str, ports: Sequence[int]) -> list[str]:
+    """The ssh command line, short enough to read, that brings ports of a host's loopback here."""
+    line = ["ssh", "-N", "-i", str(KEY), "-o", f"UserKnownHostsFile={KNOWN_HOSTS}"]
+    for port in ports:
+        line += ["-L", f"{port}:127.0.0.1:{port}"]
+    return [*line, f"root@{address}"]
+
+
 def install(name: str, address: str, tree: Path) -> None:
     """Put the name's host key and our own key into a host's tree; note the host as known."""
     _generate(KEY, "venom-lab")
@@ -45,6 +55,11 @@ def install(name: str, address: str, tree: Path) -> None:
     (tree / "root/.ssh").chmod(0o700)
     _copy(_public(KEY), tree / "root/.ssh/authorized_keys", 0o600)
     _know(address, _public(host_key).read_text())
+
+
+def forget(name: str) -> None:
+    """Drop the host key of a name that will not come again."""
+    shutil.rmtree(FOLDER / "hosts" / name, ignore_errors=True)
 
 
 def _generate(key: Path, comment: str) -> None:

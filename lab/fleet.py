@@ -1,0 +1,85 @@
+"""Which inventory the demonstration provisions: the repository's own, or one made from it.
+
+What the environment asks for (VENOM_SOURCE, VENOM_RELEASE, VENOM_PROFILE) is written over a copy of
+`inventories/lab.yaml`, which lies in the lab's state with a copy of `inventories/lab.py` beside it.
+"""
+
+from __future__ import annotations
+
+import shutil
+import subprocess
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import yaml
+
+from lab.state import REPOSITORY, STATE, LabError, write_whole
+
+INVENTORY = REPOSITORY / "inventories" / "lab.py"
+
+_RELEASE = "v1.9.0"
+_ASKED = ("VENOM_SOURCE", "VENOM_RELEASE", "VENOM_PROFILE")
+
+
+def inventory(environment: Mapping[str, str]) -> Path:
+    """The inventory's `.py` for pyinfra; its `.yaml` lies beside it."""
+    source, release, profile = (environment.get(name) or None for name in _ASKED)
+    if not (source or release or profile):
+        return INVENTORY
+    fleet: dict[str, Any] = yaml.safe_load(INVENTORY.with_suffix(".yaml").read_text())
+    fleet = _absolute(fleet, INVENTORY.parent)
+    if source:
+        _everywhere(fleet, "venom", {"release": release or _RELEASE, **_location(source)})
+    elif release:
+        raise LabError("VENOM_RELEASE says which release of VENOM_SOURCE, which is not given")
+    if profile:
+        _everywhere(fleet, "profile", profile)
+    return write(fleet, STATE / "fleet.py")
+
+
+def write(fleet: Mapping[str, Any], path: Path) -> Path:
+    """Write an inventory: the YAML, and beside it the `.py` that reads it. Returns the `.py`."""
+    text = yaml.safe_dump(dict(fleet), sort_keys=False, allow_unicode=True)
+    write_whole(path.with_suffix(".yaml"), text)
+    shutil.copyfile(INVENTORY, path)
+    return path
+
+
+def host_names(path: Path) -> list[str]:
+    """The hosts of an inventory, in its order."""
+    fleet = yaml.safe_load(path.with_suffix(".yaml").read_text())
+    return list(fleet["hosts"])
+
+
+def _everywhere(fleet: dict[str, Any], key: str, value: object) -> None:
+    """Make it the fleet's default, and remove what a group or a host says instead."""
+    fleet["defaults"] = {**(fleet.get("defaults") or {}), key: value}
+    for part in ("groups", "hosts"):
+        for settings in (fleet.get(part) or {}).values():
+            if isinstance(settings, dict):
+                settings.pop(key, None)
+
+
+def _location(source: str) -> dict[str, str]:
+    """What the inventory's `venom` says for a repository: a local one by path, else a URL."""
+    path = Path(source).expanduser()
+    if not path.exists():
+        if "://" in source or "@" in source:
+            return {"git": source}
+        raise LabError(f"VENOM_SOURCE={source}: no such repository, and no URL of one")
+    command = ["git", "-C", str(path), "rev-parse", "--git-dir"]
+    if subprocess.run(command, capture_output=True, check=False).returncode != 0:
+        raise LabError(f"VENOM_SOURCE={source}: no git repository")
+    return {"repository": str(path.resolve())}
+
+
+def _absolute(value: Any, folder: Path) -> Any:
+    """The same data with every path that leads somewhere from `folder` made absolute."""
+    if isinstance(value, dict):
+        return {key: _absolute(item, folder) for key, item in value.items()}
+    if isinstance(value, list):
+        return [_absolute(item, folder) for item in value]
+    if isinstance(value, str) and "/" in value and (folder / value).exists():
+        return str((folder / value).resolve())
+    return value

@@ -1,0 +1,118 @@
+"""Fixtures of the lab: an upstream that serves, fresh hosts that go away again, and the main job.
+
+Where no host can be booted the session ends with an error that says why: lab tests that were skipped
+would look like lab tests that passed.
+"""
+
+from __future__ import annotations
+
+import itertools
+import os
+import re
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any, Protocol
+
+import pytest
+
+from lab import preconditions, ssh, upstream_process
+from lab.hosts import Host, all_hosts
+from tests.lab import provisioning
+from tests.lab.provisioning import Result
+
+# A test's host is named after the process that made it, so that sessions do not take each other's
+# and what a killed one left behind can be told.
+_NAME = re.compile(r"test-(?P<pid>[0-9]+)-[0-9]+(-.+)?")
+_numbers = itertools.count(1)
+
+
+class LabHost(Protocol):
+    """Makes a fresh host and waits for its SSH."""
+
+    def __call__(
+        self, debian: int = 12, *, airgapped: bool = False, sudo_user: str | None = None
+    ) -> Host: ...
+
+
+class Provision(Protocol):
+    """Runs the main job against an inventory, given as a dictionary or as a YAML file."""
+
+    def __call__(
+        self,
+        inventory: Mapping[str, Any] | Path,
+        *arguments: str,
+        deploy: str = "deploy/venom.py",
+        env: Mapping[str, str] | None = None,
+    ) -> Result: ...
+
+
+@pytest.fixture(scope="session", autouse=True)
+def bootable() -> None:
+    """End the session where this machine cannot boot hosts; clear away what a killed one left."""
+    if missing := preconditions.missing():
+        pytest.exit(preconditions.message(missing), returncode=3)
+    for host in all_hosts():
+        match = _NAME.fullmatch(host.name)
+        if match and not Path(f"/proc/{match['pid']}").exists():
+            _remove(host)
+
+
+@pytest.fixture(scope="session")
+def upstream() -> None:
+    """The lab's upstream serves its artifacts on the bridge; it goes on doing so afterwards."""
+    upstream_process.ensure()
+
+
+@pytest.fixture
+def lab_host(request: pytest.FixtureRequest) -> Iterator[LabHost]:
+    """A factory of fresh hosts, which go with the test. With KEEP=1 those of a failed test stay."""
+    with _hosts(request.session) as create:
+        yield create
+
+
+@pytest.fixture(scope="module")
+def module_host(request: pytest.FixtureRequest) -> Iterator[LabHost]:
+    """A factory of fresh hosts that all tests of a module share."""
+    with _hosts(request.session) as create:
+        yield create
+
+
+@pytest.fixture
+def provision(upstream: None, tmp_path: Path) -> Provision:
+    """The main job, run from the command line as an operator does."""
+
+    def run(
+        inventory: Mapping[str, Any] | Path,
+        *arguments: str,
+        deploy: str = "deploy/venom.py",
+        env: Mapping[str, str] | None = None,
+    ) -> Result:
+        path = provisioning.inventory(tmp_path, inventory)
+        return provisioning.run(path, *arguments, deploy=deploy, env=env)
+
+    return run
+
+
+@contextmanager
+def _hosts(session: pytest.Session) -> Iterator[LabHost]:
+    made: list[str] = []
+    failed_before = session.testsfailed
+
+    def create(debian: int = 12, *, airgapped: bool = False, sudo_user: str | None = None) -> Host:
+        name = f"test-{os.getpid()}-{next(_numbers)}"
+        made.append(name)
+        return Host.create(name, debian, airgapped=airgapped, sudo_user=sudo_user)
+
+    yield create
+    if os.environ.get("KEEP") == "1" and session.testsfailed > failed_before:
+        print(f"KEEP=1: look at {', '.join(made)} with script/lab ssh NAME")
+        return
+    for host in all_hosts():
+        if host.name in made or host.name.startswith(tuple(f"{name}-" for name in made)):
+            _remove(host)
+
+
+def _remove(host: Host) -> None:
+    host.destroy()
+    ssh.forget(host.name)

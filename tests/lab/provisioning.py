@@ -1,0 +1,89 @@
+"""Runs the main job as an operator does, from the command line, and reads what it said."""
+
+from __future__ import annotations
+
+import re
+import subprocess
+import sys
+import time
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from lab import fleet
+from lab.state import REPOSITORY
+
+_OPERATION = re.compile(r"--> Starting operation: (?P<name>.*?) *$")
+_OUTCOME = re.compile(r" +\[(?P<host>[^\]]+)\] (?P<outcome>Success|No changes|Skipped|Error)\b")
+
+
+@dataclass(frozen=True)
+class Result:
+    """One run of pyinfra: what it said and what it did."""
+
+    status: int
+    output: str  # standard output and standard error, as they came
+    seconds: float
+
+    @property
+    def changed_operations(self) -> list[tuple[str, str]]:
+        """(host, operation) of all that changed something, in the order of the run."""
+        return self._with("Success")
+
+    @property
+    def failed_operations(self) -> list[tuple[str, str]]:
+        """(host, operation) of all that failed, in the order of the run."""
+        return self._with("Error")
+
+    def check(self) -> Result:
+        """This result, if the run succeeded; else an `AssertionError` with the end of its output."""
+        end = "\n".join(self.output.splitlines()[-40:])
+        assert self.status == 0, f"pyinfra ended with status {self.status}:\n{end}"
+        return self
+
+    def _with(self, outcome: str) -> list[tuple[str, str]]:
+        found: list[tuple[str, str]] = []
+        operation = ""
+        for line in self.output.splitlines():
+            if match := _OPERATION.match(line):
+                operation = match["name"]
+            elif (match := _OUTCOME.match(line)) and match["outcome"] == outcome:
+                found.append((match["host"], operation))
+        return found
+
+
+def command(inventory: Path, *arguments: str, deploy: str = "deploy/venom.py") -> list[str]:
+    """The command line of a run, for those who start and end it themselves."""
+    pyinfra = Path(sys.executable).with_name("pyinfra")
+    return [str(pyinfra), "-y", *arguments, str(inventory), deploy]
+
+
+def run(
+    inventory: Path,
+    *arguments: str,
+    deploy: str = "deploy/venom.py",
+    env: Mapping[str, str] | None = None,
+    timeout: float = 1800,
+) -> Result:
+    """Run a deploy against an inventory's `.py` from the repository's root."""
+    start = time.monotonic()
+    process = subprocess.run(
+        command(inventory, *arguments, deploy=deploy),
+        cwd=REPOSITORY,
+        env=None if env is None else dict(env),
+        stdin=subprocess.DEVNULL,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+        text=True,
+        check=False,
+        timeout=timeout,
+    )
+    return Result(process.returncode, process.stdout, time.monotonic() - start)
+
+
+def inventory(folder: Path, data: Mapping[str, Any] | Path) -> Path:
+    """The `.py` of an inventory: of a dictionary, written into the folder, or of a YAML file."""
+    if isinstance(data, Path):
+        return data.with_suffix(".py")
+    return fleet.write(data, folder / "fleet.py")
