@@ -19,12 +19,17 @@ class Profile:
 
     name: str
     meaning: str
+    pl: str  # the same in Polish
     services: tuple[str, ...]
     must_not_run: tuple[str, ...]
     requirements: str
     environment: dict[str, str]
     allowed: dict[str, list[str]]
     ready: str
+
+    def told(self, language: str) -> str:
+        """The meaning in one language ("en", "pl")."""
+        return self.pl if language == "pl" else self.meaning
 
 
 @dataclass(frozen=True)
@@ -49,6 +54,7 @@ class RequirementTier:
     name: str
     kind: str  # class of the dependency matrix
     meaning: str
+    pl: str
     after: tuple[str, ...]
     files: dict[str, list[str]]
 
@@ -59,6 +65,10 @@ class RequirementTier:
                 return tuple(files)
         return ()
 
+    def told(self, language: str) -> str:
+        """The meaning in one language ("en", "pl")."""
+        return self.pl if language == "pl" else self.meaning
+
 
 @dataclass(frozen=True)
 class Variable:
@@ -68,12 +78,17 @@ class Variable:
     type: str
     scope: tuple[str, ...]
     meaning: str
+    pl: str
     default: str = ""
     values: tuple[str, ...] = ()
     minimum: float | None = None
     secret: bool = False
     since: str = ""
     fixed_by: str = ""
+
+    def told(self, language: str) -> str:
+        """The meaning in one language ("en", "pl")."""
+        return self.pl if language == "pl" else self.meaning
 
 
 @dataclass(frozen=True)
@@ -111,7 +126,7 @@ def contract() -> Contract:
         tiers={name: Tier(name=name, **tier) for name, tier in data["vram_tiers"].items()},
         requirements={
             name: RequirementTier(
-                name, tier["class"], tier["meaning"], tuple(tier.get("after", ())), tier["files"]
+                name, tier["class"], tier["meaning"], tier["pl"], tuple(tier.get("after", ())), tier["files"]
             )
             for name, tier in data["requirements"].items()
         },

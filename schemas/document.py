@@ -23,6 +23,7 @@ Keys = tuple[str | int, ...]  # the way to a value: mapping keys and list indice
 _TAG = "tag:yaml.org,2002:"
 _INTEGER = re.compile(r"[-+]?(0|[1-9][0-9_]{0,18})\Z")
 _FLOAT = re.compile(r"[-+]?[0-9][0-9_]{0,30}(\.[0-9_]{0,30})?([eE][-+]?[0-9]{1,3})?\Z")
+_LOGIN = re.compile(r"//[^/\s]*@")  # user and password of a URL: never shown
 _MOST_NODES = 100_000  # an inventory has thousands; more is an alias that multiplies itself
 _LARGEST = 4 * 1024 * 1024  # bytes of one file
 
@@ -78,7 +79,7 @@ def shown(value: Any, raw: str | None = None) -> str:
     if isinstance(value, int | float):
         return f"{raw or value} (a number)"
     if isinstance(value, str):
-        return f'"{value}"'
+        return f'"{_LOGIN.sub("//…@", value)}"'
     if isinstance(value, list):
         return "an empty list" if not value else f"a list of {len(value)}"
     return "an empty mapping" if not value else f"a mapping ({', '.join(map(str, value))})"

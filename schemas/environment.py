@@ -13,7 +13,7 @@ from schemas.problem import Problem, did_you_mean, listed
 _TRUE, _FALSE = ("1", "true", "yes", "on"), ("0", "false", "no", "off")
 _DURATION = re.compile(r"-?([0-9]+(\.[0-9]+)?(ns|us|ms|s|m|h))+|-?[0-9]{1,9}")
 _NUMBER = re.compile(r"-?[0-9]{1,15}(\.[0-9]{1,15})?")
-_URL = re.compile(r"(https?|wss?)://[^\s/]+(/\S*)?")
+_URL = re.compile(r"(https?|wss?)://[^\s/@]+(/\S*)?")
 _FORMS = {
     "boolean": "true or false",
     "flag": "true or false",

@@ -25,9 +25,12 @@ from schemas.model import (
     Ui,
 )
 from schemas.pins import File, how_to_pin
-from schemas.plan_ollama import ASSUMED, Local, plan_local
+from schemas.plan_ollama import ASSUMED, Local, is_assumed, plan_local
 from schemas.problem import PlanError, Problem, listed
+from schemas.show import describe, to_dict
 from schemas.version import in_range
+
+__all__ = ["PlanError", "assumed_hardware", "describe", "plan_host", "to_dict"]
 
 
 def assumed_hardware(declared: DeclaredHost) -> Hardware:
@@ -50,6 +53,8 @@ def plan_host(declared: DeclaredHost, hardware: Hardware) -> HostPlan:
     release = declared.pins.releases[declared.source.release]
     profile = contract().profiles[declared.profile]
     python = _python(declared, hardware, problems)
+    if python is not None and is_assumed(hardware) and not declared.python.version:
+        notes.append(f"python: the host's own instead, where it is {release.python}")
     node = _node(declared, hardware, problems)
     uv = _uv(declared, hardware, problems)
     local = plan_local(declared, hardware, _artifact, problems, notes)

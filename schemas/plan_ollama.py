@@ -58,6 +58,8 @@ def plan_local(
     weights = _weights(declared, hardware, tier, version, problems)
     file = artifact(declared, hardware.arch, "ollama", version, problems)
     name = weights.name if weights else known.model
+    if weights is not None and is_assumed(hardware):
+        _undecided(declared, tier, _need(weights, tier, version), notes)
     if weights is not None and tier.context_length > weights.max_context:
         notes.append(f"context {tier.context_length} is more than {name} can use: {weights.max_context}")
         tier = _with_context(tier, weights.max_context)
@@ -126,7 +128,7 @@ def _tier(declared: DeclaredHost, hardware: Hardware, version: str, problems: li
         return _resolved(declared, contract().tiers[declared.vram_tier], problems)
     vram = sum(gpu.vram_bytes for gpu in hardware.gpus)
     chosen = next((t for t in reversed(tiers) if vram >= t.min_gib * GIB), tiers[0])
-    if _assumed(hardware) and declared.model != "auto":
+    if is_assumed(hardware) and declared.model != "auto":
         # Nobody knows the card yet: print the smallest tier that the model can live in.
         weights = declared.pins.weights[declared.model]
         for tier in tiers:
@@ -188,7 +190,7 @@ def _need(weights: Weights, tier: VramTier, version: str) -> MemoryNeed:
 
 
 def _room(declared: DeclaredHost, hardware: Hardware, tier: VramTier) -> _Room:
-    if _assumed(hardware):
+    if is_assumed(hardware):
         most = contract().tiers[tier.name].max_gib
         limit = None if most is None else int(most * GIB)
         return _Room(tier.min_vram_bytes, limit, f"the tier {tier.name}")
@@ -225,6 +227,20 @@ def _weights(
     return None
 
 
+def _undecided(declared: DeclaredHost, tier: VramTier, needs: MemoryNeed, notes: list[str]) -> None:
+    """What only the host's own card decides."""
+    if declared.vram_tier == "auto":
+        notes.append(f"vram_tier auto: shown for {tier.name}, the host's card decides")
+    if declared.model == "auto":
+        notes.append("model auto: shown for the smallest card of the tier, the host's decides")
+    if needs.total > tier.min_vram_bytes:
+        smallest = gib(tier.min_vram_bytes)
+        notes.append(
+            f"needs {gib(needs.total)}, the smallest card of {tier.name} has {smallest}: "
+            "refused on a host that has less"
+        )
+
+
 def _smaller(tier: VramTier) -> str:
     names = list(contract().tiers)
     if tier.name != names[0]:
@@ -257,5 +273,6 @@ def _unknown_to(version: str, server: dict[str, str], notes: list[str]) -> None:
             notes.append(f"Ollama {version} ignores {name} (it came with {variable.since})")
 
 
-def _assumed(hardware: Hardware) -> bool:
+def is_assumed(hardware: Hardware) -> bool:
+    """Whether nobody has seen the host yet."""
     return any(gpu.vendor == ASSUMED for gpu in hardware.gpus)

@@ -1,0 +1,54 @@
+"""`python -m schemas INVENTORY`: validates an inventory and prints each host's plan.
+
+The plan is made from assumed hardware, since nobody is asked over the network. Exit status 0, or 2
+with every problem on standard error.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import sys
+
+from schemas.inventory import InventoryError, load
+from schemas.plan import assumed_hardware, describe, plan_host, to_dict
+from schemas.problem import ProblemsError
+from schemas.reference import LANGUAGES, reference
+
+
+def main(arguments: list[str] | None = None) -> int:
+    """Runs the command line; gives the exit status."""
+    parser = argparse.ArgumentParser(
+        prog="python -m schemas", description="Validate an inventory and print its plans."
+    )
+    parser.add_argument("inventory", nargs="?", help="the YAML file, e.g. inventories/lab.yaml")
+    parser.add_argument("--json", action="store_true", help="print the plans as JSON, by host")
+    parser.add_argument(
+        "--reference",
+        nargs="?",
+        const="en",
+        choices=LANGUAGES,
+        help="print the inventory's reference as Markdown instead",
+    )
+    given = parser.parse_args(arguments)
+    if given.reference:
+        print(reference(given.reference), end="")
+        return 0
+    if given.inventory is None:
+        parser.error("name an inventory, e.g. inventories/lab.yaml")
+    try:
+        hosts = load(given.inventory).hosts
+        plans = [plan_host(host, assumed_hardware(host)) for host in hosts]
+    except ProblemsError as error:
+        kind = "inventory" if isinstance(error, InventoryError) else "plan"
+        print(f"{kind}: {error}", file=sys.stderr)
+        return 2
+    if given.json:
+        print(json.dumps({plan.host: to_dict(plan) for plan in plans}, indent=2, sort_keys=True))
+    else:
+        print("\n\n".join(describe(plan) for plan in plans))
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,127 @@
+"""Tells a plan: as data that can be compared and kept, and as a block that an operator reads.
+
+No secret is in a plan, so none can come out here: secrets stand as the references they are.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import fields, is_dataclass
+from typing import Any
+
+from schemas.memory import gib
+from schemas.model import Artifact, HostPlan, Secret
+
+_NOT_APPLIED = ("ssh", "notes")  # how the host is reached, and remarks: no part of what it becomes
+
+
+def to_dict(plan: HostPlan) -> dict[str, Any]:
+    """What is applied to the host, as JSON can hold it: the same plan gives the same data."""
+    return {
+        field.name: _plain(getattr(plan, field.name))
+        for field in fields(plan)
+        if field.name not in _NOT_APPLIED
+    }
+
+
+def reference(secret: Secret) -> str:
+    """The secret as the inventory names it; a command without its arguments, which may tell more."""
+    if secret.kind == "command":
+        return f"command:{secret.target.split()[0]} …"
+    return f"{secret.kind}:{secret.target}"
+
+
+def describe(plan: HostPlan) -> str:
+    """The plan as a block of text, one line a subject."""
+    ssh = plan.ssh
+    rows: list[tuple[str, str]] = [
+        ("reached", f"{ssh.user}@{ssh.address}:{ssh.port}{', sudo' if ssh.sudo else ''}"),
+        ("profile", f"{plan.profile}: {', '.join(plan.services)}"),
+        ("venom", _source(plan)),
+        ("packages", _packages(plan)),
+        ("python", f"{plan.python.version} ({_origin(plan.python.artifact)})"),
+        ("node", f"{plan.node.version} ({_origin(plan.node.artifact)})"),
+        ("ports", _ports(plan)),
+    ]
+    rows += _local(plan)
+    rows += _mirrors(plan)
+    rows += _environment("backend", plan.backend.process_env)
+    rows += _environment("venom.env", plan.backend.env_file)
+    if plan.ollama:
+        rows += _environment("ollama", plan.ollama.env)
+    rows += _environment("ui build", plan.ui.build_env)
+    rows += [("secret", f"{name}={reference(s)}") for name, s in plan.backend.secrets.items()]
+    rows += [("note", note) for note in plan.notes]
+    told = ""
+    lines = [plan.host]
+    for subject, text in rows:
+        lines.append(f"  {subject if subject != told else '':<10} {text}".rstrip())
+        told = subject
+    return "\n".join(lines)
+
+
+def _plain(value: Any) -> Any:
+    if isinstance(value, Secret):
+        return reference(value)
+    if is_dataclass(value) and not isinstance(value, type):
+        return {field.name: _plain(getattr(value, field.name)) for field in fields(value)}
+    if isinstance(value, Mapping):
+        return {key: _plain(value[key]) for key in sorted(value)}
+    if isinstance(value, list | tuple):
+        return [_plain(item) for item in value]
+    return value
+
+
+def _source(plan: HostPlan) -> str:
+    source = plan.source
+    if source.kind == "tree":
+        return f"the tree {source.location}, as {source.release}"
+    return f"{source.release}, commit {source.commit[:12]} of {source.location}"
+
+
+def _packages(plan: HostPlan) -> str:
+    wanted = plan.requirements
+    more = f" + {', '.join(wanted.add)}" if wanted.add else ""
+    return f"{', '.join((wanted.tier, *wanted.extras))}: {', '.join(wanted.files)}{more}"
+
+
+def _origin(artifact: Artifact | None) -> str:
+    if artifact is None:
+        return "the host's own"
+    return f"sha256 {artifact.sha256[:12]}… from {artifact.urls[0].split('/')[2]}"
+
+
+def _ports(plan: HostPlan) -> str:
+    ollama = f", ollama {plan.ollama.port}" if plan.ollama else ""
+    return f"backend {plan.backend.port}, ui {plan.ui.port}{ollama}; on loopback"
+
+
+def _local(plan: HostPlan) -> list[tuple[str, str]]:
+    if plan.ollama is None or plan.model is None or plan.tier is None:
+        return [("model", "none on the host")]
+    tier, need = plan.tier, plan.model.need
+    slots = f"{tier.num_parallel} slot{'s' if tier.num_parallel != 1 else ''}"
+    context = f"{slots} of {tier.context_length} tokens, KV cache {tier.kv_cache_type}"
+    parts = f"{gib(need.weights)} weights, {gib(need.kv_cache)} KV cache"
+    rest = gib(need.graph + need.reserve)
+    return [
+        ("ollama", f"{plan.ollama.version} ({_origin(plan.ollama.artifact)})"),
+        ("tier", f"{tier.name}: {context}"),
+        ("model", f"{plan.model.name} {plan.model.digest[:12]} ({gib(plan.model.size)})"),
+        ("memory", f"{gib(need.total)} ({parts}, {rest} graph and reserve)"),
+    ]
+
+
+def _mirrors(plan: HostPlan) -> list[tuple[str, str]]:
+    named = plan.mirrors
+    rows = [("mirror", f"files {url}") for url in named.files]
+    for kind, place in (("pypi", named.pypi), ("npm", named.npm), ("ollama", named.ollama)):
+        if place:
+            rows.append(("mirror", f"{kind} {place}"))
+    if plan.ca_bundle:
+        rows.append(("ca bundle", plan.ca_bundle))
+    return rows
+
+
+def _environment(subject: str, env: Mapping[str, str]) -> list[tuple[str, str]]:
+    return [(subject, f"{name}={value}") for name, value in env.items()]
