@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from schemas.inventory import DeclaredHost
-from schemas.plan import plan_host, to_dict
+from schemas.plan import plan_host
 
 from roles.backend import deploy as backend
 from roles.backend.lock import Lock, lock_for
@@ -33,6 +33,7 @@ from roles.ui import deploy as ui
 from roles.weights import deploy as weights
 from schemas.model import HostPlan
 from schemas.problem import PlanError
+from schemas.show import to_dict
 
 
 @dataclass(frozen=True)

@@ -10,7 +10,7 @@ import time
 from dataclasses import dataclass
 from typing import Any
 
-from pyinfra.api.command import FunctionCommand, QuoteString, StringCommand
+from pyinfra.api.command import FunctionCommand
 from pyinfra.api.operation import operation
 from pyinfra.context import host
 
@@ -109,8 +109,5 @@ def _progress(status: dict[str, str]) -> str:
 
 
 def _failure(job: Job) -> str:
-    command = StringCommand(
-        "journalctl", "--quiet", "--output=cat", "--lines=25", "--unit", QuoteString(job.unit)
-    )
-    log = remote.ask(command).stdout.strip()
+    log = remote.journal(job.unit)
     return f"{job.title} failed; what it made is not in place. Its last lines:\n{log}"

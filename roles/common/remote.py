@@ -58,3 +58,15 @@ def ask(command: StringCommand, timeout: int = 120) -> Answer:
     except (OSError, SSHException, EOFError, TimeoutError, socket.timeout) as error:  # noqa: UP041
         return Answer(False, "", f"the connection was lost: {error or type(error).__name__}")
     return Answer(ok, output.stdout, output.stderr)
+
+
+def journal(unit: str, lines: int = 25) -> str:
+    """The last lines that the unit's own processes wrote since it was last started."""
+    invocation = f"$(systemctl show --property InvocationID --value {unit})"
+    answer = ask(
+        StringCommand(
+            *("journalctl", "--quiet", "--output=cat", f"--lines={lines}"),
+            f'"_SYSTEMD_INVOCATION_ID={invocation}"',
+        )
+    )
+    return answer.stdout.strip() or f"none (journalctl --unit {unit} may tell more)"

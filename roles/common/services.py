@@ -131,7 +131,5 @@ def _await(state: Any, host: Any, service: Service) -> bool:
 
 
 def _failure(service: Service, reason: str) -> str:
-    log = remote.ask(
-        StringCommand("journalctl", "--quiet", "--output=cat", "--lines=25", "--unit", service.unit)
-    ).stdout.strip()
+    log = remote.journal(service.unit)
     return f"{service.title} ({service.unit}) does not serve: {reason}. Its last lines:\n{log}"

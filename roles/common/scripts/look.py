@@ -76,10 +76,10 @@ def look_at_units(names):
         return {}
     answer = subprocess.run(
         ["systemctl", "show", "--property", ",".join(UNIT_PROPERTIES), "--", *names],
-        stdout=subprocess.PIPE, text=True,
+        stdout=subprocess.PIPE, text=True, check=False,
     )  # fmt: skip
     units = {}
-    for name, block in zip(names, answer.stdout.strip("\n").split("\n\n")):
+    for name, block in zip(names, answer.stdout.strip("\n").split("\n\n"), strict=False):
         unit = dict(line.split("=", 1) for line in block.splitlines() if "=" in line)
         if unit.get("MainPID", "0") != "0":
             unit["Fingerprint"] = fingerprint(unit["MainPID"])
@@ -101,7 +101,7 @@ def installed(names):
         return []
     answer = subprocess.run(
         ["dpkg-query", "--show", "--showformat", "${Package} ${db:Status-Status}\n", *names],
-        stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True,
+        stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True, check=False,
     )  # fmt: skip
     lines = [line.split() for line in answer.stdout.splitlines()]
     return sorted({line[0] for line in lines if line[1:] == ["installed"]})

@@ -13,7 +13,7 @@ for name in sorted(os.listdir(folder)):
     except OSError:
         continue
     branch = {"begun": float(steps[0][0]), "ended": float(steps[-1][0]), "steps": []}
-    for this, following in zip(steps, steps[1:]):
+    for this, following in zip(steps, steps[1:], strict=False):
         seconds = round(float(following[0]) - float(this[0]), 1)
         branch["steps"].append({"step": this[1], "seconds": seconds})
     branch["seconds"] = round(branch["ended"] - branch["begun"], 1)

@@ -15,7 +15,7 @@ done
 # Who listens where: address, process, and the unit that it belongs to.
 ss -ltnpH 2>/dev/null | while read -r _ _ _ address _ users; do
     pid=$(printf '%s' "$users" | sed -n 's/.*pid=\([0-9]*\).*/\1/p')
-    process=$(printf '%s' "$users" | sed -n 's/^users:(("\([^"]*\)".*/\1/p')
+    process=$(printf '%s' "$users" | sed -n 's/^users:(("\([^"]*\)".*/\1/p' | tr ' ' '_')
     unit=$(sed -n 's|.*/\([^/]*\.service\).*|\1|p' "/proc/${pid:-none}/cgroup" 2>/dev/null | head -n 1)
     echo "listen=$address ${pid:-?} ${process:-?} ${unit:-?}"
 done

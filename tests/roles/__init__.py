@@ -1,0 +1,1 @@
+"""The pure parts of the roles: what they decide without a host."""

@@ -1,0 +1,32 @@
+"""A plan for tests of the roles, from the example that users copy."""
+
+from __future__ import annotations
+
+from functools import cache
+from pathlib import Path
+
+from schemas.inventory import load
+from schemas.model import HostPlan
+from schemas.plan import assumed_hardware, plan_host
+
+INVENTORY = """\
+hosts:
+  box:
+    address: 192.0.2.10
+    profile: light
+    model: gemma3:4b
+    venom: {release: v1.9.0}
+    ollama: {version: 0.24.0}
+"""
+
+
+@cache
+def plan(inventory: str = INVENTORY) -> HostPlan:
+    """The plan of the first host of an inventory, for the hardware that it declares."""
+    import tempfile
+
+    with tempfile.TemporaryDirectory() as folder:
+        path = Path(folder) / "inventory.yaml"
+        path.write_text(inventory, encoding="utf-8")
+        declared = load(path).hosts[0]
+    return plan_host(declared, assumed_hardware(declared))

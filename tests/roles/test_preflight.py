@@ -1,0 +1,108 @@
+"""The preflight reads a host's own words, and lists everything that is wrong with it at once."""
+
+from __future__ import annotations
+
+import dataclasses
+
+import pytest
+
+from roles.preflight import checks
+from roles.preflight.checks import Coming
+from roles.preflight.facts import Facts, parse
+from schemas.model import Artifact, HostPlan
+from tests.roles.plans import plan
+
+PROBE = """\
+os=debian 12
+arch=amd64
+uid=0
+init=systemd
+python=3.11.2
+memory=25189052416
+available=24189052416
+disk=/opt / 80000000000
+disk=/var / 80000000000
+disk=/etc / 80000000000
+listen=127.0.0.1:8000 4242 python3 jupyter.service
+listen=0.0.0.0:22 100 sshd ssh.service
+listen=[::]:3000 4300 node venom-ui.service
+nvidia=NVIDIA GeForce RTX 3060, 12288, 550.163.01, 8.6
+amd=|17163091968
+apt=http://mirror.example/debian
+"""
+
+NOTHING = Coming(packages=False, environment=False, ui=False, artifacts=(), weights=0)
+
+
+def facts(**changes: str) -> Facts:
+    lines = [line for line in PROBE.splitlines() if line.partition("=")[0] not in changes]
+    return parse("\n".join([*lines, *(f"{name}={value}" for name, value in changes.items())]))
+
+
+def test_the_probe_is_read_with_cards_of_both_makers() -> None:
+    read = facts()
+    assert read.system == "debian 12"
+    assert read.hardware.python == "3.11.2"
+    assert [(gpu.vendor, gpu.vram_bytes) for gpu in read.hardware.gpus] == [
+        ("nvidia", 12288 << 20),
+        ("amd", 17163091968),
+    ]
+    assert checks.host_findings(read) == []
+
+
+@pytest.mark.parametrize(
+    ("changed", "required"),
+    [
+        ({"os": "fedora 41"}, "Debian 12"),
+        ({"arch": "riscv64"}, "amd64 or arm64"),
+        ({"uid": "1000"}, "root"),
+        ({"init": "busybox"}, "systemd"),
+        ({"nvidia": "NVIDIA-SMI has failed because it couldn't communicate"}, "driver"),
+    ],
+)
+def test_a_host_that_is_none_of_ours_is_told_what_is_required(
+    changed: dict[str, str], required: str
+) -> None:
+    (finding,) = checks.host_findings(facts(**changed))
+    assert required in finding.requirement
+    assert next(iter(changed.values())).split()[0] in finding.found
+
+
+def test_everything_that_is_wrong_is_listed_at_once() -> None:
+    assert len(checks.host_findings(facts(os="arch linux", uid="1000", init="openrc"))) == 3
+
+
+def found(host_plan: HostPlan, coming: Coming = NOTHING, **changes: str) -> list[str]:
+    return [str(it) for it in checks.plan_findings(host_plan, facts(**changes), coming)]
+
+
+def test_a_foreign_process_on_our_port_is_named_and_our_own_is_not() -> None:
+    (port,) = found(plan())
+    assert "port 8000 free for backend" in port
+    assert "python3 (process 4242, unit jupyter.service)" in port
+
+
+def test_directories_on_one_file_system_share_what_is_free_there() -> None:
+    artifact = Artifact("ollama", "1", "0" * 64, 1_000_000_000, ("https://example.org/o.tar",))
+    coming = dataclasses.replace(NOTHING, artifacts=(artifact,), weights=2_000_000_000)
+    short = found(plan(), coming, listen="", disk="/opt / 5900000000\ndisk=/var / 5900000000")
+    assert ["6.0 GB free on /" in it for it in short] == [True]
+    assert found(plan(), coming, listen="127.0.0.1:1 1 a b", disk="/opt / 6100000000") == []
+
+
+def test_an_old_driver_is_refused_for_the_ollama_that_needs_a_newer_one() -> None:
+    old = "NVIDIA A, 12288, 525.85.12, 8.6"
+    assert any("driver 531" in it and "525.85.12" in it for it in found(plan(), nvidia=old))
+
+
+def test_a_build_needs_more_memory_than_serving() -> None:
+    building = dataclasses.replace(NOTHING, ui=True)
+    assert any("building the UI" in it for it in found(plan(), building, memory="1000000000"))
+    assert not any("memory" in it for it in found(plan(), memory="1000000000"))
+
+
+def test_a_thing_is_unreachable_only_if_none_of_its_places_answers() -> None:
+    wanted = {"node 22": [("mirror", 80), ("nodejs.org", 443)]}
+    assert checks.unreachable(wanted, {("nodejs.org", 443)}) == []
+    (finding,) = checks.unreachable(wanted, {("nodejs.org", 443), ("mirror", 80)})
+    assert "mirror:80, nodejs.org:443" in finding.found
