@@ -7,9 +7,6 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from schemas.inventory import DeclaredHost
-from schemas.plan import plan_host
-
 from roles.backend import deploy as backend
 from roles.backend.lock import Lock, lock_for
 from roles.backend.uv import wheel
@@ -30,10 +27,24 @@ from roles.receipt import deploy as receipt
 from roles.release import deploy as release_role
 from roles.source.archive import pack
 from roles.ui import deploy as ui
+from roles.ui.shared import UiWork, work_for
 from roles.weights import deploy as weights
-from schemas.model import HostPlan
+from schemas.inventory import DeclaredHost
+from schemas.model import HostPlan, Model
+from schemas.plan import plan_host
 from schemas.problem import PlanError
 from schemas.show import to_dict
+
+
+@dataclass(frozen=True)
+class LocalModel:
+    """What a profile with a local model has beyond the others."""
+
+    install: Job
+    service: Service
+    model: Model
+    port: int
+    pull: Job
 
 
 @dataclass(frozen=True)
@@ -47,12 +58,10 @@ class Survey:
     release: Release
     settings: Mapping[str, str]  # keys of the backend's environment file, secrets among them
     backend_job: Job
-    ui_job: Job
-    ollama_job: Job | None
-    weights_job: Job | None
+    ui_work: UiWork
     backend: Service
     ui: Service
-    ollama: Service | None
+    local: LocalModel | None
     gpu: bool
     seen: Seen
 
@@ -73,7 +82,7 @@ class Survey:
     @property
     def services(self) -> list[Service]:
         """What must run."""
-        return [it for it in (self.ollama, self.backend, self.ui) if it is not None]
+        return [*([self.local.service] if self.local else []), self.backend, self.ui]
 
     @property
     def proven(self) -> bool:
@@ -102,30 +111,19 @@ def survey(declared: DeclaredHost) -> Survey:
 
     backend_job = backend.environment_job(plan, release, lock)
     ui_job = ui.build_job(plan, release)
-    ollama_job = ollama.install_job(plan.ollama) if plan.ollama else None
-    weights_job = weights.pull_job(plan.model, plan.ollama.port) if plan.model and plan.ollama else None
-    running = {
-        "backend": backend.service(plan, release, settings),
-        "ui": ui.service(plan, release),
-        "ollama": ollama.service(plan.ollama, plan.tier) if plan.ollama and plan.tier else None,
-    }
-    declarations = [
-        *base.resources(plan),
-        *backend.resources(plan, settings, ()),
-        *ui.resources(plan),
-        *ollama.resources(plan),
-        *release_role.resources(release),
-    ]
-    jobs = [job for job in (backend_job, ui_job, ollama_job, weights_job) if job]
-    seen = _look(declarations, jobs, release)
-    coming = Coming.of(
-        plan,
+    local = _local(plan)
+    seen = _look(
+        [
+            *base.resources(plan),
+            *backend.resources(plan, settings, ()),
+            *ui.resources(plan),
+            *ollama.resources(plan),
+            *release_role.resources(release),
+        ],
+        [backend_job, ui_job, *([local.install, local.pull] if local else [])],
         release,
-        seen,
-        weights_there=weights_job is None or weights_job.done(seen),
-        ollama=ollama_job.makes if ollama_job else "",
     )
-    check(plan, facts, coming)
+    check(plan, facts, _coming(plan, release, local, seen))
     return Survey(
         plan=plan,
         archive=archive,
@@ -134,14 +132,34 @@ def survey(declared: DeclaredHost) -> Survey:
         release=release,
         settings=settings,
         backend_job=backend_job,
-        ui_job=ui_job,
-        ollama_job=ollama_job,
-        weights_job=weights_job,
-        backend=running["backend"],  # type: ignore[arg-type]
-        ui=running["ui"],  # type: ignore[arg-type]
-        ollama=running["ollama"],
+        ui_work=work_for(declared.name, ui_job, ui.node_job(plan, release), seen),
+        backend=backend.service(plan, release, settings),
+        ui=ui.service(plan, release),
+        local=local,
         gpu=bool(facts.hardware.gpus),
         seen=seen,
+    )
+
+
+def _local(plan: HostPlan) -> LocalModel | None:
+    if not (plan.ollama and plan.tier and plan.model):
+        return None
+    return LocalModel(
+        install=ollama.install_job(plan.ollama),
+        service=ollama.service(plan.ollama, plan.tier),
+        model=plan.model,
+        port=plan.ollama.port,
+        pull=weights.pull_job(plan.model, plan.ollama.port),
+    )
+
+
+def _coming(plan: HostPlan, release: Release, local: LocalModel | None, seen: Seen) -> Coming:
+    return Coming.of(
+        plan,
+        release,
+        seen,
+        weights_there=local is None or local.pull.done(seen),
+        ollama=local.install.makes if local else "",
     )
 
 

@@ -163,10 +163,16 @@ def delivered(plan: HostPlan, release: Release, lock: Lock, wheel: Path, job: Jo
         yield remote.shell("unpack_wheel.sh", upload, plan.uv.integrity, _uv_path(plan))
 
 
+@deploy("Backend packages")
+def installed(job: Job, seen: Seen) -> None:
+    """Wait until the backend's environment is there and has imported the application."""
+    jobs.finish(name="finish", job=job, seen=seen)
+
+
 @deploy("Backend")
-def backend(plan: HostPlan, running: Service, settings: Mapping[str, str], seen: Seen) -> None:
+def backend(plan: HostPlan, service: Service, settings: Mapping[str, str], seen: Seen) -> None:
     """Give the backend its settings and its unit, and start it with them."""
     managed_before = seen.receipt.get("managed_environment", [])
     declared = resources(plan, settings, managed_before)
     converge(name="settings and unit", resources=declared, seen=seen)
-    services.start(name="start", service=running, seen=seen)
+    services.start(name="start", service=service, seen=seen)

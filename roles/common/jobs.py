@@ -10,7 +10,7 @@ import time
 from dataclasses import dataclass
 from typing import Any
 
-from pyinfra.api.command import FunctionCommand
+from pyinfra.api.command import FunctionCommand, StringCommand
 from pyinfra.api.operation import operation
 from pyinfra.context import host
 
@@ -55,7 +55,12 @@ def start(job: Job, seen: Seen) -> Commands:
     if job.done(seen):
         host.noop(f"{job.makes} is there")
         return
-    yield remote.shell("start_job.sh", job.name, job.key, stdin=f"{remote.script('job.sh')}\n{job.script}")
+    yield _start_command(job)
+
+
+def _start_command(job: Job) -> StringCommand:
+    script = f"{remote.script('job.sh')}\n{job.script}"
+    return remote.shell("start_job.sh", job.name, job.key, stdin=script)
 
 
 @operation()
@@ -72,8 +77,15 @@ def finish(job: Job, seen: Seen) -> Commands:
     yield FunctionCommand(_wait, (job,), {})
 
 
+def run_here(state: Any, host: Any, job: Job) -> bool:
+    """Start the job and wait for it, from within another operation; False says that it failed."""
+    answer = remote.ask(_start_command(job))
+    return _wait(state, host, job) if answer.ok else fail(state, host, answer.stderr)
+
+
 def _wait(state: Any, host: Any, job: Job) -> bool:
     told, told_at, heard_at = "", 0.0, time.monotonic()
+    begun = heard_at
     while True:
         answer = remote.ask(remote.shell("watch_job.sh", job.name, job.makes), timeout=30)
         now = time.monotonic()
@@ -94,8 +106,11 @@ def _wait(state: Any, host: Any, job: Job) -> bool:
             made = status["state"] != "failed" and status.get("made") == "yes"
             return made or fail(state, host, _failure(job))
         step = status.get("step", "")
+        if step != told:
+            begun = now
         if step != told or now - told_at > TELL_SECONDS:
-            host.log(f"{job.title}: {step}{_progress(status)}")
+            since = f", {now - begun:.0f} s" if step == told else ""
+            host.log(f"{job.title}: {step}{_progress(status)}{since}")
             told, told_at = step, now
         time.sleep(POLL_SECONDS)
 

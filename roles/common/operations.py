@@ -49,8 +49,13 @@ def converge(resources: Sequence[Resource], seen: Seen) -> Commands:
     if not different:
         host.noop(f"{len(resources)} things are as declared")
         return
+    # Many directories are made on a bare host: one line says it.
+    directories = [str(it) for it in different if isinstance(it, Directory)]
+    if directories:
+        yield tell(f"directories: {', '.join(directories)}")
     for resource in different:
-        yield tell(f"{resource}: {resource.differs(seen)}")
+        if not isinstance(resource, Directory):
+            yield tell(f"{resource}: {resource.differs(seen)}")
         yield from _mend(resource)
     if any(getattr(resource, "path", "").startswith(UNITS) for resource in different):
         yield StringCommand("systemctl", "daemon-reload")

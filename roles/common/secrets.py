@@ -15,10 +15,11 @@ from schemas.model import Secret
 
 def reveal(secrets: Mapping[str, Secret]) -> dict[str, str]:
     """The values of the referenced secrets. Raises RefusedError, which names references only."""
-    return {
-        name: controller.once(("secret", secret), lambda secret=secret, name=name: _value(name, secret))
-        for name, secret in secrets.items()
-    }
+    return {name: _once(name, secret) for name, secret in secrets.items()}
+
+
+def _once(name: str, secret: Secret) -> str:
+    return controller.once(("secret", secret), lambda: _value(name, secret))
 
 
 def _value(name: str, secret: Secret) -> str:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import time
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -62,22 +62,25 @@ def start(service: Service, seen: Seen) -> Commands:
         return
     yield StringCommand("systemctl", "daemon-reload")
     yield StringCommand("systemctl", "reset-failed", service.unit, "2>/dev/null || true")
-    yield StringCommand("systemctl", "restart", "--no-block", service.unit)
+    # Waits until the old process is gone, so that no answer can come from it any more. Whether the new
+    # one serves is the business of `ready`, which tells more than systemctl does.
+    yield StringCommand("systemctl", "restart", service.unit, "2>/dev/null || true")
 
 
 @operation()
-def ready(service: Service, seen: Seen, needed: bool = False) -> Commands:
+def ready(services: Sequence[Service], seen: Seen, needed: bool = False) -> Commands:
     """
-    Wait until the service answers for what it is for.
+    Wait until each service answers for what it is for, and runs with the planned inputs.
 
-    + service: what is to answer
+    + services: what is to answer, in this order
     + seen: what ran before
-    + needed: prove it although its process is the planned one
+    + needed: prove it although their processes are the planned ones
     """
-    if service.runs(seen) and not needed:
-        host.noop(f"{service.unit} runs with the planned inputs")
-        return
-    yield FunctionCommand(_await, (service,), {})
+    waiting = [service for service in services if needed or not service.runs(seen)]
+    if not waiting:
+        host.noop("all services run with the planned inputs")
+    for service in waiting:
+        yield FunctionCommand(_await, (service,), {})
 
 
 @operation()
@@ -109,13 +112,20 @@ def _await(state: Any, host: Any, service: Service) -> bool:
             "/dev/null",
         ),
         *(QuoteString(service.url), ";", "echo curl=$?;"),
-        *("systemctl", "show", "--property", "ActiveState,SubState,NRestarts", service.unit),
+        *("systemctl", "show", "--property", "ActiveState,NRestarts,MainPID", service.unit, ";"),
+        *("tr", "'\\0'", "'\\n'", "2>/dev/null"),
+        *(f"</proc/$(systemctl show --property MainPID --value {service.unit})/environ |",),
+        *("grep", "^VENOM_FINGERPRINT=", "|| true"),
     )
     while True:
         answer = remote.ask(probe, timeout=30)
         status = dict(line.partition("=")[::2] for line in answer.stdout.splitlines())
         took = time.monotonic() - begun
         if status.get("curl") == "0":
+            runs = status.get("VENOM_FINGERPRINT", "none")
+            if runs != service.fingerprint:
+                reason = f"it runs with other inputs ({runs}) than the plan's ({service.fingerprint})"
+                return fail(state, host, _failure(service, reason))
             host.log(f"{service.title} answers after {took:.1f} s")
             return True
         if status.get("ActiveState") == "failed" or int(status.get("NRestarts", 0)) > 2:

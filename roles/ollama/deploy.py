@@ -96,12 +96,12 @@ def install(job: Job, seen: Seen) -> None:
 
 
 @deploy("Ollama")
-def ollama(plan: HostPlan, job: Job, running: Service, seen: Seen) -> None:
+def ollama(plan: HostPlan, job: Job, service: Service, seen: Seen) -> None:
     """Give Ollama its unit with the tier's values, and wait until it answers."""
     jobs.finish(name="download", job=job, seen=seen)
     converge(name="unit and tier", resources=resources(plan), seen=seen)
-    services.start(name="start", service=running, seen=seen)
-    services.ready(name="wait", service=running, seen=seen)
+    services.start(name="start", service=service, seen=seen)
+    services.ready(name="wait", services=(service,), seen=seen)
 
 
 @deploy("Ollama")

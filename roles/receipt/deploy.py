@@ -6,7 +6,7 @@ import getpass
 import json
 import socket
 import time
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime
 from typing import Any
 
@@ -18,43 +18,51 @@ from pyinfra.context import host
 from roles.common import paths, remote
 from roles.common.look import Seen
 from roles.common.operations import Commands, fail
+from roles.common.services import Service, ready
 
 BEGUN = time.time()
 
 
 def current(applied: Mapping[str, Any], seen: Seen) -> bool:
     """Whether the host's receipt says that exactly this was applied and proven."""
-    return seen.receipt.get("applied") == json.loads(json.dumps(applied))
+    return bool(seen.receipt.get("applied") == json.loads(json.dumps(applied)))
 
 
-@deploy("Receipt")
-def receipt(applied: Mapping[str, Any], settings: list[str], changed: bool, seen: Seen) -> None:
-    """Record what was applied, unless the receipt says so already and nothing was changed."""
-    written(name="write", applied=applied, settings=settings, changed=changed, seen=seen)
+@deploy("Proof")
+def receipt(
+    applied: Mapping[str, Any],
+    settings: Sequence[str],
+    services: Sequence[Service],
+    proven: bool,
+    seen: Seen,
+) -> None:
+    """Wait until everything serves, then record what was applied."""
+    ready(name="every service answers", services=services, seen=seen, needed=not proven)
+    written(name="receipt", applied=applied, settings=settings, proven=proven, seen=seen)
 
 
 @operation()
-def written(applied: Mapping[str, Any], settings: list[str], changed: bool, seen: Seen) -> Commands:
+def written(applied: Mapping[str, Any], settings: Sequence[str], proven: bool, seen: Seen) -> Commands:
     """
     Write the receipt.
 
     + applied: the plan and its keys, without secrets
     + settings: names of the environment file's keys that are managed
-    + changed: whether this run changed anything
+    + proven: whether the receipt of an earlier run says all of this already
     + seen: the receipt of the last run
     """
-    if current(applied, seen) and not changed:
+    if proven:
         host.noop("the receipt is current")
         return
     yield FunctionCommand(_write, (applied, settings), {})
 
 
-def _write(state: Any, host: Any, applied: Mapping[str, Any], settings: list[str]) -> bool:
+def _write(state: Any, host: Any, applied: Mapping[str, Any], settings: Sequence[str]) -> bool:
     jobs = remote.ask(remote.python("timings.py", paths.JOBS))
     text = json.dumps(
         {
             "applied": applied,
-            "managed_environment": settings,
+            "managed_environment": list(settings),
             "at": datetime.now(UTC).isoformat(timespec="seconds"),
             "by": f"{getpass.getuser()}@{socket.gethostname()}",
             "seconds": round(time.time() - BEGUN, 1),

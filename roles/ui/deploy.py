@@ -15,6 +15,8 @@ from roles.common.release import Release
 from roles.common.resources import Enabled, File, Resource
 from roles.common.services import Service
 from roles.common.templates import render
+from roles.ui import shared
+from roles.ui.shared import UiWork
 from schemas.model import HostPlan
 
 UNIT = "venom-ui.service"
@@ -26,10 +28,7 @@ def build_job(plan: HostPlan, release: Release) -> Job:
     script = render(
         __file__,
         "build.sh.j2",
-        node=release.node_path,
-        node_version=plan.node.version,
-        archive=archive_path(plan.node.artifact),
-        fetch=fetch_line(plan.node.artifact),
+        node_lines=_node_lines(plan, release),
         ui=release.ui_path,
         source=release.source_path,
         registry=plan.mirrors.npm,
@@ -38,6 +37,23 @@ def build_job(plan: HostPlan, release: Release) -> Job:
         build_env=dict(plan.ui.build_env),
     )
     return Job(name="ui", title="UI build", key=release.ui_key, makes=release.ui_path, script=script)
+
+
+def node_job(plan: HostPlan, release: Release) -> Job:
+    """Makes Node alone, on a host that gets a UI which another one builds."""
+    script = f"{_node_lines(plan, release)}step done\n"
+    return Job(name="node", title="Node", key=release.node, makes=release.node_path, script=script)
+
+
+def _node_lines(plan: HostPlan, release: Release) -> str:
+    return render(
+        __file__,
+        "node.sh.j2",
+        node=release.node_path,
+        node_version=plan.node.version,
+        archive=archive_path(plan.node.artifact),
+        fetch=fetch_line(plan.node.artifact),
+    )
 
 
 def service(plan: HostPlan, release: Release) -> Service:
@@ -80,13 +96,21 @@ def _unit_text(plan: HostPlan, fingerprint: str) -> str:
 
 
 @deploy("UI build")
-def build(job: Job, seen: Seen) -> None:
-    """Start the job that builds the UI; `finish` it before the release is made."""
-    jobs.start(name="start", job=job, seen=seen)
+def build(work: UiWork, seen: Seen) -> None:
+    """Start what brings the UI to this host; `built` waits for it before the release is made."""
+    jobs.start(name="start", job=work.job, seen=seen)
+
+
+@deploy("UI build")
+def built(work: UiWork, seen: Seen) -> None:
+    """Wait for the build, and hand it from the host that made it to those that wait for it."""
+    jobs.finish(name="finish", job=work.job, seen=seen)
+    shared.given(name="share", work=work, seen=seen)
+    shared.received(name="receive", work=work, seen=seen)
 
 
 @deploy("UI")
-def ui(plan: HostPlan, running: Service, seen: Seen) -> None:
+def ui(plan: HostPlan, service: Service, seen: Seen) -> None:
     """Give the UI its unit, and start it."""
     converge(name="unit", resources=resources(plan), seen=seen)
-    services.start(name="start", service=running, seen=seen)
+    services.start(name="start", service=service, seen=seen)

@@ -57,10 +57,10 @@ def pull(job: Job, seen: Seen) -> None:
 
 
 @deploy("Weights")
-def weights(model: Model, port: int, job: Job, gpu: bool, needed: bool, seen: Seen) -> None:
+def weights(model: Model, port: int, job: Job, gpu: bool, proven: bool, seen: Seen) -> None:
     """Wait for the weights and load them, so that the first chat does not pay for it."""
     jobs.finish(name="pull", job=job, seen=seen)
-    warm(name="warm up", model=model, port=port, gpu=gpu, needed=needed or not job.done(seen))
+    warm(name="warm up", model=model, port=port, gpu=gpu, needed=not proven or not job.done(seen))
 
 
 @operation()
