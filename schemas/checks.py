@@ -9,32 +9,41 @@ import stat
 from collections.abc import Callable, Mapping
 from pathlib import Path
 
-from schemas.declared import DeclaredHost
+from schemas.contract import contract
+from schemas.declared import absolute, secret_of
+from schemas.inherit import Settings
 from schemas.model import Secret
 from schemas.problem import Problem
 
 _READABLE_BY_OTHERS = 0o077
 
 
-def machine(host: DeclaredHost, environ: Mapping[str, str]) -> list[Problem]:
-    """Everything that the host's declaration needs of this machine and that is not there."""
+def machine(settings: Settings, environ: Mapping[str, str]) -> list[Problem]:
+    """Everything that a host's settings need of this machine and that is not there."""
     problems = []
-    settings = host.settings
-    for keys, path in ((("ssh", "key"), host.ssh.key), (("ca_bundle",), host.ca_bundle)):
-        if path is not None:
-            fault = _file(path)
-            if not fault and keys == ("ca_bundle",) and "-----BEGIN" not in _text(path):
-                fault = "no PEM certificate in it"
-            if fault:
-                problems.append(settings.problem(keys, f"{path}: {fault}", "a file to read"))
-    kind, location = host.source.kind, host.source.location
-    if kind == "tree" and not _is(location, stat.S_ISDIR):
-        problems.append(settings.problem(("venom", kind), f"{location}: no such directory", "a directory"))
-    if kind == "repository" and not _repository(location):
-        problems.append(
-            settings.problem(("venom", kind), f"{location}: no git repository", "a git repository")
-        )
-    for name, secret in host.secrets.items():
+
+    def at(*keys: str) -> str:
+        path = settings.get(*keys)
+        return absolute(path, settings) if path else ""
+
+    for keys in (("ssh", "key"), ("ca_bundle",)):
+        path = at(*keys)
+        fault = _file(path) if path else ""
+        if path and not fault and keys == ("ca_bundle",) and "-----BEGIN" not in _text(path):
+            fault = "no PEM certificate in it"
+        if fault:
+            problems.append(settings.problem(keys, f"{path}: {fault}", "a file to read"))
+    tree, repository = at("venom", "tree"), at("venom", "repository")
+    if tree and not _is(tree, stat.S_ISDIR):
+        found = f"{tree}: no such directory"
+        problems.append(settings.problem(("venom", "tree"), found, "a directory"))
+    if repository and not _repository(repository):
+        found = f"{repository}: no git repository"
+        problems.append(settings.problem(("venom", "repository"), found, "a git repository"))
+    for name, reference in settings.get("secrets", default={}).items():
+        if name not in contract().secret():
+            continue
+        secret = secret_of(reference, settings)
         found, hint = _secret(secret, environ)
         if found:
             allowed = {

@@ -70,6 +70,12 @@ def absolute(path: str, settings: Settings) -> str:
     return os.path.normpath(settings.document.path.absolute().parent / expanded)
 
 
+def secret_of(reference: str, settings: Settings) -> Secret:
+    """A reference ("env:NAME", "file:PATH", "command:…") taken apart; the path made absolute."""
+    kind, target = reference.split(":", 1)
+    return Secret(kind, absolute(target, settings) if kind == "file" else target)
+
+
 def declare(settings: Settings, pins: Pins) -> tuple[DeclaredHost | None, list[Problem]]:
     """The host, or None and everything that the contract and the pins have against it."""
     known, problems = contract(), []
@@ -218,8 +224,7 @@ def _secrets(settings: Settings, problems: list[Problem]) -> dict[str, Secret]:
             allowed = listed(known.secret())
             problems.append(settings.problem(("secrets", name), f'the name "{name}"', allowed, hint))
             continue
-        kind, target = reference.split(":", 1)
-        result[name] = Secret(kind, absolute(target, settings) if kind == "file" else target)
+        result[name] = secret_of(reference, settings)
     return result
 
 

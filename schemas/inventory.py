@@ -69,7 +69,8 @@ def load(path: str | Path, environ: Mapping[str, str] | None = None) -> Inventor
             problems += faults
             if declared is not None:
                 hosts.append(declared)
-                problems += machine(declared, os.environ if environ is None else environ)
+    for one in settings:
+        problems += machine(one, os.environ if environ is None else environ)
     problems += _same_address(settings)
     if not problems:
         problems += _cannot_work(hosts)

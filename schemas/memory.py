@@ -59,9 +59,9 @@ def need(
     )
 
 
-def gib(size: int) -> str:
-    """Bytes as GiB with one decimal, as the facts and the messages give them."""
-    return f"{size / GIB:.1f} GiB"
+def gib(size: int, digits: int = 1) -> str:
+    """Bytes as GiB, with one decimal as the facts have them; two where two sizes are compared."""
+    return f"{size / GIB:.{digits}f} GiB"
 
 
 def _padded(tokens: int) -> int:

@@ -219,9 +219,9 @@ def _weights(
         if asked in fitting:
             return asked
     needs = _need(asked, tier, version)
-    parts = f"{gib(needs.weights)} weights, {gib(needs.kv_cache)} KV cache"
-    found = f"{asked.name} with {tier.name} needs {gib(needs.total)} ({parts})"
-    allowed = f"at most {gib(limit or 0)}: {room.what}"
+    parts = f"{gib(needs.weights, 2)} weights, {gib(needs.kv_cache, 2)} KV cache"
+    found = f"{asked.name} with {tier.name} needs {gib(needs.total, 2)} ({parts})"
+    allowed = f"at most {gib(limit or 0, 2)}: {room.what}"
     hint = f"the largest that fits: model: {fitting[-1].name}" if fitting else _smaller(tier)
     problems.append(declared.problem(("model",), found, allowed, hint))
     return None
@@ -234,9 +234,9 @@ def _undecided(declared: DeclaredHost, tier: VramTier, needs: MemoryNeed, notes:
     if declared.model == "auto":
         notes.append("model auto: shown for the smallest card of the tier, the host's decides")
     if needs.total > tier.min_vram_bytes:
-        smallest = gib(tier.min_vram_bytes)
+        smallest = gib(tier.min_vram_bytes, 2)
         notes.append(
-            f"needs {gib(needs.total)}, the smallest card of {tier.name} has {smallest}: "
+            f"needs {gib(needs.total, 2)}, the smallest card of {tier.name} has {smallest}: "
             "refused on a host that has less"
         )
 

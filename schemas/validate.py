@@ -113,7 +113,7 @@ def _translate(document: Document, error: ValidationError) -> Iterator[tuple[Key
         for key in value:
             if key not in known:
                 at = (*keys, key)
-                hint = did_you_mean(key, known) or _elsewhere(key)
+                hint = _elsewhere(key) or did_you_mean(key, known)
                 yield at, document.problem(at, f'the key "{key}"', listed(known), hint), True
         return
     if kind == "required":
