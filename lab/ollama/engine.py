@@ -8,7 +8,7 @@ from __future__ import annotations
 import importlib
 import os
 from collections.abc import Callable
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any, Protocol
 
@@ -38,7 +38,6 @@ class Completion:
 class Finished:
     """What was generated, and at what cost."""
 
-    text: str = ""
     reason: str = "stop"  # stop, length
     prompt_tokens: int = 0
     completion_tokens: int = 0
@@ -61,13 +60,15 @@ class LlamaEngine:
         # Only a lab host has it: its type stubs, if any, are not ours to check.
         xllamacpp: Any = importlib.import_module("xllamacpp")
         kind = getattr(xllamacpp.ggml_type, f"GGML_TYPE_{kv_cache_type.upper()}")
-        threads = len(os.sched_getaffinity(0))
+        cores = len(os.sched_getaffinity(0))
         params = xllamacpp.CommonParams()
         params.model.path = str(path)
         params.n_parallel = slots
         params.n_ctx = context * slots
         params.cache_type_k = params.cache_type_v = kind
-        params.cpuparams.n_threads = params.cpuparams_batch.n_threads = threads
+        # Threads meet after every token: one more than there are idle cores makes it ten times slower.
+        params.cpuparams.n_threads = max(1, cores - 1)
+        params.cpuparams_batch.n_threads = cores
         # A full cache for the layers with a sliding window, so that a conversation's common
         # beginning need not be computed again.
         params.swa_full = True
@@ -81,6 +82,22 @@ class LlamaEngine:
             raise EngineError(f"llama runner: {error}") from error
 
     def complete(self, completion: Completion, on_text: OnText) -> Finished:
+        """Generate; leading blanks are dropped, and a blank answer is tried once more without stops."""
+        said = False
+
+        def without_leading_blanks(text: str) -> bool:
+            nonlocal said
+            text = text if said else text.lstrip()
+            said = said or bool(text)
+            return on_text(text) if text else False
+
+        finished = self._fitted(completion, without_leading_blanks)
+        if not said and completion.stop:
+            again = replace(completion, stop=())
+            finished = self._fitted(again, without_leading_blanks)
+        return finished
+
+    def _fitted(self, completion: Completion, on_text: OnText) -> Finished:
         """Generate; a prompt longer than the context loses its middle."""
         prompt = completion.prompt
         for _ in range(4):
@@ -110,7 +127,6 @@ class LlamaEngine:
             finished.prompt_seconds = timings.get("prompt_ms", 0.0) / 1000
             finished.completion_tokens = usage.get("completion_tokens", 0)
             finished.completion_seconds = timings.get("predicted_ms", 0.0) / 1000
-            finished.text += choice["text"]
             return on_text(choice["text"]) if choice["text"] else False
 
         request = {
