@@ -14,6 +14,8 @@ from schemas.inherit import Settings
 from schemas.model import Mirrors, Secret, Source, Ssh
 from schemas.pins import File, Pins, how_to_pin
 from schemas.problem import Problem, did_you_mean, listed
+from schemas.show import reference
+from schemas.version import is_requirement
 
 _KINDS = ("python", "node", "ollama")
 
@@ -57,8 +59,9 @@ class DeclaredHost:
         return Problem(self.settings.document.name, line, path, found, allowed, hint)
 
     def to_json(self) -> dict[str, Any]:
-        """For pyinfra's debug-inventory: what was declared. Secrets are references already."""
-        return self.settings.data
+        """What was declared, for pyinfra's debug-inventory: secrets as references."""
+        secrets = {name: reference(secret) for name, secret in self.secrets.items()}
+        return {**self.settings.data, **({"secrets": secrets} if secrets else {})}
 
 
 def absolute(path: str, settings: Settings) -> str:
@@ -70,9 +73,9 @@ def absolute(path: str, settings: Settings) -> str:
     return os.path.normpath(settings.document.path.absolute().parent / expanded)
 
 
-def secret_of(reference: str, settings: Settings) -> Secret:
+def secret_of(written: str, settings: Settings) -> Secret:
     """A reference ("env:NAME", "file:PATH", "command:…") taken apart; the path made absolute."""
-    kind, target = reference.split(":", 1)
+    kind, target = written.split(":", 1)
     return Secret(kind, absolute(target, settings) if kind == "file" else target)
 
 
@@ -96,6 +99,12 @@ def declare(settings: Settings, pins: Pins) -> tuple[DeclaredHost | None, list[P
     extras = tuple(settings.get("requirements", "extras", default=()))
     if source is not None:
         _requirements(settings, profile, source.release, (tier, *extras), problems)
+    added = tuple(settings.get("requirements", "add", default=()))
+    for index, requirement in enumerate(added):
+        if not is_requirement(requirement):
+            keys = ("requirements", "add", index)
+            found = f'"{requirement}"'
+            problems.append(settings.problem(keys, found, 'a requirement such as "pillow>=11"'))
     ssh = settings.get("ssh", default={})
     user = ssh.get("user", "root")
     ca_bundle = settings.get("ca_bundle")
@@ -119,7 +128,7 @@ def declare(settings: Settings, pins: Pins) -> tuple[DeclaredHost | None, list[P
         source=source,
         tier=tier,
         extras=extras,
-        add=tuple(settings.get("requirements", "add", default=())),
+        add=added,
         python=choices["python"],
         node=choices["node"],
         ollama=choices["ollama"],
@@ -216,7 +225,7 @@ def _distinct(settings: Settings, ports: dict[str, int], problems: list[Problem]
 
 def _secrets(settings: Settings, problems: list[Problem]) -> dict[str, Secret]:
     known, result = contract(), {}
-    for name, reference in settings.get("secrets", default={}).items():
+    for name, written in settings.get("secrets", default={}).items():
         if name not in known.secret():
             hint = did_you_mean(name, known.secret())
             if name in known.settable():
@@ -224,7 +233,7 @@ def _secrets(settings: Settings, problems: list[Problem]) -> dict[str, Secret]:
             allowed = listed(known.secret())
             problems.append(settings.problem(("secrets", name), f'the name "{name}"', allowed, hint))
             continue
-        result[name] = secret_of(reference, settings)
+        result[name] = secret_of(written, settings)
     return result
 
 

@@ -54,7 +54,8 @@ def checked(settings: Settings, profile: str, problems: list[Problem]) -> dict[s
             )
             continue
         if variable.fixed_by and "container" not in variable.scope:
-            decided = settings.get(*variable.fixed_by.split("."), default="")
+            default = getattr(known, variable.fixed_by, "")
+            decided = settings.get(*variable.fixed_by.split("."), default=default)
             if text != decided:
                 allowed = f"nothing: {variable.fixed_by} decides it"
                 hint = f"write {variable.fixed_by}: {text}" if " " not in variable.fixed_by else ""

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
+from functools import cache
 from pathlib import Path
 from typing import Any
 
@@ -102,7 +103,7 @@ def load(paths: Iterable[tuple[Path, str]] = ()) -> tuple[Pins | None, list[Prob
 
     Gives None, and why, where a file cannot be read or what it makes of the whole is incomplete.
     """
-    merged = read(_PATH).data
+    merged = _product()
     problems: list[Problem] = []
     last: Document | None = None
     for path, name in paths:
@@ -122,6 +123,13 @@ def load(paths: Iterable[tuple[Path, str]] = ()) -> tuple[Pins | None, list[Prob
         problems = validate(whole, schema("pins")).problems
     problems += _references(merged, last) if not problems else []
     return (None, problems) if problems else (_typed(merged), [])
+
+
+@cache
+def _product() -> dict[str, Any]:
+    """The product's own pins. Nobody changes them: merging makes a copy."""
+    data: dict[str, Any] = read(_PATH).data
+    return data
 
 
 def _merge(base: Any, over: Any) -> Any:

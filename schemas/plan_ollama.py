@@ -60,6 +60,10 @@ def plan_local(
     name = weights.name if weights else known.model
     if weights is not None and is_assumed(hardware):
         _undecided(declared, tier, _need(weights, tier, version), notes)
+    vram = sum(gpu.vram_bytes for gpu in hardware.gpus)
+    if hardware.gpus and vram < tier.min_vram_bytes:
+        meant = gib(tier.min_vram_bytes, 2)
+        notes.append(f"{tier.name} is meant for {meant} of VRAM and more, here are {gib(vram, 2)}")
     if weights is not None and tier.context_length > weights.max_context:
         notes.append(f"context {tier.context_length} is more than {name} can use: {weights.max_context}")
         tier = _with_context(tier, weights.max_context)

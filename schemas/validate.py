@@ -166,8 +166,8 @@ def _trap(value: Any, rule: dict[str, Any], raw: str | None) -> str:
         if "llm_off" in rule.get("enum", ()) and not value:
             hint = f"YAML reads {raw} as a boolean: the profile without a model is llm_off"
     elif "string" in kinds and isinstance(value, int | float):
-        became = f" {value}" if str(value) != raw else ""
-        hint = f'YAML reads {raw} as the number{became}: put it in quotes, "{raw}"'
+        became = f"the number {value}" if str(value) != raw else "a number"
+        hint = f'YAML reads {raw} as {became}: put it in quotes, "{raw}"'
     elif "array" in kinds and isinstance(value, str):
         hint = f"write a list: [{value}]"
     elif isinstance(value, str) and (value.isdigit() or value in ("true", "false")):

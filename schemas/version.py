@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from packaging.requirements import InvalidRequirement, Requirement
 from packaging.specifiers import InvalidSpecifier, SpecifierSet
 from packaging.version import InvalidVersion, Version
 
@@ -27,6 +28,15 @@ def is_range(requires: str) -> bool:
     try:
         SpecifierSet(requires)
     except InvalidSpecifier:
+        return False
+    return True
+
+
+def is_requirement(text: str) -> bool:
+    """Whether `text` names one package as PEP 508 has it: no option, no file."""
+    try:
+        Requirement(text)
+    except InvalidRequirement:
         return False
     return True
 

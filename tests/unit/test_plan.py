@@ -338,6 +338,13 @@ def test_a_plan_shows_references_and_never_a_secret(host: Host) -> None:
     assert "hunter" not in told
     assert "OPENAI_API_KEY=env:KEY" in told
     assert "HF_TOKEN=command:echo …" in told
+    assert "hunter" not in json.dumps(declared.to_json())
+
+
+def test_a_card_below_its_tier_serves_what_fits_and_that_is_said(host: Host) -> None:
+    plan = plan_host(host(BALANCED), card(8))
+    assert plan.model is not None
+    assert plan.notes == ("balanced-12-24gb is meant for 11.50 GiB of VRAM and more, here are 8.00 GiB",)
 
 
 def test_every_name_of_the_contract_can_be_overridden_or_says_what_decides_it(host: Host) -> None:
