@@ -60,7 +60,9 @@ def need(
 
 
 def gib(size: int, digits: int = 1) -> str:
-    """Bytes as GiB, with one decimal as the facts have them; two where two sizes are compared."""
+    """Bytes in GiB (below one: in MiB) with one decimal, as the facts have them; two to compare."""
+    if size < GIB:
+        return f"{size / MIB:.0f} MiB"
     return f"{size / GIB:.{digits}f} GiB"
 
 

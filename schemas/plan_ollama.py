@@ -65,17 +65,31 @@ def plan_local(
         meant = gib(tier.min_vram_bytes, 2)
         notes.append(f"{tier.name} is meant for {meant} of VRAM and more, here are {gib(vram, 2)}")
     if weights is not None and tier.context_length > weights.max_context:
-        notes.append(f"context {tier.context_length} is more than {name} can use: {weights.max_context}")
+        most = weights.max_context
+        notes.append(f"context {tier.context_length} is more than {name} can use: {most}")
         tier = _with_context(tier, weights.max_context)
-    fill = {
-        "profile": declared.profile,
-        "model": name,
-        "tier": tier.name,
-        "keep_alive": tier.keep_alive,
-        **{f"{service}_port": port for service, port in declared.ports.items()},
-    }
+    ollama = None
+    if file is not None:
+        driver = next((d for r, d in declared.pins.drivers.items() if in_range(version, r)), "")
+        env = _server(declared, hardware, tier, version, notes)
+        ollama = Ollama(version, file, declared.ports["ollama"], env, driver)
+    return Local(
+        tier=tier,
+        ollama=ollama,
+        model=_model(declared, weights, tier, version) if weights else None,
+        tier_name=tier.name,
+        model_name=name,
+        keep_alive=tier.keep_alive,
+        backend_file=_differences(tier),
+    )
+
+
+def _server(
+    declared: DeclaredHost, hardware: Hardware, tier: VramTier, version: str, notes: list[str]
+) -> dict[str, str]:
+    """The complete environment of the Ollama server, every value resolved."""
     server = {
-        **values("ollama", declared.environment, fill, declared.profile),
+        **values("ollama", declared.environment, {}, declared.profile),
         "OLLAMA_HOST": f"127.0.0.1:{declared.ports['ollama']}",
         "OLLAMA_MODELS": _MODELS,
         "OLLAMA_CONTEXT_LENGTH": str(tier.context_length),
@@ -89,19 +103,7 @@ def plan_local(
     if any(gpu.vendor == "amd" for gpu in hardware.gpus) and not at_least(version, "0.30"):
         server["OLLAMA_VULKAN"] = "1"
         notes.append("AMD card: this Ollama reaches it by Vulkan (its ROCm files are not pinned)")
-    ollama = None
-    if file is not None:
-        driver = next((d for r, d in declared.pins.drivers.items() if in_range(version, r)), "")
-        ollama = Ollama(version, file, declared.ports["ollama"], server, driver)
-    return Local(
-        tier=tier,
-        ollama=ollama,
-        model=_model(declared, weights, tier, version) if weights else None,
-        tier_name=tier.name,
-        model_name=name,
-        keep_alive=tier.keep_alive,
-        backend_file=_differences(tier),
-    )
+    return server
 
 
 def _without(declared: DeclaredHost, notes: list[str]) -> Local:

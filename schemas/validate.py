@@ -168,6 +168,10 @@ def _trap(value: Any, rule: dict[str, Any], raw: str | None) -> str:
     elif "string" in kinds and isinstance(value, int | float):
         became = f"the number {value}" if str(value) != raw else "a number"
         hint = f'YAML reads {raw} as {became}: put it in quotes, "{raw}"'
+    elif "object" in kinds and isinstance(value, str | int | float) and rule.get("properties"):
+        first, inner = next(iter(rule["properties"].items()))
+        if inner.get("type") == "string":
+            hint = f'write {{{first}: "{raw}"}}'
     elif "array" in kinds and isinstance(value, str):
         hint = f"write a list: [{value}]"
     elif isinstance(value, str) and (value.isdigit() or value in ("true", "false")):

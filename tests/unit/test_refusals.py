@@ -85,6 +85,8 @@ def test_every_problem_is_told_at_once_in_the_order_of_the_lines(refused: Refuse
         ("environment: {ENV_FILE: /x}", '"/x"', "remove the line"),
         ("environment: {STORAGE_PREFIX: off}", "off (a boolean)", "put it in quotes"),
         ("secrets: {OLLAMA_MODEL: env:X}", 'the name "OLLAMA_MODEL"', "under environment"),
+        ("venom: v1.9.0", '"v1.9.0"', 'write {release: "v1.9.0"}'),
+        ("python: 3.12", "3.12 (a number)", 'write {version: "3.12"}'),
         ("requirements: {add: ['-r /etc/passwd']}", '"-r /etc/passwd"', ""),
         ("ssh: {port: 010}", '"010"', "write 010 without quotes"),
     ],
