@@ -1,0 +1,1 @@
+"""The backend of the small Venom (see ../README.md)."""
