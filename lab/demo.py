@@ -12,12 +12,13 @@ import shlex
 import subprocess
 import sys
 import time
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 from lab import base, fleet, ssh, upstream_process
 from lab.hosts import Host
-from lab.state import REPOSITORY, CommandFailed, LabError
+from lab.state import REPOSITORY, LabError
+from schemas.inventory import DeclaredHost, InventoryError, load
 
 _RECEIPT = "/etc/venom/receipt.json"
 
@@ -27,7 +28,9 @@ def run(environment: Mapping[str, str] = os.environ) -> int:
     debian = _debian(environment.get("DEBIAN") or "12")
     inventory = fleet.inventory(environment)
     upstream_process.ensure()
-    hosts = [Host.create(name, debian) for name in fleet.host_names(inventory)]
+    ssh.ensure_key()
+    declared = _declared(inventory)
+    hosts = [Host.create(one.name, debian, address=one.ssh.address) for one in declared]
     status = _provision(inventory)
     if status != 0:
         print(f"\nlab: the main job failed (exit status {status}). The host is still up:")
@@ -57,16 +60,23 @@ def _provision(inventory: Path) -> int:
     return status
 
 
-def _show_measured(host: Host) -> None:
+def _declared(inventory: Path) -> Sequence[DeclaredHost]:
+    """The inventory's hosts. A mistake in it is told before anything is booted."""
     try:
-        receipt = json.loads(host.read(_RECEIPT))
-    except (CommandFailed, ValueError) as error:
-        raise LabError(f"{host.name}: no receipt to read: {error}") from None
-    timings = receipt.get("timings", {})
-    if timings:
-        print(f"\nMeasured on {host.name}:")
-        for branch, seconds in timings.items():
-            print(f"  {branch:<20} {seconds:>8.1f} s")
+        return load(inventory.with_suffix(".yaml")).hosts
+    except InventoryError as error:
+        raise LabError(str(error)) from None
+
+
+def _show_measured(host: Host) -> None:
+    """Print the receipt's figures: the run as a whole and each long branch, with its steps."""
+    receipt = json.loads(host.read(_RECEIPT))
+    print(f"\nMeasured on {host.name} (Debian {host.debian}), from {_RECEIPT}:")
+    print(f"  {receipt['seconds']:7.1f} s  in all, of which side by side:")
+    for branch, measured in receipt["branches"].items():
+        print(f"  {measured['seconds']:7.1f} s  {branch}")
+        for step in measured["steps"]:
+            print(f"  {step['seconds']:13.1f} s  {step['step']}")
 
 
 def _show_where_to_look(host: Host, inventory: Path) -> None:

@@ -31,8 +31,8 @@ def inventory(environment: Mapping[str, str]) -> Path:
     fleet = _absolute(fleet, INVENTORY.parent)
     if source:
         _everywhere(fleet, "venom", {"release": release or _RELEASE, **_location(source)})
-    elif release:
-        raise LabError("VENOM_RELEASE says which release of VENOM_SOURCE, which is not given")
+    elif release:  # from where the release itself is published
+        _everywhere(fleet, "venom", {"release": release})
     if profile:
         _everywhere(fleet, "profile", profile)
     return write(fleet, STATE / "fleet.py")
@@ -44,12 +44,6 @@ def write(fleet: Mapping[str, Any], path: Path) -> Path:
     write_whole(path.with_suffix(".yaml"), text)
     shutil.copyfile(INVENTORY, path)
     return path
-
-
-def host_names(path: Path) -> list[str]:
-    """The hosts of an inventory, in its order."""
-    fleet = yaml.safe_load(path.with_suffix(".yaml").read_text())
-    return list(fleet["hosts"])
 
 
 def _everywhere(fleet: dict[str, Any], key: str, value: object) -> None:

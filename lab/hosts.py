@@ -103,7 +103,7 @@ class Host:
         """Boot it, unless it is up, and wait for its SSH."""
         network.ensure()
         network.set_airgapped(self.address, self.airgapped)
-        with locked(f"host-{self.name}"):
+        with locked("host", self._folder):
             if not self.up:
                 self._cut_power()  # its systemd-nspawn may have died alone
                 self._mount()
@@ -112,7 +112,7 @@ class Host:
 
     def stop(self, *, hard: bool = False) -> None:
         """Shut it down in order, or cut its power if `hard`. What is on it stays."""
-        with locked(f"host-{self.name}"):
+        with locked("host", self._folder):
             if hard:
                 self._cut_power()
             self._process.stop()

@@ -5,10 +5,15 @@ Each check is tried in namespaces of its own, so that looking changes nothing.
 
 from __future__ import annotations
 
+import json
 import os
 import shutil
 import subprocess
+from ipaddress import ip_network
 from pathlib import Path
+
+from lab.network import BRIDGE, SUBNET
+from lab.state import machine
 
 _COMMANDS = {
     "systemd-nspawn": "systemd-container",
@@ -44,9 +49,22 @@ def missing() -> list[str]:
         result = subprocess.run(trial.split(), capture_output=True, text=True, check=False)
         if result.returncode != 0:
             found.append(f"{meaning}: `{trial}`: {result.stderr.strip() or result.returncode}")
+    found += _taken_subnet()
     if "\toverlay\n" not in Path("/proc/filesystems").read_text() and not _modprobe("overlay"):
         found.append("the kernel has no overlay file system: modprobe overlay")
     return found
+
+
+def _taken_subnet() -> list[str]:
+    """The lab's bridge would cut this machine off from a network that has the same addresses."""
+    routes = json.loads(machine(["ip", "-json", "-4", "route"]))
+    return [
+        f"the lab's subnet {SUBNET} is in use: {route['dst']} is behind {route['dev']}"
+        for route in routes
+        if route["dst"] != "default"
+        and route.get("dev", BRIDGE) != BRIDGE
+        and ip_network(route["dst"]).overlaps(SUBNET)
+    ]
 
 
 def message(found: list[str]) -> str:

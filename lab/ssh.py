@@ -16,6 +16,13 @@ KEY = FOLDER / "id_ed25519"
 KNOWN_HOSTS = FOLDER / "known_hosts"
 
 
+def ensure_key() -> None:
+    """Make the lab's own key be there, and a known_hosts, which inventories point to."""
+    _generate(KEY, "venom-lab")
+    with locked("ssh"):
+        KNOWN_HOSTS.touch()
+
+
 def command(address: str, user: str = "root") -> list[str]:
     """The ssh command line for a host, to which what is to run there is added."""
     options = {
@@ -25,6 +32,8 @@ def command(address: str, user: str = "root") -> list[str]:
         "StrictHostKeyChecking": "yes",
         "BatchMode": "yes",
         "ConnectTimeout": "3",
+        # A host that vanishes ends the command, which would wait for ever.
+        "ServerAliveInterval": "15",
         "LogLevel": "ERROR",
     }
     # No configuration of the person at the keyboard: the lab must behave the same for everybody.
@@ -44,7 +53,7 @@ def tunnel(address: str, ports: Sequence[int]) -> list[str]:
 
 def install(name: str, address: str, tree: Path) -> None:
     """Put the name's host key and our own key into a host's tree; note the host as known."""
-    _generate(KEY, "venom-lab")
+    ensure_key()
     host_key = FOLDER / "hosts" / name / "ssh_host_ed25519_key"
     _generate(host_key, name)
     _copy(host_key, tree / "etc/ssh/ssh_host_ed25519_key", 0o600)

@@ -41,12 +41,12 @@ def machine(argv: Sequence[str | Path], *, input: str | None = None) -> str:
 
 
 @contextmanager
-def locked(name: str) -> Iterator[None]:
-    """Hold the lab's lock of this name: several runs share one lab.
+def locked(name: str, folder: Path = STATE / "run") -> Iterator[None]:
+    """Hold the lock of this name, of the whole lab or of a host: several runs share one lab.
 
     The kernel lets go of it when the process ends, however it ends.
     """
-    path = STATE / "run" / f"{name}.lock"
+    path = folder / f"{name}.lock"
     path.parent.mkdir(parents=True, exist_ok=True)
     with path.open("w") as file:
         fcntl.flock(file, fcntl.LOCK_EX)
