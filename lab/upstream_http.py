@@ -77,11 +77,14 @@ class Faults:
         with self._lock:
             return [asdict(fault) for fault in self._faults]
 
-    def take(self, path: str, client: str) -> str:
-        """The kind of fault for this request, empty for none; one time of it is used up."""
+    def take(self, path: str, client: str, *, transfers: bool) -> str:
+        """The kind of fault for this request, empty for none; one time of it is used up.
+
+        A request that transfers no content can be refused, but has nothing that could break off.
+        """
         with self._lock:
             for index, fault in enumerate(self._faults):
-                if fault.concerns(path, client):
+                if fault.concerns(path, client) and (transfers or fault.kind in STATUS_FAULTS):
                     if fault.times == 1:
                         del self._faults[index]
                     elif fault.times:
@@ -134,6 +137,10 @@ class FileHandler(BaseHTTPRequestHandler):
     def respond(self, path: str, fault: str) -> None:
         """Answer a GET or HEAD for the path (decoded, without its query)."""
         raise NotImplementedError
+
+    def transfers(self, path: str) -> bool:
+        """Whether the content is what the client is after."""
+        return self.command == "GET"
 
     def do_GET(self) -> None:
         """Answer a GET."""
@@ -205,7 +212,8 @@ class FileHandler(BaseHTTPRequestHandler):
     def _logged(self, path: str) -> None:
         started = time.time()
         self.status = self.sent = 0
-        fault = self.server.faults.take(path, self.client_address[0])
+        client = self.client_address[0]
+        fault = self.server.faults.take(path, client, transfers=self.transfers(path))
         try:
             if fault in STATUS_FAULTS:
                 self.send_text(STATUS_FAULTS[fault], f"{fault}, as asked for\n")
@@ -216,7 +224,7 @@ class FileHandler(BaseHTTPRequestHandler):
         entry = {
             "time": round(started, 3),
             "server": self.role,
-            "client": self.client_address[0],
+            "client": client,
             "method": self.command,
             "path": path,
             "status": self.status,

@@ -37,6 +37,10 @@ class RegistryHandler(FileHandler):
         else:
             self.send_text(404, "404 page not found\n")
 
+    def transfers(self, path: str) -> bool:
+        """Of a blob the first GET only asks for the `Location`: ranges fetch it."""
+        return super().transfers(path) and ("Range" in self.headers or not _BLOB_PATH.match(path))
+
     def _manifest(self, namespace: str, model: str, tag: str, fault: str) -> None:
         file = self.server.root / "manifests" / namespace / model / tag
         if not file.is_file():
