@@ -12,7 +12,7 @@ from pyinfra.context import host
 from roles.common import paths
 from roles.common.look import Seen
 from roles.common.operations import Commands, converge
-from roles.common.resources import Directory, File, Packages, Resource, User
+from roles.common.resources import Directory, Enabled, File, Packages, Resource, User
 from roles.common.templates import render
 from schemas.model import HostPlan
 
@@ -42,7 +42,8 @@ def resources(plan: HostPlan) -> list[Resource]:
         Directory(paths.ENV_HISTORY, owner="venom", mode="0700"),
         Directory(paths.CACHE),
         Directory(paths.BUILD, owner="venom-build", mode="0755"),
-        File(f"{paths.UNITS}/venom.target", render(__file__, "venom.target.j2")),
+        File(f"{paths.UNITS}/{paths.TARGET}", render(__file__, "venom.target.j2")),
+        Enabled(paths.TARGET),
     ]
 
 

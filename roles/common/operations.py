@@ -65,7 +65,12 @@ def _mend(resource: Resource) -> Commands:
     match resource:
         case Packages():
             yield from apt.packages._inner(
-                packages=list(resource.names), update=True, cache_time=3600, no_recommends=True
+                packages=list(resource.names),
+                update=True,
+                cache_time=3600,
+                no_recommends=True,
+                # A host that was just unpacked is often upgrading itself.
+                extra_install_args="-o DPkg::Lock::Timeout=600",
             )
         case User():
             yield from server.user._inner(

@@ -15,6 +15,7 @@ OLLAMAS = "/opt/ollama"
 ETC = "/etc/venom"
 RECEIPT = f"{ETC}/receipt.json"
 UNITS = "/etc/systemd/system"
+TARGET = "venom.target"
 
 STATE = "/var/lib/venom"
 ENV_FILE = f"{STATE}/venom.env"

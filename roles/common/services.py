@@ -84,6 +84,20 @@ def ready(services: Sequence[Service], seen: Seen, needed: bool = False) -> Comm
 
 
 @operation()
+def grouped(target: str, seen: Seen) -> Commands:
+    """
+    Start the target that the services belong to, so that it starts and stops them with the host.
+
+    + target: its name
+    + seen: what runs
+    """
+    if seen.units.get(target, {}).get("ActiveState") == "active":
+        host.noop(f"{target} is active")
+        return
+    yield StringCommand("systemctl", "start", target)
+
+
+@operation()
 def stopped(unit: str, seen: Seen) -> Commands:
     """
     Stop and disable a unit that must not run under this profile.

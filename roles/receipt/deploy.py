@@ -18,7 +18,7 @@ from pyinfra.context import host
 from roles.common import paths, remote
 from roles.common.look import Seen
 from roles.common.operations import Commands, fail
-from roles.common.services import Service, ready
+from roles.common.services import Service, grouped, ready
 
 BEGUN = time.time()
 
@@ -37,6 +37,7 @@ def receipt(
     seen: Seen,
 ) -> None:
     """Wait until everything serves, then record what was applied."""
+    grouped(name=paths.TARGET, target=paths.TARGET, seen=seen)
     ready(name="every service answers", services=services, seen=seen, needed=not proven)
     written(name="receipt", applied=applied, settings=settings, proven=proven, seen=seen)
 

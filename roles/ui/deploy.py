@@ -6,7 +6,7 @@ from pathlib import Path
 
 from pyinfra.api.deploy import deploy
 
-from roles.common import jobs, paths, services
+from roles.common import paths, services
 from roles.common.fetch import archive_path, fetch_line
 from roles.common.jobs import Job
 from roles.common.look import Seen
@@ -98,13 +98,13 @@ def _unit_text(plan: HostPlan, fingerprint: str) -> str:
 @deploy("UI build")
 def build(work: UiWork, seen: Seen) -> None:
     """Start what brings the UI to this host; `built` waits for it before the release is made."""
-    jobs.start(name="start", job=work.job, seen=seen)
+    shared.begun(name="start", work=work, seen=seen)
 
 
 @deploy("UI build")
 def built(work: UiWork, seen: Seen) -> None:
     """Wait for the build, and hand it from the host that made it to those that wait for it."""
-    jobs.finish(name="finish", job=work.job, seen=seen)
+    shared.ended(name="finish", work=work, seen=seen)
     shared.given(name="share", work=work, seen=seen)
     shared.received(name="receive", work=work, seen=seen)
 

@@ -14,63 +14,105 @@ from pyinfra.api.command import FunctionCommand
 from pyinfra.api.operation import operation
 from pyinfra.context import host
 
-from roles.common import controller, paths, remote
-from roles.common.jobs import Job, run_here
+from roles.common import controller, jobs, paths, remote
+from roles.common.jobs import Job
 from roles.common.look import Seen
 from roles.common.operations import Commands, fail
 
 
 @dataclass
 class Build:
-    """A build that this run makes: on which host, and who waits for it."""
+    """One build of this run: who has its result already, and who needs it, in the order of asking.
 
-    builder: str
-    receivers: set[str] = field(default_factory=set)
+    Complete once every host was surveyed: that is, when the first operation is executed.
+    """
+
+    having: set[str] = field(default_factory=set)
+    needing: list[str] = field(default_factory=list)
+
+    @property
+    def giver(self) -> str:
+        """The host that the others get it from: one that has it, else the first, which builds."""
+        return min(self.having, default="") or self.needing[0]
 
 
 @dataclass(frozen=True)
 class UiWork:
-    """What one host does for its UI: build it, or get Node and wait for the UI of another."""
+    """What one host does for its UI: nothing, build it, or get Node and wait for another's UI."""
 
-    build: Build
-    job: Job  # what runs on this host meanwhile
-    build_job: Job
-    path: str
     host: str
+    build: Build
+    build_job: Job
+    node_job: Job
 
     @property
-    def builds(self) -> bool:
-        """Whether this host is the one that builds."""
-        return self.build.builder == self.host
+    def there(self) -> bool:
+        """Whether this host has it already."""
+        return self.host in self.build.having
+
+    @property
+    def receives(self) -> bool:
+        """Whether this host gets what another one has or builds."""
+        return not self.there and self.host != self.build.giver
+
+    @property
+    def gives(self) -> bool:
+        """Whether others of this run wait for what this host has or builds."""
+        waiting = set(self.build.needing) - {self.host}
+        return self.host == self.build.giver and bool(waiting)
+
+    @property
+    def job(self) -> Job:
+        """What runs on this host."""
+        return self.node_job if self.receives else self.build_job
 
     @property
     def archive(self) -> Path:
         """The packed UI on the controller, on its way from host to host."""
-        return controller.cache_directory("uis") / f"{self.path.rsplit('/', 1)[-1]}.tar.zst"
+        return controller.cache_directory("uis") / f"{Path(self.build_job.makes).name}.tar.zst"
 
 
 def work_for(name: str, build_job: Job, node_job: Job, seen: Seen) -> UiWork:
-    """Who builds what: called once a host, after its survey found nothing against it."""
-    path = build_job.makes
+    """Who has or needs what: called once a host, after its survey found nothing against it."""
+    build = controller.once(("ui", build_job.key), Build)
     if build_job.done(seen):
-        # Nothing to wait for: its own job is done, and Node came with it.
-        return UiWork(Build(name), build_job, build_job, path, name)
-    build = controller.once(("ui", build_job.key), lambda: Build(name))
-    if build.builder == name:
-        return UiWork(build, build_job, build_job, path, name)
-    build.receivers.add(name)
-    return UiWork(build, node_job, build_job, path, name)
+        build.having.add(name)
+    else:
+        build.needing.append(name)
+    return UiWork(name, build, build_job, node_job)
+
+
+@operation()
+def begun(work: UiWork, seen: Seen) -> Commands:
+    """
+    Start what this host does for its UI.
+
+    + work: what that is
+    + seen: what it has
+    """
+    yield from jobs.start._inner(work.job, seen)
+
+
+@operation()
+def ended(work: UiWork, seen: Seen) -> Commands:
+    """
+    Wait for what this host does for its UI.
+
+    + work: what that is
+    + seen: what it had before
+    """
+    yield from jobs.finish._inner(work.job, seen)
 
 
 @operation()
 def given(work: UiWork, seen: Seen) -> Commands:
     """
-    Fetch the UI that this host has built, if another host of this run waits for it.
+    Fetch the UI of this host, if another host of this run waits for it.
 
     + work: what this host does for its UI
     + seen: what it had before
     """
-    if not work.builds or not work.build.receivers or work.build_job.done(seen):
+    if not work.gives:
         host.noop("no other host waits for this UI")
         return
     yield FunctionCommand(_fetch, (work,), {})
@@ -79,12 +121,12 @@ def given(work: UiWork, seen: Seen) -> Commands:
 @operation()
 def received(work: UiWork, seen: Seen) -> Commands:
     """
-    Put the UI that another host has built in place.
+    Put the UI of another host in place.
 
     + work: what this host does for its UI
     + seen: what it had before
     """
-    if work.builds or work.build_job.done(seen):
+    if not work.receives:
         host.noop("this host has its UI")
         return
     yield FunctionCommand(_deliver, (work,), {})
@@ -95,22 +137,23 @@ def _packed() -> str:
 
 
 def _fetch(state: Any, host: Any, work: UiWork) -> bool:
-    answer = remote.ask(remote.shell("pack_ui.sh", work.path, _packed()), timeout=600)
+    answer = remote.ask(remote.shell("pack_ui.sh", work.build_job.makes, _packed()), timeout=600)
     part = work.archive.with_suffix(".part")
     if not answer.ok or not host.get_file(_packed(), str(part), _sudo=bool(host.data.get("_sudo"))):
         return fail(state, host, f"the built UI could not be fetched: {answer.stderr}")
     part.rename(work.archive)
-    host.log(f"UI for {', '.join(sorted(work.build.receivers))}: {work.archive.stat().st_size / 1e6:.0f} MB")
+    size = work.archive.stat().st_size / 1e6
+    host.log(f"UI for {', '.join(sorted(set(work.build.needing) - {work.host}))}: {size:.0f} MB")
     return True
 
 
 def _deliver(state: Any, host: Any, work: UiWork) -> bool:
     if not work.archive.exists():
-        host.log(f"{work.build.builder} has no UI to give: it is built here")
-        return run_here(state, host, work.build_job)
+        host.log(f"{work.build.giver} has no UI to give: it is built here")
+        return jobs.run_here(state, host, work.build_job)
     sent = host.put_file(str(work.archive), _packed(), _sudo=bool(host.data.get("_sudo")))
-    answer = remote.ask(remote.shell("unpack_ui.sh", _packed(), work.path), timeout=600)
+    answer = remote.ask(remote.shell("unpack_ui.sh", _packed(), work.build_job.makes), timeout=600)
     if not sent or not answer.ok:
         return fail(state, host, f"the built UI could not be delivered: {answer.stderr}")
-    host.log(f"UI from {work.build.builder}")
+    host.log(f"UI from {work.build.giver}")
     return True
