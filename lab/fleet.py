@@ -27,8 +27,7 @@ def inventory(environment: Mapping[str, str]) -> Path:
     source, release, profile = (environment.get(name) or None for name in _ASKED)
     if not (source or release or profile):
         return INVENTORY
-    fleet: dict[str, Any] = yaml.safe_load(INVENTORY.with_suffix(".yaml").read_text())
-    fleet = _absolute(fleet, INVENTORY.parent)
+    fleet = default()
     if source:
         _everywhere(fleet, "venom", {"release": release or _RELEASE, **_location(source)})
     elif release:  # from where the release itself is published
@@ -36,6 +35,13 @@ def inventory(environment: Mapping[str, str]) -> Path:
     if profile:
         _everywhere(fleet, "profile", profile)
     return write(fleet, STATE / "fleet.py")
+
+
+def default() -> dict[str, Any]:
+    """What the repository's own inventory says, fit to be written elsewhere: its paths are absolute."""
+    declared: dict[str, Any] = yaml.safe_load(INVENTORY.with_suffix(".yaml").read_text())
+    absolute: dict[str, Any] = _absolute(declared, INVENTORY.parent)
+    return absolute
 
 
 def write(fleet: Mapping[str, Any], path: Path) -> Path:
@@ -63,8 +69,9 @@ def _location(source: str) -> dict[str, str]:
             return {"git": source}
         raise LabError(f"VENOM_SOURCE={source}: no such repository, and no URL of one")
     command = ["git", "-C", str(path), "rev-parse", "--git-dir"]
-    if subprocess.run(command, capture_output=True, check=False).returncode != 0:
-        raise LabError(f"VENOM_SOURCE={source}: no git repository")
+    asked = subprocess.run(command, capture_output=True, text=True, check=False)
+    if asked.returncode != 0:
+        raise LabError(f"VENOM_SOURCE={source}: {asked.stderr.strip()}")
     return {"repository": str(path.resolve())}
 
 

@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import Any
 
 from lab import fleet
+from lab.hosts import Host
 from lab.state import REPOSITORY
 
 _OPERATION = re.compile(r"--> Starting operation: (?P<name>.*?) *$")
@@ -51,6 +52,15 @@ class Result:
             elif (match := _OUTCOME.match(line)) and match["outcome"] == outcome:
                 found.append((match["host"], operation))
         return found
+
+
+def fleet_of(*hosts: Host, **defaults: Any) -> dict[str, Any]:
+    """The default inventory with these hosts instead of its own; `defaults` go over its defaults."""
+    declared = fleet.default()
+    return declared | {
+        "defaults": declared["defaults"] | defaults,
+        "hosts": {host.name: {"address": host.address} for host in hosts},
+    }
 
 
 def command(inventory: Path, *arguments: str, deploy: str = "deploy/venom.py") -> list[str]:

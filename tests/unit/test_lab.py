@@ -1,0 +1,116 @@
+"""What of the lab needs no host: the inventory made from the environment, reading pyinfra's output."""
+
+from __future__ import annotations
+
+import subprocess
+from pathlib import Path
+from typing import Any
+
+import pytest
+import yaml
+
+from lab import fleet, preconditions
+from lab.state import LabError
+from tests.lab.provisioning import Result
+
+_OUTPUT = """\
+--> Starting operation: Put a thing
+    [t1] No changes
+    [t2] a line that the operation logs
+    [t2] Success
+
+--> Starting operation: UI | build
+    [t1] Success
+    [t2] no
+    [t2] Error: executed 0 commands
+
+--> Results:
+    Operation     Hosts   Success   Error   No Change
+    Put a thing   2       1         -       1
+"""
+
+
+@pytest.fixture
+def repository(tmp_path: Path) -> Path:
+    """A git repository."""
+    subprocess.run(["git", "init", "--quiet", tmp_path / "venom"], check=True)
+    return tmp_path / "venom"
+
+
+@pytest.fixture(autouse=True)
+def state(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """What is written lands in the test's own folder."""
+    monkeypatch.setattr(fleet, "STATE", tmp_path)
+
+
+def _made(**environment: str) -> dict[str, Any]:
+    made: dict[str, Any] = yaml.safe_load(fleet.inventory(environment).with_suffix(".yaml").read_text())
+    return made
+
+
+def test_without_wishes_the_repositorys_own_inventory_is_taken() -> None:
+    assert fleet.inventory({"VENOM_SOURCE": "", "HOME": "/root"}) == fleet.INVENTORY
+
+
+def test_a_local_repository_is_taken_by_its_absolute_path(
+    repository: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(repository.parent)
+    made = _made(VENOM_SOURCE="venom", VENOM_RELEASE="v1.6.0")
+    assert made["defaults"]["venom"] == {"release": "v1.6.0", "repository": str(repository)}
+    assert _made(VENOM_SOURCE="venom")["defaults"]["venom"]["release"] == "v1.9.0"
+
+
+def test_a_url_is_taken_as_it_is() -> None:
+    made = _made(VENOM_SOURCE="https://git.example.org/venom.git")
+    assert made["defaults"]["venom"]["git"] == "https://git.example.org/venom.git"
+
+
+def test_a_wish_holds_for_every_host_and_leaves_the_rest(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    given = {
+        "defaults": {"model": "gemma3:270m", "venom": {"tree": "sources/venom"}},
+        "groups": {"quiet": {"profile": "light"}},
+        "hosts": {"a": {"address": "10.0.0.1", "profile": "full"}, "b": {"ca_bundle": "sources/ca.pem"}},
+    }
+    inventory = tmp_path / "given" / "lab.py"
+    (inventory.parent / "sources/venom").mkdir(parents=True)
+    inventory.touch()
+    inventory.with_suffix(".yaml").write_text(yaml.safe_dump(given))
+    monkeypatch.setattr(fleet, "INVENTORY", inventory)
+    assert _made(VENOM_PROFILE="llm_off") == {
+        "defaults": {
+            "model": "gemma3:270m",
+            "venom": {"tree": str(inventory.parent / "sources/venom")},
+            "profile": "llm_off",
+        },
+        "groups": {"quiet": {}},
+        # What leads nowhere stays as it is: the inventory's own check tells it better.
+        "hosts": {"a": {"address": "10.0.0.1"}, "b": {"ca_bundle": "sources/ca.pem"}},
+    }
+
+
+@pytest.mark.parametrize("source", ["nowhere", "/nowhere/venom.git"])
+def test_a_source_that_is_no_repository_is_refused(source: str) -> None:
+    with pytest.raises(LabError, match=f"VENOM_SOURCE={source}: no such repository"):
+        fleet.inventory({"VENOM_SOURCE": source})
+
+
+def test_a_folder_without_git_is_refused_in_gits_words(tmp_path: Path) -> None:
+    with pytest.raises(LabError, match="not a git repository"):
+        fleet.inventory({"VENOM_SOURCE": str(tmp_path)})
+
+
+def test_a_result_says_which_operations_changed_and_which_failed() -> None:
+    result = Result(1, _OUTPUT, 3.0)
+    assert result.changed_operations == [("t2", "Put a thing"), ("t1", "UI | build")]
+    assert result.failed_operations == [("t2", "UI | build")]
+    with pytest.raises(AssertionError, match=r"status 1:\n(.*\n)*.*Put a thing   2"):
+        result.check()
+
+
+def test_what_is_missing_is_said_with_the_way_round_it() -> None:
+    message = preconditions.message(["nft: apt-get install nftables"])
+    assert "  - nft: apt-get install nftables\n" in message
+    assert ".venv/bin/pyinfra -y inventories/my.py deploy/venom.py" in message
