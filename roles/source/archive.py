@@ -9,6 +9,7 @@ import gzip
 import hashlib
 import io
 import os
+import subprocess
 import tarfile
 import tempfile
 from pathlib import Path
@@ -93,11 +94,30 @@ def _tar_of_tree(tree: Path) -> bytes:
 
 
 def _files(tree: Path) -> list[Path]:
-    found = []
-    for folder, folders, names in os.walk(tree):
-        folders[:] = sorted(set(folders) - NOT_SOURCE)
-        found += [Path(folder) / name for name in names]
-    return found
+    """The tree's files, as git would list them where it is a working tree: nothing that is ignored."""
+    listed = subprocess.run(
+        ["git", "-c", "safe.directory=*", "-C", str(tree), "ls-files", "-z"]
+        + ["--cached", "--others", "--exclude-standard"],
+        check=False,
+        capture_output=True,
+    )
+    if listed.returncode == 0:
+        names = [os.fsdecode(name) for name in listed.stdout.split(b"\0") if name]
+        found = [tree / name for name in dict.fromkeys(names)]
+    else:
+        found = list(tree.rglob("*"))
+    return [path for path in found if _is_source(path.relative_to(tree)) and _is_file(path)]
+
+
+def _is_source(path: Path) -> bool:
+    made = any(part in NOT_SOURCE for part in path.parts)
+    # A developer's own settings: they may hold keys, and no host needs them.
+    settings = path.name.startswith(".env") and not path.name.endswith(".example")
+    return not made and not settings
+
+
+def _is_file(path: Path) -> bool:
+    return path.is_symlink() or path.is_file()
 
 
 def _store(tar: bytes, kept: Path | None = None) -> Archive:
