@@ -105,6 +105,7 @@ def from_npm(target: Path, *packages: str) -> None:
             with tarfile.open(archive) as tar:
                 tar.extractall(work, filter="tar")
             archive.unlink()
+            (target / name).parent.mkdir(parents=True, exist_ok=True)
             (work / "package").rename(target / name)
 
 
