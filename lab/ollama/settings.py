@@ -90,8 +90,9 @@ class Settings:
         models = given.get("OLLAMA_MODELS")
         if not models and home is None:
             raise NoHome("$HOME is not defined")
-        # Up to 0.24 another value warns and means f16.
-        kv_cache_type = given.get("OLLAMA_KV_CACHE_TYPE", "").lower()
+        # Up to 0.24 another value warns and means f16. A quantised cache needs flash attention.
+        flash_attention = given.get("OLLAMA_FLASH_ATTENTION", "") not in _FALSE
+        kv_cache_type = given.get("OLLAMA_KV_CACHE_TYPE", "").lower() if flash_attention else "f16"
         return cls(
             host=host,
             port=port,
@@ -102,7 +103,7 @@ class Settings:
             max_queue=number("OLLAMA_MAX_QUEUE", 512),
             keep_alive=seconds(given.get("OLLAMA_KEEP_ALIVE") or None, 300.0),
             load_timeout=seconds(given.get("OLLAMA_LOAD_TIMEOUT") or None, 300.0),
-            flash_attention=flag("OLLAMA_FLASH_ATTENTION"),
+            flash_attention=flash_attention,
             kv_cache_type=kv_cache_type if kv_cache_type in ("q8_0", "q4_0") else "f16",
             no_prune=flag("OLLAMA_NOPRUNE"),
             no_cloud=flag("OLLAMA_NO_CLOUD"),

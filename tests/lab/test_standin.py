@@ -396,6 +396,12 @@ def test_an_unknown_cache_type_means_f16() -> None:
     assert Settings.read({"HOME": "/h", "OLLAMA_KV_CACHE_TYPE": "q5_1"}).kv_cache_type == "f16"
 
 
+def test_a_quantised_cache_needs_flash_attention() -> None:
+    environ = {"HOME": "/h", "OLLAMA_KV_CACHE_TYPE": "q4_0"}
+    assert Settings.read(environ).kv_cache_type == "q4_0"
+    assert Settings.read({**environ, "OLLAMA_FLASH_ATTENTION": "0"}).kv_cache_type == "f16"
+
+
 def test_without_a_home_there_is_no_store() -> None:
     with pytest.raises(NoHome):
         Settings.read({"PATH": "/bin"})
