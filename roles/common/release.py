@@ -15,6 +15,11 @@ from roles.common.services import fingerprint
 from schemas.model import HostPlan
 
 
+# Raised when the way of making a part changes what comes out, so that hosts get it made anew.
+VENV_RECIPE = "1"
+UI_RECIPE = "1"
+
+
 @dataclass(frozen=True)
 class Release:
     """The keys of a release's parts. Equal inputs give equal keys on every host."""
@@ -33,8 +38,9 @@ class Release:
         node = f"{plan.node.version}-{plan.node.artifact.sha256[:8]}"
         return cls(
             source=source[:16],
-            venv=_key(lock=lock, python=interpreter, arch=plan.arch, uv=plan.uv.version),
+            venv=_key(recipe=VENV_RECIPE, lock=lock, python=interpreter, arch=plan.arch, uv=plan.uv.version),
             ui=_key(
+                recipe=UI_RECIPE,
                 source=source,
                 node=node,
                 arch=plan.arch,
