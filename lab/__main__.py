@@ -7,7 +7,7 @@ import os
 import shlex
 import sys
 
-from lab import base, demo, preconditions, ssh, upstream_process
+from lab import base, demo, network, preconditions, ssh, upstream_process
 from lab.hosts import Host, all_hosts
 from lab.state import LabError
 
@@ -44,7 +44,7 @@ def _parser() -> argparse.ArgumentParser:
 
     down = commands.add_parser("down", help="remove hosts with everything on them")
     down.add_argument("names", nargs="*", metavar="name")
-    down.add_argument("--all", action="store_true", help="every host, and the lab's upstream")
+    down.add_argument("--all", action="store_true", help="every host, the upstream and the bridge")
     down.set_defaults(do=_down)
 
     commands.add_parser("list", help="show the hosts there are").set_defaults(do=_list)
@@ -99,6 +99,7 @@ def _down(given: argparse.Namespace) -> int:
         host.destroy()
     if given.all:
         upstream_process.stop()
+        network.remove()
     return 0
 
 

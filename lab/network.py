@@ -50,6 +50,16 @@ def ensure() -> None:
             machine(["nft", "-f", "-"], input=_RULES)
 
 
+def remove() -> None:
+    """Take away what `ensure` made. Forwarding stays on: others may count on it by now."""
+    with locked("network"):
+        if exists():
+            machine(["nft", "delete", "table", "ip", TABLE])
+        if Path(f"/sys/class/net/{BRIDGE}").exists():
+            machine(["ip", "route", "del", "unreachable", str(SUBNET), "metric", "4000"])
+            machine(["ip", "link", "del", BRIDGE])
+
+
 def set_airgapped(address: str, airgapped: bool) -> None:
     """Cut the host with this address off from everything beyond the bridge, or let it out."""
     with locked("network"):
