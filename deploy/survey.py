@@ -122,6 +122,7 @@ def survey(declared: DeclaredHost) -> Survey:
         ],
         [backend_job, ui_job, *([local.install, local.pull] if local else [])],
         release,
+        backend.uv_path(plan),
     )
     check(plan, facts, _coming(plan, release, local, seen))
     return Survey(
@@ -163,13 +164,13 @@ def _coming(plan: HostPlan, release: Release, local: LocalModel | None, seen: Se
     )
 
 
-def _look(declared: list[Resource], jobs: list[Job], release: Release) -> Seen:
+def _look(declared: list[Resource], jobs: list[Job], release: Release, uv: str) -> Seen:
     return look(
         paths=[
             *(path for it in declared if (path := getattr(it, "path", ""))),
             *(job.makes for job in jobs),
             *(release.path, release.source_path, release.venv_path, release.ui_path),
-            *(release.node_path, paths.OPT, paths.CA_CERTIFICATES),
+            *(release.node_path, uv, paths.OPT, paths.CA_CERTIFICATES),
         ],
         env_files=[it.path for it in declared if isinstance(it, EnvFile)],
         units=[

@@ -41,7 +41,7 @@ def environment_job(plan: HostPlan, release: Release, lock: Lock) -> Job:
         source=release.source_path,
         lock=_lock_path(release),
         packages=_count(lock),
-        uv=_uv_path(plan),
+        uv=uv_path(plan),
         uv_version=plan.uv.version,
         index=plan.mirrors.pypi,
         process_env=dict(plan.backend.process_env),
@@ -120,7 +120,8 @@ def _unit_text(plan: HostPlan, settings: Mapping[str, str], fingerprint: str) ->
     )
 
 
-def _uv_path(plan: HostPlan) -> str:
+def uv_path(plan: HostPlan) -> str:
+    """Where the uv that installs on the host lies."""
     return f"{paths.TOOLS}/uv-{plan.uv.version}"
 
 
@@ -157,10 +158,10 @@ def delivered(plan: HostPlan, release: Release, lock: Lock, wheel: Path, job: Jo
     if lock.fresh:
         yield tell(f"resolved anew: keep {lock.path} (commit it, and review it as text)")
     yield remote.shell("put.sh", _lock_path(release), "root", "0644", stdin=lock.text)
-    if not seen.there(_uv_path(plan)):
+    if not seen.there(uv_path(plan)):
         upload = f"{paths.CACHE}/{wheel.name}"
         yield FileUploadCommand(str(wheel), upload)
-        yield remote.shell("unpack_wheel.sh", upload, plan.uv.integrity, _uv_path(plan))
+        yield remote.shell("unpack_wheel.sh", upload, plan.uv.integrity, uv_path(plan))
 
 
 @deploy("Backend packages")

@@ -14,7 +14,6 @@ from roles.common import paths
 from roles.common.services import fingerprint
 from schemas.model import HostPlan
 
-
 # Raised when the way of making a part changes what comes out, so that hosts get it made anew.
 VENV_RECIPE = "1"
 UI_RECIPE = "1"

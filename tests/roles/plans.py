@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import tempfile
 from functools import cache
 from pathlib import Path
 
@@ -23,8 +24,6 @@ hosts:
 @cache
 def plan(inventory: str = INVENTORY) -> HostPlan:
     """The plan of the first host of an inventory, for the hardware that it declares."""
-    import tempfile
-
     with tempfile.TemporaryDirectory() as folder:
         path = Path(folder) / "inventory.yaml"
         path.write_text(inventory, encoding="utf-8")

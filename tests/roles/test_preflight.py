@@ -60,9 +60,7 @@ def test_the_probe_is_read_with_cards_of_both_makers() -> None:
         ({"nvidia": "NVIDIA-SMI has failed because it couldn't communicate"}, "driver"),
     ],
 )
-def test_a_host_that_is_none_of_ours_is_told_what_is_required(
-    changed: dict[str, str], required: str
-) -> None:
+def test_a_host_that_is_none_of_ours_is_told_what_is_required(changed: dict[str, str], required: str) -> None:
     (finding,) = checks.host_findings(facts(**changed))
     assert required in finding.requirement
     assert next(iter(changed.values())).split()[0] in finding.found
@@ -85,9 +83,11 @@ def test_a_foreign_process_on_our_port_is_named_and_our_own_is_not() -> None:
 def test_directories_on_one_file_system_share_what_is_free_there() -> None:
     artifact = Artifact("ollama", "1", "0" * 64, 1_000_000_000, ("https://example.org/o.tar",))
     coming = dataclasses.replace(NOTHING, artifacts=(artifact,), weights=2_000_000_000)
-    short = found(plan(), coming, listen="", disk="/opt / 5900000000\ndisk=/var / 5900000000")
+    nobody = "127.0.0.1:1 1 a b"
+    short = found(plan(), coming, listen=nobody, disk="/opt / 5900000000\ndisk=/var / 5900000000")
     assert ["6.0 GB free on /" in it for it in short] == [True]
-    assert found(plan(), coming, listen="127.0.0.1:1 1 a b", disk="/opt / 6100000000") == []
+    enough = found(plan(), coming, listen=nobody, disk="/opt / 6100000000\ndisk=/var / 6100000000")
+    assert enough == []
 
 
 def test_an_old_driver_is_refused_for_the_ollama_that_needs_a_newer_one() -> None:
