@@ -80,6 +80,18 @@ class Survey:
         }
 
     @property
+    def serves(self) -> str:
+        """What the operator is told at the end: what serves, and how to open it."""
+        plan, ssh = self.plan, self.plan.ssh
+        model = f", {plan.model.name}" if plan.model else ""
+        ports = " ".join(f"-L {port}:127.0.0.1:{port}" for port in (plan.ui.port, plan.backend.port))
+        return (
+            f"serves Venom {plan.source.release}, profile {plan.profile}{model}\n"
+            f"open http://127.0.0.1:{plan.ui.port} while this runs: "
+            f"ssh -N {ports} -p {ssh.port} {ssh.user}@{ssh.address}"
+        )
+
+    @property
     def services(self) -> list[Service]:
         """What must run."""
         return [*([self.local.service] if self.local else []), self.backend, self.ui]

@@ -48,4 +48,11 @@ with refusal_ends_this_host():
     switch(plan=plan, release=release, launchers=s.launchers, seen=seen)
     backend(plan=plan, service=s.backend, settings=s.settings, seen=seen)
     ui(plan=plan, service=s.ui, seen=seen)
-    receipt(applied=s.applied, settings=sorted(s.settings), services=s.services, proven=s.proven, seen=seen)
+    receipt(
+        applied=s.applied,
+        settings=sorted(s.settings),
+        services=s.services,
+        proven=s.proven,
+        serves=s.serves,
+        seen=seen,
+    )

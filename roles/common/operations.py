@@ -15,9 +15,10 @@ from pyinfra import logger
 from pyinfra.api.command import FunctionCommand, QuoteString, StringCommand
 from pyinfra.api.operation import operation
 from pyinfra.context import host
+from pyinfra.context import state as pyinfra_state
 from pyinfra.operations import apt, server
 
-from roles.common import remote
+from roles.common import outcome, remote
 from roles.common.env import quoted
 from roles.common.look import Seen
 from roles.common.paths import UNITS
@@ -118,32 +119,46 @@ def _tell(state: Any, host: Any, text: str) -> bool:
     return True
 
 
-@operation(is_idempotent=False)
-def refused(findings: Sequence[object]) -> Commands:
-    """
-    End this host's part of the run with everything that is wrong with it; other hosts go on.
-
-    + findings: what is wrong, as text
-    """
-    yield FunctionCommand(fail, tuple(str(finding) for finding in findings), {})
-
-
 def fail(state: Any, host: Any, *texts: str) -> bool:
-    """Print why this host ends here, one block a reason, and end it."""
+    """Print why this host ends here, one block a reason, and end it; the summary says it again."""
+    _print(host, texts)
+    outcome.because(host.name, "\n\n".join(texts))
+    return False
+
+
+def _print(host: Any, texts: Sequence[str]) -> None:
     for text in texts:
         logger.error("")
         for line in text.splitlines():
             host.log_styled(line, fg="red", log_func=logger.error)
-    return False
 
 
 @contextmanager
 def refusal_ends_this_host() -> Iterator[None]:
     """Turn a refusal into an operation that fails on this host, so that the others go on.
 
-    An exception in pyinfra's prepare phase would end the run for all of them.
+    An exception in pyinfra's prepare phase would end the run for all of them. What is wrong is told
+    at once, because a dry run executes nothing.
     """
+    outcome.tell_at_the_end(pyinfra_state)
     try:
         yield
     except RefusedError as refusal:
-        refused(name="Refused", findings=refusal.findings)
+        texts = [str(finding) for finding in refusal.findings]
+        _print(host, texts)
+        refused(name="Refused before the first change", findings=texts)
+
+
+@operation(is_idempotent=False)
+def refused(findings: Sequence[str]) -> Commands:
+    """
+    End this host's part of the run; other hosts go on.
+
+    + findings: what is wrong
+    """
+    yield FunctionCommand(_end, tuple(findings), {})
+
+
+def _end(state: Any, host: Any, *findings: str) -> bool:
+    outcome.because(host.name, "\n\n".join(findings))
+    return False

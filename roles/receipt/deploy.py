@@ -15,7 +15,7 @@ from pyinfra.api.deploy import deploy
 from pyinfra.api.operation import operation
 from pyinfra.context import host
 
-from roles.common import paths, remote
+from roles.common import outcome, paths, remote
 from roles.common.look import Seen
 from roles.common.operations import Commands, fail
 from roles.common.services import Service, grouped, ready
@@ -34,36 +34,37 @@ def receipt(
     settings: Sequence[str],
     services: Sequence[Service],
     proven: bool,
+    serves: str,
     seen: Seen,
 ) -> None:
     """Wait until everything serves, then record what was applied."""
     grouped(name=paths.TARGET, target=paths.TARGET, seen=seen)
     ready(name="every service answers", services=services, seen=seen, needed=not proven)
-    written(name="receipt", applied=applied, settings=settings, proven=proven, seen=seen)
+    record = {"applied": applied, "managed_environment": list(settings)}
+    written(name="receipt", record=record, proven=proven, serves=serves, seen=seen)
 
 
 @operation()
-def written(applied: Mapping[str, Any], settings: Sequence[str], proven: bool, seen: Seen) -> Commands:
+def written(record: Mapping[str, Any], proven: bool, serves: str, seen: Seen) -> Commands:
     """
     Write the receipt.
 
-    + applied: the plan and its keys, without secrets
-    + settings: names of the environment file's keys that are managed
+    + record: what was applied, without secrets
     + proven: whether the receipt of an earlier run says all of this already
+    + serves: what to tell the operator at the end
     + seen: the receipt of the last run
     """
     if proven:
         host.noop("the receipt is current")
         return
-    yield FunctionCommand(_write, (applied, settings), {})
+    yield FunctionCommand(_write, (record, serves), {})
 
 
-def _write(state: Any, host: Any, applied: Mapping[str, Any], settings: Sequence[str]) -> bool:
+def _write(state: Any, host: Any, record: Mapping[str, Any], serves: str) -> bool:
     jobs = remote.ask(remote.python("timings.py", paths.JOBS))
     text = json.dumps(
         {
-            "applied": applied,
-            "managed_environment": list(settings),
+            **record,
             "at": datetime.now(UTC).isoformat(timespec="seconds"),
             "by": f"{getpass.getuser()}@{socket.gethostname()}",
             "seconds": round(time.time() - BEGUN, 1),
@@ -74,5 +75,5 @@ def _write(state: Any, host: Any, applied: Mapping[str, Any], settings: Sequence
     answer = remote.ask(remote.shell("put.sh", paths.RECEIPT, "root", "0644", stdin=f"{text}\n"))
     if not answer.ok:
         return fail(state, host, f"the receipt could not be written: {answer.stderr}")
-    host.log(f"everything serves, {time.time() - BEGUN:.0f} s after the start")
+    outcome.serves(host.name, f"{serves}\n{time.time() - BEGUN:.0f} s after the start of the run")
     return True

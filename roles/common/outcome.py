@@ -1,0 +1,73 @@
+"""How a run ended, told last: what each host serves now, or what failed there and what to do.
+
+pyinfra tells failures when they happen; on a fleet that is pages before the end.
+"""
+
+from __future__ import annotations
+
+import atexit
+import sys
+from typing import Any
+
+import click
+from pyinfra.api.state import BaseStateCallback, State, StateStage
+
+_serves: dict[str, str] = {}
+_reasons: dict[str, str] = {}
+_failed_at: dict[str, str] = {}
+
+
+class _Failures(BaseStateCallback):
+    """Notes the operation at which a host's run ended."""
+
+    @staticmethod
+    def operation_host_error(
+        state: State, host: Any, op_hash: str, retry_count: int = 0, max_retries: int = 0
+    ) -> None:
+        _failed_at[host.name] = op_hash
+
+
+def serves(host: str, text: str) -> None:
+    """Note what `host` serves now."""
+    _serves[host] = text
+
+
+def because(host: str, text: str) -> None:
+    """Note why `host` ends here; the operation that fails with it is noted by itself."""
+    _reasons[host] = text
+
+
+def tell_at_the_end(state: State) -> None:
+    """Print the summary when the process ends. Each host of a run may ask for it."""
+    if not any(isinstance(handler, _Failures) for handler in state.callback_handlers):
+        state.add_callback_handler(_Failures())  # type: ignore[no-untyped-call]
+        atexit.register(_tell, state)
+
+
+def _tell(state: State) -> None:
+    if state.current_stage < StateStage.Execute:
+        return  # --dry: nothing has ended, and what is refused was told already
+    lines = [click.style("--> In the end:", bold=True)]
+    for name in sorted(host.name for host in state.activated_hosts - state.failed_hosts):
+        lines += _block(click.style(name, "green"), _serves.get(name, "nothing had to be changed"))
+    for host in sorted(state.failed_hosts, key=lambda host: str(host.name)):
+        lines += _block(click.style(host.name, "red"), _failure(state, host))
+    click.echo("\n".join(lines), err=True)
+    sys.stderr.flush()
+
+
+def _failure(state: State, host: Any) -> str:
+    op_hash = _failed_at.get(host.name)
+    if op_hash is None:
+        return "was not reached: why is told above, under Connecting to hosts"
+    names = ", ".join(sorted(state.get_op_meta(op_hash).names))
+    reason = _reasons.get(host.name)
+    if reason is None:
+        done = state.get_op_data_for_host(host, op_hash).operation_meta
+        reason = "\n".join((done.stderr_lines or done.stdout_lines)[-15:])
+    return f"failed at: {names}\n{reason}"
+
+
+def _block(name: str, text: str) -> list[str]:
+    first, *others = text.splitlines() or [""]
+    return [f"    [{name}] {first}", *(f"        {line}" for line in others)]
