@@ -18,8 +18,9 @@ import pytest
 
 from lab import preconditions, ssh, upstream_process
 from lab.hosts import Host, all_hosts
-from tests.lab import provisioning
+from tests.lab import provisioning, upstream_faults
 from tests.lab.provisioning import Result
+from tests.lab.serving import Serving, make_serving
 
 # A test's host is named after the process that made it, so that sessions do not take each other's
 # and what a killed one left behind can be told.
@@ -76,6 +77,22 @@ def module_host(request: pytest.FixtureRequest) -> Iterator[LabHost]:
     """A factory of fresh hosts that all tests of a module share."""
     with _hosts(request.session) as create:
         yield create
+
+
+@pytest.fixture(scope="session")
+def serving(
+    request: pytest.FixtureRequest, upstream: None, tmp_path_factory: pytest.TempPathFactory
+) -> Iterator[Serving]:
+    """Hosts that one run of the main job made serve. Whoever changes them puts them back."""
+    with _hosts(request.session) as create:
+        yield make_serving(create, tmp_path_factory.mktemp("serving"))
+
+
+@pytest.fixture
+def faults(upstream: None) -> Iterator[upstream_faults.Faults]:
+    """The faults of the lab's upstream, which are taken back with the test."""
+    with upstream_faults.faults() as made:
+        yield made
 
 
 @pytest.fixture

@@ -18,6 +18,8 @@ from lab.state import REPOSITORY
 _OPERATION = re.compile(r"--> Starting operation: (?P<name>.*?) *$")
 _OUTCOME = re.compile(r" +\[(?P<host>[^\]]+)\] (?P<outcome>Success|No changes|Skipped|Error)\b")
 
+_ENDING = re.compile(r"    \[(?P<host>[^\]]+)\] (?P<text>.*)")
+
 
 @dataclass(frozen=True)
 class Result:
@@ -36,6 +38,20 @@ class Result:
     def failed_operations(self) -> list[tuple[str, str]]:
         """(host, operation) of all that failed, in the order of the run."""
         return self._with("Error")
+
+    @property
+    def endings(self) -> dict[str, str]:
+        """What the summary at the end says of each host, by its name."""
+        found: dict[str, str] = {}
+        name = ""
+        _, _, summary = self.output.rpartition("--> In the end:\n")
+        for line in summary.splitlines():
+            if match := _ENDING.fullmatch(line):
+                name = match["host"]
+                found[name] = match["text"]
+            elif name and line.startswith(" " * 8):
+                found[name] += f"\n{line[8:]}"
+        return found
 
     def check(self) -> Result:
         """This result, if the run succeeded; else an `AssertionError` with the end of its output."""
@@ -66,7 +82,9 @@ def fleet_of(*hosts: Host, **defaults: Any) -> dict[str, Any]:
 def command(inventory: Path, *arguments: str, deploy: str = "deploy/venom.py") -> list[str]:
     """The command line of a run, for those who start and end it themselves."""
     pyinfra = Path(sys.executable).with_name("pyinfra")
-    return [str(pyinfra), "-y", *arguments, str(inventory), deploy]
+    # With -y pyinfra skips the change detection, which is all that --dry does.
+    yes = [] if "--dry" in arguments else ["-y"]
+    return [str(pyinfra), *yes, *arguments, str(inventory), deploy]
 
 
 def run(
