@@ -1,0 +1,115 @@
+"""A run that is killed is an unfinished one: the work on the host goes on, the next run completes it."""
+
+from __future__ import annotations
+
+import re
+import subprocess
+import time
+from collections.abc import Callable
+from dataclasses import dataclass
+
+import pytest
+
+from lab.hosts import Host
+from lab.state import REPOSITORY
+from tests.lab import provisioning, visitor
+from tests.lab.conftest import LabHost, Provision
+from tests.lab.provisioning import Result
+from tests.lab.serving import MANAGED, Serving, of
+from tests.lab.visitor import BACKEND, UI
+
+# A build of the UI names its files at random.
+_BUILT = re.compile(r"/opt/venom/uis/[^/ ]+/.")
+# What the application keeps for itself: the undisturbed host was looked at before its first chat.
+_OWN = re.compile(r"/var/lib/venom/(data|workspace|logs|\.venom_runtime)")
+
+
+@dataclass(frozen=True)
+class Resumed:
+    """A host whose first run was killed while its UI was being built, and the run after that."""
+
+    host: Host
+    at_the_kill: list[str]  # steps of the UI's build, with their times
+    later: list[str]  # the same, before the next run
+    second: Result
+
+
+@pytest.fixture(scope="module")
+def resumed(upstream: None, module_host: LabHost, tmp_path_factory: pytest.TempPathFactory) -> Resumed:
+    """Begin on a bare host, kill the run, see how the host goes on alone, run again."""
+    host = module_host(12)
+    inventory = provisioning.inventory(tmp_path_factory.mktemp("killed"), of({"bare": (host, {})}))
+    log = inventory.with_name("log")
+    with log.open("w") as output:
+        run = subprocess.Popen(
+            provisioning.command(inventory),
+            cwd=REPOSITORY,
+            stdin=subprocess.DEVNULL,
+            stdout=output,
+            stderr=subprocess.STDOUT,
+        )
+    try:
+        _until(lambda: _step_is(host, "npm ci") or run.poll() is not None, 180)
+        assert run.poll() is None, log.read_text()
+    finally:
+        run.kill()
+        run.wait()
+    at_the_kill = _steps(host)
+    _until(lambda: len(_steps(host)) > len(at_the_kill), 120)
+    later = _steps(host)
+    return Resumed(host, at_the_kill, later, provisioning.run(inventory))
+
+
+def test_the_build_goes_on_while_nobody_watches_it(resumed: Resumed) -> None:
+    assert resumed.at_the_kill[-1].endswith(" npm ci")
+    assert resumed.later[: len(resumed.at_the_kill)] == resumed.at_the_kill
+    assert len(resumed.later) > len(resumed.at_the_kill)
+
+
+def test_the_next_run_takes_the_build_up_instead_of_beginning_anew(resumed: Resumed) -> None:
+    resumed.second.check()
+    steps = _steps(resumed.host)
+    assert steps[: len(resumed.later)] == resumed.later
+    assert steps[-1].endswith(" done")
+
+
+def test_the_next_run_completes_the_host(resumed: Resumed) -> None:
+    assert "serves" in resumed.second.endings["bare"]
+    assert visitor.fetch(resumed.host, f"{BACKEND}/healthz").status == 200
+    assert visitor.fetch(resumed.host, f"{UI}/").status == 200
+    assert visitor.chat(resumed.host, "Still there?").status == "COMPLETED"
+
+
+def test_nothing_half_made_is_left(resumed: Resumed) -> None:
+    assert visitor.parts(resumed.host) == ""
+    assert visitor.jobs(resumed.host) == ""
+
+
+def test_the_host_is_as_one_that_was_never_disturbed(resumed: Resumed, serving: Serving) -> None:
+    assert _comparable(visitor.layout(resumed.host, *MANAGED)) == _comparable(serving.layout)
+
+
+def test_the_run_after_that_changes_nothing(resumed: Resumed, provision: Provision) -> None:
+    assert provision(of({"bare": (resumed.host, {})})).check().changed_operations == []
+
+
+def _comparable(layout: str) -> str:
+    lines = layout.splitlines()
+    return "\n".join(line for line in lines if not _BUILT.match(line) and not _OWN.match(line))
+
+
+def _steps(host: Host) -> list[str]:
+    """TIME STEP of the UI's build, as far as it has come."""
+    return host.run("cat /opt/venom/jobs/ui/steps", check=False).stdout.splitlines()
+
+
+def _step_is(host: Host, step: str) -> bool:
+    steps = _steps(host)
+    return bool(steps) and steps[-1].endswith(f" {step}")
+
+
+def _until(condition: Callable[[], bool], seconds: float) -> None:
+    deadline = time.monotonic() + seconds
+    while not condition():
+        assert time.monotonic() < deadline, f"not within {seconds:g} s"
+        time.sleep(0.2)
