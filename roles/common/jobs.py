@@ -17,6 +17,7 @@ from pyinfra.context import host
 from roles.common import remote
 from roles.common.look import Seen
 from roles.common.operations import Commands, fail
+from roles.common.paths import JOBS
 
 POLL_SECONDS = 1.0
 TELL_SECONDS = 15.0
@@ -124,5 +125,8 @@ def _progress(status: dict[str, str]) -> str:
 
 
 def _failure(job: Job) -> str:
+    own = remote.ask(StringCommand("cat", f"{JOBS}/{job.name}/error", "2>/dev/null"))
+    if own.stdout.strip():
+        return f"{job.title}: failed\n{own.stdout.strip()}"
     log = remote.journal(job.unit)
     return f"{job.title} failed; what it made is not in place. Its last lines:\n{log}"
