@@ -163,7 +163,7 @@ def survey(declared: DeclaredHost) -> Survey:
         release,
         backend.uv_path(plan),
     )
-    check(plan, facts, _coming(plan, release, local, seen))
+    check(plan, facts, _coming(plan, release, local, seen), seen)
     return Survey(
         plan=plan,
         archive=archive,

@@ -24,6 +24,7 @@ from roles.common.templates import render
 from schemas.model import HostPlan
 
 UNIT = "venom-backend.service"
+BUILD_CONSTRAINTS = Path(__file__).parent / "files" / "build-constraints.txt"
 
 
 def environment_job(plan: HostPlan, release: Release, lock: Lock) -> Job:
@@ -41,6 +42,7 @@ def environment_job(plan: HostPlan, release: Release, lock: Lock) -> Job:
         source=release.source_path,
         lock=_lock_path(release),
         packages=_count(lock),
+        build_constraints=BUILD_CONSTRAINTS.read_text(encoding="utf-8"),
         uv=uv_path(plan),
         uv_version=plan.uv.version,
         index=plan.mirrors.pypi,

@@ -12,7 +12,7 @@ from pyinfra.context import host
 from roles.common import paths
 from roles.common.look import Seen
 from roles.common.operations import Commands, converge
-from roles.common.resources import Directory, Enabled, File, Ground, Packages, User
+from roles.common.resources import Absent, Directory, Enabled, File, Ground, Packages, User
 from roles.common.templates import render
 from schemas.model import HostPlan
 
@@ -51,7 +51,7 @@ def resources(plan: HostPlan) -> list[Ground]:
 
 def _certificates(plan: HostPlan) -> list[Ground]:
     if plan.ca_bundle is None:
-        return []
+        return [Absent(paths.OPERATOR_CA)]
     text = Path(plan.ca_bundle).read_text(encoding="utf-8")
     return [
         Directory(str(Path(paths.OPERATOR_CA).parent)),

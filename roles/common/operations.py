@@ -22,6 +22,7 @@ from roles.common.look import Seen
 from roles.common.paths import UNITS
 from roles.common.refusal import RefusedError
 from roles.common.resources import (
+    Absent,
     Directory,
     Enabled,
     File,
@@ -88,6 +89,8 @@ def _mend(resource: Ground) -> Commands:
             )
         case File():
             yield remote.shell("put.sh", resource.path, resource.owner, resource.mode, stdin=resource.content)
+        case Absent():
+            yield StringCommand("rm", "-rf", QuoteString(resource.path))
         case Enabled():
             yield StringCommand("systemctl", "enable", "--quiet", resource.unit)
 
@@ -129,6 +132,7 @@ def refusal_ends_this_host() -> Iterator[None]:
     except RefusedError as refusal:
         texts = [str(finding) for finding in refusal.findings]
         _print(host, texts)
+        outcome.refused(host.name)
         refused(name="Refused before the first change", findings=texts)
 
 

@@ -173,7 +173,7 @@ class Enabled:
 
 
 # What everything else stands on: it is mended in place, and never taken back.
-Ground = Packages | User | Directory | File | Enabled
+Ground = Packages | User | Directory | File | Enabled | Absent
 # What can be switched by a rename, and switched back.
 Switchable = Directory | File | Link | EnvFile | Enabled | Absent
 Resource = Ground | Switchable

@@ -40,7 +40,7 @@ def build_job(plan: HostPlan, release: Release) -> Job:
 
 def node_job(plan: HostPlan, release: Release) -> Job:
     """Makes Node alone, on a host that gets a UI which another one builds."""
-    script = f"{_node_lines(plan, release)}step done\n"
+    script = f"{_node_lines(plan, release)}step 'done'\n"
     return Job(name="node", title="Node", key=release.node, makes=release.node_path, script=script)
 
 
