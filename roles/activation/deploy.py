@@ -19,7 +19,7 @@ from roles.common.generation import Generation
 from roles.common.jobs import Job
 from roles.common.look import Seen
 from roles.common.operations import Commands, tell
-from roles.common.paths import GENERATIONS
+from roles.common.paths import GENERATIONS, JOBS
 
 BEGUN = time.monotonic()
 
@@ -64,13 +64,14 @@ def _activate(state: Any, host: Any, generation: Generation, path: str, switch: 
 
 
 def _job(generation: Generation, path: str, switch: Switch | None, elapsed: float) -> Job:
+    name = "activate" if switch else "prepare"
     extent, keep = ("whole", switch.keep) if switch else ("part", 0)
     who = f"{getpass.getuser()}@{socket.gethostname()}"
     arguments = shlex.join([path, extent, str(keep), who, f"{elapsed:.1f}"])
     return Job(
-        name="activate" if switch else "prepare",
+        name=name,
         title=f"Switch to {generation.name}",
         key=f"{generation.key} {extent}",
-        makes=path,
+        makes=f"{JOBS}/{name}/steps",
         script=f"exec python3 - {arguments} <<'PYTHON'\n{remote.script('activate.py')}PYTHON\n",
     )

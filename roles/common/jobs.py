@@ -109,7 +109,7 @@ def _wait(state: Any, host: Any, job: Job) -> bool:
         step = status.get("step", "")
         if step != told:
             begun = now
-        if step != told or now - told_at > TELL_SECONDS:
+        if step and (step != told or now - told_at > TELL_SECONDS):
             since = f", {now - begun:.0f} s" if step == told else ""
             host.log(f"{job.title}: {step}{_progress(status)}{since}")
             told, told_at = step, now

@@ -292,7 +292,7 @@ def main():
     except NotServingError as error:
         outcome = take_back(before)
         audit(who, "%s %s: failed. %s" % (generation["name"], key, outcome.splitlines()[0]))
-        if extent == "whole" and key != before_key:
+        if extent == "part" or key != before_key:
             os.unlink(path)
         with open(os.path.join(os.environ["JOB"], "error"), "w", encoding="utf-8") as file:
             file.write("%s\n\n%s\n" % (error, outcome))
@@ -301,6 +301,7 @@ def main():
         seconds = float(elapsed) + time.monotonic() - begun
         settled(key, generation, before_key, int(keep), who, seconds)
     else:
+        os.unlink(path)
         step("done")
 
 
