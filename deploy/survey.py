@@ -5,14 +5,15 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
+from roles.activation.deploy import Switch
 from roles.backend import deploy as backend
 from roles.backend.lock import Lock, lock_for
 from roles.backend.uv import wheel
 from roles.base import deploy as base
 from roles.common import paths
 from roles.common.archive import Archive
+from roles.common.generation import Generation
 from roles.common.jobs import Job
 from roles.common.look import Seen, look
 from roles.common.refusal import Finding, RefusedError
@@ -23,7 +24,6 @@ from roles.common.services import Service
 from roles.ollama import deploy as ollama
 from roles.preflight.checks import Coming
 from roles.preflight.deploy import check, probe
-from roles.receipt import deploy as receipt
 from roles.release import deploy as release_role
 from roles.source.archive import pack
 from roles.ui import deploy as ui
@@ -34,6 +34,9 @@ from schemas.model import HostPlan, Model
 from schemas.plan import plan_host
 from schemas.problem import PlanError
 from schemas.show import to_dict
+
+# What serves, and two that an operator can go back to.
+KEPT_GENERATIONS = 3
 
 
 @dataclass(frozen=True)
@@ -71,37 +74,60 @@ class Survey:
         return {"backend": backend.launcher(self.release), "ui-server": ui.launcher(self.release)}
 
     @property
-    def applied(self) -> dict[str, Any]:
-        """What the receipt says was applied: no secret, and nothing that differs between two runs."""
-        return {
-            "plan": to_dict(self.plan),
-            "release": self.release.key,
-            "fingerprints": {it.unit: it.fingerprint for it in self.services},
-        }
-
-    @property
-    def serves(self) -> str:
-        """What the operator is told at the end: what serves, and how to open it."""
-        plan, ssh = self.plan, self.plan.ssh
-        model = f", {plan.model.name}" if plan.model else ""
-        ports = " ".join(f"-L {port}:127.0.0.1:{port}" for port in (plan.ui.port, plan.backend.port))
-        return (
-            f"serves Venom {plan.source.release}, profile {plan.profile}{model}\n"
-            f"open http://127.0.0.1:{plan.ui.port} while this runs: "
-            f"ssh -N {ports} -p {ssh.port} {ssh.user}@{ssh.address}"
+    def generation(self) -> Generation:
+        """All that is switched together at the end of the run."""
+        plan, release = self.plan, self.release
+        return Generation(
+            name=f"{_venom(plan)}, {plan.profile}",
+            resources=(
+                *ollama.resources(plan),
+                *release_role.resources(release),
+                *backend.resources(plan, self.settings),
+                *ui.resources(plan),
+            ),
+            # Weights first, backend second: Venom rewrites its settings when its model is not there.
+            services=(*([self.local.service] if self.local else []), self.backend, self.ui),
+            stopped=() if self.local else (ollama.UNIT,),
+            parts=(*release.parts, *([self.local.install.makes] if self.local else [])),
+            record={"applied": {"plan": to_dict(plan), "release": release.key}},
         )
 
     @property
-    def services(self) -> list[Service]:
-        """What must run."""
-        return [*([self.local.service] if self.local else []), self.backend, self.ui]
+    def ollama_part(self) -> Generation:
+        """What must serve before the weights can be pulled."""
+        return Generation(
+            name="Ollama",
+            resources=tuple(ollama.resources(self.plan)),
+            services=(self.local.service,) if self.local else (),
+            stopped=(),
+            parts=(),
+            record={},
+        )
 
     @property
     def proven(self) -> bool:
-        """Whether all of this was applied and proven before, and still runs."""
-        return receipt.current(self.applied, self.seen) and all(
-            service.runs(self.seen) for service in self.services
+        """Whether the host's receipt says that exactly this was switched to, and proven to serve."""
+        return bool(self.seen.receipt.get("generation") == self.generation.key)
+
+    @property
+    def switch(self) -> Switch:
+        """How the run ends: what the operator is told, and how many generations are kept."""
+        plan, ssh = self.plan, self.plan.ssh
+        model = f", {plan.model.name}" if plan.model else ""
+        ports = " ".join(f"-L {port}:127.0.0.1:{port}" for port in (plan.ui.port, plan.backend.port))
+        serves = (
+            f"serves {_venom(plan)}, profile {plan.profile}{model}\n"
+            f"open http://127.0.0.1:{plan.ui.port} while this runs: "
+            f"ssh -N {ports} -p {ssh.port} {ssh.user}@{ssh.address}"
         )
+        return Switch(serves=serves, keep=KEPT_GENERATIONS)
+
+
+def _venom(plan: HostPlan) -> str:
+    source = plan.source
+    if source.kind == "tree":
+        return f"Venom from {source.location}"
+    return f"Venom {source.release} ({source.commit[:12]})"
 
 
 def survey(declared: DeclaredHost) -> Survey:
@@ -127,8 +153,9 @@ def survey(declared: DeclaredHost) -> Survey:
     seen = _look(
         [
             *base.resources(plan),
-            *backend.resources(plan, settings, ()),
+            *backend.resources(plan, settings),
             *ui.resources(plan),
+            *ollama.ground(plan),
             *ollama.resources(plan),
             *release_role.resources(release),
         ],
@@ -136,7 +163,7 @@ def survey(declared: DeclaredHost) -> Survey:
         release,
         backend.uv_path(plan),
     )
-    check(plan, facts, _coming(plan, release, local, seen))
+    check(plan, facts, _coming(plan, release, local, seen), seen)
     return Survey(
         plan=plan,
         archive=archive,

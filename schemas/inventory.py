@@ -102,6 +102,8 @@ def _data(host: DeclaredHost) -> dict[str, Any]:
         "ssh_hostname": host.ssh.address,
         "ssh_port": host.ssh.port,
         "ssh_user": host.ssh.user,
+        # A host that was never met before: pyinfra would ask, which nobody answers in a fleet.
+        "ssh_strict_host_key_checking": "accept-new",
     }
     if host.ssh.key is not None:
         data["ssh_key"] = host.ssh.key

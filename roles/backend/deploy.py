@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from pathlib import Path
 
 from pyinfra.api.command import FileUploadCommand
@@ -16,14 +16,15 @@ from roles.common.env import settings_digest
 from roles.common.fetch import archive_path, fetch_line
 from roles.common.jobs import Job
 from roles.common.look import Seen
-from roles.common.operations import Commands, converge, tell
+from roles.common.operations import Commands, tell
 from roles.common.release import Release
-from roles.common.resources import Enabled, EnvFile, File, Link, Resource
+from roles.common.resources import Enabled, EnvFile, File, Link, Switchable
 from roles.common.services import Service
 from roles.common.templates import render
 from schemas.model import HostPlan
 
 UNIT = "venom-backend.service"
+BUILD_CONSTRAINTS = Path(__file__).parent / "files" / "build-constraints.txt"
 
 
 def environment_job(plan: HostPlan, release: Release, lock: Lock) -> Job:
@@ -41,6 +42,7 @@ def environment_job(plan: HostPlan, release: Release, lock: Lock) -> Job:
         source=release.source_path,
         lock=_lock_path(release),
         packages=_count(lock),
+        build_constraints=BUILD_CONSTRAINTS.read_text(encoding="utf-8"),
         uv=uv_path(plan),
         uv_version=plan.uv.version,
         index=plan.mirrors.pypi,
@@ -67,17 +69,15 @@ def service(plan: HostPlan, release: Release, settings: Mapping[str, str]) -> Se
     )
 
 
-def resources(plan: HostPlan, settings: Mapping[str, str], managed_before: Sequence[str]) -> list[Resource]:
+def resources(plan: HostPlan, settings: Mapping[str, str]) -> list[Switchable]:
     """What the backend has on the host besides its release.
 
-    `settings` are the managed keys of its environment file, revealed secrets among them. Of the keys
-    that the last run managed, those that are not among them now are taken out of the file; everything
-    else in it is left alone.
+    `settings` are the managed keys of its environment file, revealed secrets among them; what others
+    write into that file is left alone.
     """
     unit = services.fingerprint({"unit": _unit_text(plan, settings, "")})
-    gone = tuple(sorted(set(managed_before) - set(settings)))
     return [
-        EnvFile(paths.ENV_FILE, settings, gone, owner="venom"),
+        EnvFile(paths.ENV_FILE, settings, owner="venom"),
         Link(f"{paths.STATE}/config", f"{paths.CURRENT}/source/config"),
         File(f"{paths.UNITS}/{UNIT}", _unit_text(plan, settings, unit)),
         Enabled(UNIT),
@@ -168,12 +168,3 @@ def delivered(plan: HostPlan, release: Release, lock: Lock, wheel: Path, job: Jo
 def installed(job: Job, seen: Seen) -> None:
     """Wait until the backend's environment is there and has imported the application."""
     jobs.finish(name="finish", job=job, seen=seen)
-
-
-@deploy("Backend")
-def backend(plan: HostPlan, service: Service, settings: Mapping[str, str], seen: Seen) -> None:
-    """Give the backend its settings and its unit, and start it with them."""
-    managed_before = seen.receipt.get("managed_environment", [])
-    declared = resources(plan, settings, managed_before)
-    converge(name="settings and unit", resources=declared, seen=seen)
-    services.start(name="start", service=service, seen=seen)

@@ -61,8 +61,9 @@ def _lock(plan: HostPlan, archive: Archive, files: dict[str, str]) -> Lock:
     resolved = _resolve(plan, files)
     title = f"# {tiers} of {plan.source.commit or 'a tree'}, Python {plan.python.minor}, {plan.arch}"
     text = f"{title}\n{INPUTS}{inputs}\n{resolved}"
-    # A lock of a commit that is pinned belongs to the project; one of a tree lives as long as the tree.
-    path = cached if plan.source.kind == "tree" else kept
+    # The lock of a pinned release as it stands belongs to the project. One of a tree, or with
+    # requirements of an operator's own, is as short-lived as these: it must not take its place.
+    path = cached if plan.source.kind == "tree" or kept.exists() else kept
     path.parent.mkdir(parents=True, exist_ok=True)
     part = path.with_name(f"{path.name}.{os.getpid()}.part")
     part.write_text(text, encoding="utf-8")

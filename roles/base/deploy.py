@@ -12,7 +12,7 @@ from pyinfra.context import host
 from roles.common import paths
 from roles.common.look import Seen
 from roles.common.operations import Commands, converge
-from roles.common.resources import Directory, Enabled, File, Packages, Resource, User
+from roles.common.resources import Absent, Directory, Enabled, File, Ground, Packages, User
 from roles.common.templates import render
 from schemas.model import HostPlan
 
@@ -21,7 +21,7 @@ from schemas.model import HostPlan
 PACKAGES = Packages(("ca-certificates", "curl", "git", "python3", "xz-utils", "zstd"))
 
 
-def resources(plan: HostPlan) -> list[Resource]:
+def resources(plan: HostPlan) -> list[Ground]:
     """What every host has, whatever its profile."""
     return [
         PACKAGES,
@@ -38,6 +38,8 @@ def resources(plan: HostPlan) -> list[Resource]:
         ),
         Directory(paths.JOBS, mode="0700"),
         Directory(paths.ETC),
+        # They hold what the settings file holds, secrets included.
+        Directory(paths.GENERATIONS, mode="0700"),
         Directory(paths.STATE, owner="venom", mode="0700"),
         Directory(paths.ENV_HISTORY, owner="venom", mode="0700"),
         Directory(paths.CACHE),
@@ -47,9 +49,9 @@ def resources(plan: HostPlan) -> list[Resource]:
     ]
 
 
-def _certificates(plan: HostPlan) -> list[Resource]:
+def _certificates(plan: HostPlan) -> list[Ground]:
     if plan.ca_bundle is None:
-        return []
+        return [Absent(paths.OPERATOR_CA)]
     text = Path(plan.ca_bundle).read_text(encoding="utf-8")
     return [
         Directory(str(Path(paths.OPERATOR_CA).parent)),

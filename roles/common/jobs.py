@@ -17,6 +17,7 @@ from pyinfra.context import host
 from roles.common import remote
 from roles.common.look import Seen
 from roles.common.operations import Commands, fail
+from roles.common.paths import JOBS
 
 POLL_SECONDS = 1.0
 TELL_SECONDS = 15.0
@@ -108,7 +109,7 @@ def _wait(state: Any, host: Any, job: Job) -> bool:
         step = status.get("step", "")
         if step != told:
             begun = now
-        if step != told or now - told_at > TELL_SECONDS:
+        if step and (step != told or now - told_at > TELL_SECONDS):
             since = f", {now - begun:.0f} s" if step == told else ""
             host.log(f"{job.title}: {step}{_progress(status)}{since}")
             told, told_at = step, now
@@ -124,5 +125,8 @@ def _progress(status: dict[str, str]) -> str:
 
 
 def _failure(job: Job) -> str:
+    own = remote.ask(StringCommand("cat", f"{JOBS}/{job.name}/error", "2>/dev/null"))
+    if own.stdout.strip():
+        return f"{job.title}: failed\n{own.stdout.strip()}"
     log = remote.journal(job.unit)
     return f"{job.title} failed; what it made is not in place. Its last lines:\n{log}"

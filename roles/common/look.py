@@ -29,6 +29,12 @@ class Seen:
     receipt: Mapping[str, Any] = field(default_factory=dict)
     nonce: str = ""
 
+    def foreign(self, unit: str) -> str:
+        """The file of a unit of this name that somebody else put there; empty where there is none."""
+        file = self.units.get(unit, {}).get("FragmentPath", "")
+        ours = not file or self.paths.get(file, {}).get("ours") == "yes"
+        return "" if ours else file
+
     def there(self, path: str, sha256: str = "") -> bool:
         """Whether `path` is there, and with that digest if one is given."""
         have = self.paths.get(path)

@@ -6,7 +6,6 @@ is so already yields nothing and costs no round trip.
 
 from __future__ import annotations
 
-import json
 from collections.abc import Generator, Iterator, Sequence
 from contextlib import contextmanager
 from typing import Any
@@ -19,7 +18,6 @@ from pyinfra.context import state as pyinfra_state
 from pyinfra.operations import apt, server
 
 from roles.common import outcome, remote
-from roles.common.env import quoted
 from roles.common.look import Seen
 from roles.common.paths import UNITS
 from roles.common.refusal import RefusedError
@@ -27,11 +25,9 @@ from roles.common.resources import (
     Absent,
     Directory,
     Enabled,
-    EnvFile,
     File,
-    Link,
+    Ground,
     Packages,
-    Resource,
     User,
 )
 
@@ -39,7 +35,7 @@ Commands = Generator[Any, None, None]
 
 
 @operation()
-def converge(resources: Sequence[Resource], seen: Seen) -> Commands:
+def converge(resources: Sequence[Ground], seen: Seen) -> Commands:
     """
     Make every resource what it is declared to be, in the order of the declaration.
 
@@ -62,7 +58,7 @@ def converge(resources: Sequence[Resource], seen: Seen) -> Commands:
         yield StringCommand("systemctl", "daemon-reload")
 
 
-def _mend(resource: Resource) -> Commands:
+def _mend(resource: Ground) -> Commands:
     match resource:
         case Packages():
             yield from apt.packages._inner(
@@ -93,18 +89,8 @@ def _mend(resource: Resource) -> Commands:
             )
         case File():
             yield remote.shell("put.sh", resource.path, resource.owner, resource.mode, stdin=resource.content)
-        case Link():
-            yield remote.shell("link.sh", resource.path, resource.target)
         case Absent():
             yield StringCommand("rm", "-rf", QuoteString(resource.path))
-        case EnvFile():
-            request = {
-                "path": resource.path,
-                "values": {key: quoted(value) for key, value in resource.values.items()},
-                "absent": list(resource.absent),
-                "owner": resource.owner,
-            }
-            yield remote.python("set_env.py", json.dumps(request))
         case Enabled():
             yield StringCommand("systemctl", "enable", "--quiet", resource.unit)
 
@@ -146,6 +132,7 @@ def refusal_ends_this_host() -> Iterator[None]:
     except RefusedError as refusal:
         texts = [str(finding) for finding in refusal.findings]
         _print(host, texts)
+        outcome.refused(host.name)
         refused(name="Refused before the first change", findings=texts)
 
 

@@ -6,6 +6,7 @@ pyinfra tells failures when they happen; on a fleet that is pages before the end
 from __future__ import annotations
 
 import atexit
+import os
 import sys
 from typing import Any
 
@@ -15,6 +16,7 @@ from pyinfra.api.state import BaseStateCallback, State, StateStage
 _serves: dict[str, str] = {}
 _reasons: dict[str, str] = {}
 _failed_at: dict[str, str] = {}
+_refused: set[str] = set()
 
 
 class _Failures(BaseStateCallback):
@@ -37,6 +39,11 @@ def because(host: str, text: str) -> None:
     _reasons[host] = text
 
 
+def refused(host: str) -> None:
+    """Note that `host` is refused: a dry run, too, ends with a status that is not 0."""
+    _refused.add(host)
+
+
 def tell_at_the_end(state: State) -> None:
     """Print the summary when the process ends. Each host of a run may ask for it."""
     if not any(isinstance(handler, _Failures) for handler in state.callback_handlers):
@@ -46,7 +53,12 @@ def tell_at_the_end(state: State) -> None:
 
 def _tell(state: State) -> None:
     if state.current_stage < StateStage.Execute:
-        return  # --dry: nothing has ended, and what is refused was told already
+        # --dry: nothing has ended, and what is refused was told already. pyinfra's own exit status
+        # knows failed operations only.
+        if _refused:
+            sys.stdout.flush()
+            os._exit(1)
+        return
     lines = [click.style("--> In the end:", bold=True)]
     for name in sorted(host.name for host in state.activated_hosts - state.failed_hosts):
         lines += _block(click.style(name, "green"), _serves.get(name, "nothing had to be changed"))

@@ -14,6 +14,7 @@ OLLAMAS = "/opt/ollama"
 
 ETC = "/etc/venom"
 RECEIPT = f"{ETC}/receipt.json"
+GENERATIONS = f"{ETC}/generations"
 UNITS = "/etc/systemd/system"
 TARGET = "venom.target"
 

@@ -98,6 +98,12 @@ class Release:
         return f"{paths.PYTHONS}/{self.python}/bin/python3"
 
     @property
+    def parts(self) -> tuple[str, ...]:
+        """Everything of it in the stores: what must stay while the release can still be asked for."""
+        python = (f"{paths.PYTHONS}/{self.python}",) if self.python else ()
+        return (self.path, self.source_path, self.venv_path, self.ui_path, self.node_path, *python)
+
+    @property
     def path(self) -> str:
         """The release's directory."""
         return f"{paths.RELEASES}/{self.key}"

@@ -1,7 +1,7 @@
 """What a role declares of a host: files, directories, links, users, packages, units.
 
-A role returns these; the look asks the host about exactly these; and `operations.converge` mends the
-ones that differ. So there is one list of what is managed, not two.
+A role returns these; the look asks the host about exactly these; and those that differ are mended, by
+`operations.converge` or by the switch to a generation. So there is one list of what is managed.
 """
 
 from __future__ import annotations
@@ -137,7 +137,6 @@ class EnvFile:
 
     path: str
     values: Mapping[str, str] = field(repr=False)
-    absent: tuple[str, ...]
     owner: str
 
     def differs(self, seen: Seen) -> str:
@@ -150,7 +149,6 @@ class EnvFile:
             for key, value in self.values.items()
             if have["values"].get(key) != sha256(seen.nonce + quoted(value))
         ]
-        changed += [key for key in self.absent if key in have["values"]]
         if changed:
             return f"differs in {', '.join(sorted(changed))}"
         return _ownership(have, self.owner, "0600")
@@ -174,7 +172,11 @@ class Enabled:
         return f"{self.unit} (enabled)"
 
 
-Resource = Packages | User | Directory | File | Link | Absent | EnvFile | Enabled
+# What everything else stands on: it is mended in place, and never taken back.
+Ground = Packages | User | Directory | File | Enabled | Absent
+# What can be switched by a rename, and switched back.
+Switchable = Directory | File | Link | EnvFile | Enabled | Absent
+Resource = Ground | Switchable
 
 
 def _ownership(have: Mapping[str, str], owner: str, mode: str) -> str:

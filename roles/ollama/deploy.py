@@ -9,7 +9,7 @@ from roles.common.fetch import archive_path, fetch_line
 from roles.common.jobs import Job
 from roles.common.look import Seen
 from roles.common.operations import converge
-from roles.common.resources import Absent, Directory, Enabled, File, Link, Resource, User
+from roles.common.resources import Absent, Directory, Enabled, File, Ground, Link, Switchable, User
 from roles.common.services import Service
 from roles.common.templates import render
 from schemas.model import HostPlan, Ollama, VramTier
@@ -53,24 +53,29 @@ def service(ollama: Ollama, tier: VramTier) -> Service:
     )
 
 
-def resources(plan: HostPlan) -> list[Resource]:
-    """What Ollama has on the host besides its release; a profile without it has nothing of it."""
-    if plan.ollama is None or plan.tier is None:
-        return [
-            Absent(f"{paths.UNITS}/{UNIT}"),
-            Absent(DROP_IN),
-            Absent(f"{paths.OLLAMAS}/current"),
-        ]
-    fingerprint = service(plan.ollama, plan.tier).fingerprint
+def ground(plan: HostPlan) -> list[Ground]:
+    """What Ollama stands on: its user, and the store that survives a change of profile."""
+    if plan.ollama is None:
+        return []
     return [
         User("ollama", paths.OLLAMA_STATE, groups=("render", "video")),
         Directory(paths.OLLAMAS),
         Directory(paths.OLLAMA_STATE, owner="ollama", mode="0700"),
         Directory(paths.MODELS, owner="ollama", mode="0700"),
+    ]
+
+
+def resources(plan: HostPlan) -> list[Switchable]:
+    """What Ollama has on the host besides its files; a profile without it has nothing of it."""
+    unit, current = f"{paths.UNITS}/{UNIT}", f"{paths.OLLAMAS}/current"
+    if plan.ollama is None or plan.tier is None:
+        return [Absent(unit), Absent(f"{DROP_IN}/venom.conf"), Absent(current)]
+    fingerprint = service(plan.ollama, plan.tier).fingerprint
+    return [
         Directory(DROP_IN),
-        File(f"{paths.UNITS}/{UNIT}", _unit_text(plan.ollama)),
+        File(unit, _unit_text(plan.ollama)),
         File(f"{DROP_IN}/venom.conf", _tier_text(plan.ollama, plan.tier, fingerprint)),
-        Link(f"{paths.OLLAMAS}/current", home(plan.ollama).rsplit("/", 1)[-1]),
+        Link(current, home(plan.ollama).rsplit("/", 1)[-1]),
         Enabled(UNIT),
     ]
 
@@ -96,16 +101,7 @@ def install(job: Job, seen: Seen) -> None:
 
 
 @deploy("Ollama")
-def ollama(plan: HostPlan, job: Job, service: Service, seen: Seen) -> None:
-    """Give Ollama its unit with the tier's values, and wait until it answers."""
+def installed(plan: HostPlan, job: Job, seen: Seen) -> None:
+    """Wait for Ollama's files, and give it its user and its store."""
     jobs.finish(name="download", job=job, seen=seen)
-    converge(name="unit and tier", resources=resources(plan), seen=seen)
-    services.start(name="start", service=service, seen=seen)
-    services.ready(name="wait", services=(service,), seen=seen)
-
-
-@deploy("Ollama")
-def no_ollama(plan: HostPlan, seen: Seen) -> None:
-    """A profile without a local model server: it is stopped, disabled and gone; weights stay."""
-    services.stopped(name="stop", unit=UNIT, seen=seen)
-    converge(name="no unit", resources=resources(plan), seen=seen)
+    converge(name="user and store", resources=ground(plan), seen=seen)

@@ -31,16 +31,14 @@ VENV_BYTES = {"/opt": int(0.9 * GB), "/var": int(0.4 * GB)}
 UI_BYTES = {"/opt": int(0.4 * GB), "/var": int(2.0 * GB)}
 # An archive of Ollama unpacks to about three times its size.
 UNPACKED = 3
+# What upstream does not state the size of.
+TYPICAL_BYTES = {"python": int(0.03 * GB), "node": int(0.06 * GB), "ollama": int(1.4 * GB)}
 
 # Resident memory (facts): backend up to 314 MB, UI 95 MB; the UI build at most 2 GB, beside the rest.
 SERVING_BYTES = int(0.6 * GB)
 BUILD_BYTES = int(2.0 * GB)
 
-OUR_UNITS = {
-    "backend": "venom-backend.service",
-    "ui": "venom-ui.service",
-    "ollama": "ollama.service",
-}
+OUR_UNITS = ("venom-backend.service", "venom-ui.service", "ollama.service")
 
 
 def host_findings(facts: Facts) -> list[Finding]:
@@ -117,8 +115,9 @@ class Coming:
             for path in need if coming else ():
                 need[path] += size[path]
         for artifact in self.artifacts:
-            need["/var"] += artifact.size
-            need["/opt"] += artifact.size * UNPACKED
+            archive = artifact.size or TYPICAL_BYTES[artifact.name]
+            need["/var"] += archive
+            need["/opt"] += archive * UNPACKED
         need["/var"] += self.weights
         return need
 
@@ -128,13 +127,27 @@ class Coming:
         return self.packages or self.environment or self.ui or bool(self.artifacts or self.weights)
 
 
-def plan_findings(plan: HostPlan, facts: Facts, coming: Coming) -> list[Finding]:
+def plan_findings(plan: HostPlan, facts: Facts, coming: Coming, seen: Seen) -> list[Finding]:
     """What stands between this host and this plan: ports, disk, memory, driver."""
     return [
+        *_foreign(seen),
         *_ports(plan, facts),
         *_disk(facts, coming),
         *_memory(plan, facts, coming),
         *_driver(plan, facts),
+    ]
+
+
+def _foreign(seen: Seen) -> list[Finding]:
+    return [
+        Finding(
+            f"no {unit} of somebody else's",
+            file,
+            f"move its settings into the inventory, then: systemctl disable --now {unit}; rm {file} "
+            "(models that it has can stay: they are not used, and not touched)",
+        )
+        for unit in OUR_UNITS
+        if (file := seen.foreign(unit))
     ]
 
 
@@ -145,7 +158,7 @@ def _ports(plan: HostPlan, facts: Facts) -> list[Finding]:
     found = []
     for service, port in wanted.items():
         for owner in {_who(it): it for it in facts.listeners if it.port == port}.values():
-            if owner.unit in OUR_UNITS.values():
+            if owner.unit in OUR_UNITS:
                 continue
             found.append(
                 Finding(

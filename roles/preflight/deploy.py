@@ -7,6 +7,7 @@ from pathlib import Path
 from pyinfra.api.command import QuoteString, StringCommand
 
 from roles.common import remote
+from roles.common.look import Seen
 from roles.common.refusal import Finding, RefusedError, refuse
 from roles.preflight import checks
 from roles.preflight.checks import Coming
@@ -33,9 +34,9 @@ def probe() -> Facts:
     return facts
 
 
-def check(plan: HostPlan, facts: Facts, coming: Coming) -> None:
+def check(plan: HostPlan, facts: Facts, coming: Coming, seen: Seen) -> None:
     """Raise RefusedError with everything that stands between this host and its plan."""
-    findings = checks.plan_findings(plan, facts, coming)
+    findings = checks.plan_findings(plan, facts, coming, seen)
     findings += _reach(checks.addresses(plan, facts, coming))
     if findings:
         raise RefusedError(findings)

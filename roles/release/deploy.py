@@ -1,36 +1,24 @@
-"""The release: its parts tied together by links, and the switch to it by one rename."""
+"""The release: its parts tied together by links, and the one link that names the release that serves."""
 
 from __future__ import annotations
 
 import json
 from collections.abc import Mapping
 
-from pyinfra.api.deploy import deploy
 from pyinfra.api.operation import operation
 from pyinfra.context import host
 
 from roles.common import paths, remote
 from roles.common.look import Seen
-from roles.common.operations import Commands, converge, tell
+from roles.common.operations import Commands, tell
 from roles.common.release import Release
-from roles.common.resources import Link, Resource
+from roles.common.resources import Link, Switchable
 from schemas.model import HostPlan
 
 
-def resources(release: Release) -> list[Resource]:
+def resources(release: Release) -> list[Switchable]:
     """The link that names the release that serves."""
     return [Link(paths.CURRENT, f"releases/{release.key}")]
-
-
-@deploy("Release")
-def switch(plan: HostPlan, release: Release, launchers: Mapping[str, str], seen: Seen) -> None:
-    """Tie the release together, whole, and make it the current one.
-
-    Its parts were made and proven before; what serves goes on with its own parts until it is started
-    anew.
-    """
-    tied(name="tie together", plan=plan, release=release, launchers=launchers, seen=seen)
-    converge(name="switch", resources=resources(release), seen=seen)
 
 
 @operation()

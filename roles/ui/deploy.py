@@ -10,9 +10,8 @@ from roles.common import paths, services
 from roles.common.fetch import archive_path, fetch_line
 from roles.common.jobs import Job
 from roles.common.look import Seen
-from roles.common.operations import converge
 from roles.common.release import Release
-from roles.common.resources import Enabled, File, Resource
+from roles.common.resources import Enabled, File, Switchable
 from roles.common.services import Service
 from roles.common.templates import render
 from roles.ui import shared
@@ -41,7 +40,7 @@ def build_job(plan: HostPlan, release: Release) -> Job:
 
 def node_job(plan: HostPlan, release: Release) -> Job:
     """Makes Node alone, on a host that gets a UI which another one builds."""
-    script = f"{_node_lines(plan, release)}step done\n"
+    script = f"{_node_lines(plan, release)}step 'done'\n"
     return Job(name="node", title="Node", key=release.node, makes=release.node_path, script=script)
 
 
@@ -68,7 +67,7 @@ def service(plan: HostPlan, release: Release) -> Service:
     )
 
 
-def resources(plan: HostPlan) -> list[Resource]:
+def resources(plan: HostPlan) -> list[Switchable]:
     """What the UI has on the host besides its release."""
     unit = services.fingerprint({"unit": _unit_text(plan, "")})
     return [File(f"{paths.UNITS}/{UNIT}", _unit_text(plan, unit)), Enabled(UNIT)]
@@ -107,10 +106,3 @@ def built(work: UiWork, seen: Seen) -> None:
     shared.ended(name="finish", work=work, seen=seen)
     shared.given(name="share", work=work, seen=seen)
     shared.received(name="receive", work=work, seen=seen)
-
-
-@deploy("UI")
-def ui(plan: HostPlan, service: Service, seen: Seen) -> None:
-    """Give the UI its unit, and start it."""
-    converge(name="unit", resources=resources(plan), seen=seen)
-    services.start(name="start", service=service, seen=seen)

@@ -4,9 +4,8 @@ from __future__ import annotations
 
 import getpass
 import io
-import json
+import runpy
 import subprocess
-import sys
 from pathlib import Path
 
 import pytest
@@ -24,14 +23,10 @@ VALUES = st.text(st.characters(codec="utf-8", exclude_categories=["Cc", "Cs", "Z
 
 
 def set_env(path: Path, values: dict[str, str], absent: tuple[str, ...] = ()) -> None:
-    request = {
-        "path": str(path),
-        "values": {key: quoted(value) for key, value in values.items()},
-        "absent": absent,
-        "owner": getpass.getuser(),
-    }
-    script = remote.script("set_env.py")
-    subprocess.run([sys.executable, "-c", script], input=json.dumps(request), text=True, check=True)
+    """What a switch does to the file, by the script that runs on the host."""
+    activate = runpy.run_path(str(remote.SCRIPTS / "activate.py"))
+    lines = {key: quoted(value) for key, value in values.items()}
+    activate["settings"](str(path), lines, set(absent), getpass.getuser())
 
 
 def test_keys_of_others_and_comments_stay_as_they_are(tmp_path: Path) -> None:

@@ -114,6 +114,7 @@ def test_pyinfra_gets_hosts_with_their_data_and_groups(loaded: Load) -> None:
     assert {key: value for key, value in data.items() if key != "declared"} == {
         "ssh_hostname": "192.0.2.1",
         "ssh_port": 2222,
+        "ssh_strict_host_key_checking": "accept-new",
         "ssh_user": "me",
         "_sudo": True,
     }

@@ -11,10 +11,12 @@ import sys
 
 # Larger files (archives, weights) are known by their name, which holds their key or digest.
 HASH_LIMIT = 1 << 20
+# What the units that the provisioner writes begin with.
+MARK = b"Managed by the Venom provisioner"
 KINDS = {stat.S_IFDIR: "directory", stat.S_IFREG: "file", stat.S_IFLNK: "link"}
 UNIT_PROPERTIES = [
     "Id", "LoadState", "ActiveState", "SubState", "UnitFileState", "MainPID",
-    "NeedDaemonReload", "Description", "ActiveEnterTimestamp",
+    "NeedDaemonReload", "FragmentPath",
 ]  # fmt: skip
 
 
@@ -40,7 +42,10 @@ def look_at(path):
         seen["target"] = os.readlink(path)
     if seen["kind"] == "file" and status.st_size <= HASH_LIMIT:
         with open(path, "rb") as file:
-            seen["sha256"] = hashlib.sha256(file.read()).hexdigest()
+            content = file.read()
+        seen["sha256"] = hashlib.sha256(content).hexdigest()
+        if MARK in content[:200]:
+            seen["ours"] = "yes"
     return seen
 
 

@@ -1,0 +1,77 @@
+"""Switching a host to a generation: done by the host itself, and taken back if it does not serve."""
+
+from __future__ import annotations
+
+import getpass
+import json
+import shlex
+import socket
+import time
+from dataclasses import dataclass
+from typing import Any
+
+from pyinfra.api.command import FunctionCommand
+from pyinfra.api.operation import operation
+from pyinfra.context import host
+
+from roles.common import jobs, outcome, remote
+from roles.common.generation import Generation
+from roles.common.jobs import Job
+from roles.common.look import Seen
+from roles.common.operations import Commands, tell
+from roles.common.paths import GENERATIONS, JOBS
+
+BEGUN = time.monotonic()
+
+
+@dataclass(frozen=True)
+class Switch:
+    """What the operator is told once a generation serves, and how many are kept."""
+
+    serves: str
+    keep: int
+
+
+@operation()
+def activated(generation: Generation, seen: Seen, needed: bool, switch: Switch | None = None) -> Commands:
+    """
+    Let the host switch to the generation, and prove that it serves.
+
+    + generation: what is to be current
+    + seen: what the host has
+    + needed: prove it although the host is so
+    + switch: how the run ends with it; none for a part that only has to be there before the rest
+    """
+    different = generation.differs(seen)
+    if not different and not needed:
+        host.noop(f"{generation.name} serves")
+        return
+    for line in different if switch else ():
+        yield tell(line)
+    path = f"{GENERATIONS}/{generation.key}.json"
+    content = json.dumps(generation.content(), indent=1)
+    yield remote.shell("put.sh", path, "root", "0600", stdin=f"{content}\n")
+    yield FunctionCommand(_activate, (generation, path, switch), {})
+
+
+def _activate(state: Any, host: Any, generation: Generation, path: str, switch: Switch | None) -> bool:
+    elapsed = time.monotonic() - BEGUN
+    if not jobs.run_here(state, host, _job(generation, path, switch, elapsed)):
+        return False
+    if switch:
+        outcome.serves(host.name, f"{switch.serves}\n{time.monotonic() - BEGUN:.0f} s after the start")
+    return True
+
+
+def _job(generation: Generation, path: str, switch: Switch | None, elapsed: float) -> Job:
+    name = "activate" if switch else "prepare"
+    extent, keep = ("whole", switch.keep) if switch else ("part", 0)
+    who = f"{getpass.getuser()}@{socket.gethostname()}"
+    arguments = shlex.join([path, extent, str(keep), who, f"{elapsed:.1f}"])
+    return Job(
+        name=name,
+        title=f"Switch to {generation.name}",
+        key=f"{generation.key} {extent}",
+        makes=f"{JOBS}/{name}/steps",
+        script=f"exec python3 - {arguments} <<'PYTHON'\n{remote.script('activate.py')}PYTHON\n",
+    )

@@ -1,0 +1,82 @@
+"""A generation: everything about a host that is switched together, and can be switched back.
+
+Settings, units, the link to the release and the services that run with them. It is written to the
+host as one file; the host itself applies it, waits until it serves, and takes it back if it does not.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from roles.common.env import quoted
+from roles.common.look import Seen
+from roles.common.resources import Absent, Directory, Enabled, EnvFile, File, Link, Switchable
+from roles.common.services import Service, fingerprint
+
+
+@dataclass(frozen=True)
+class Generation:
+    """What is switched together."""
+
+    name: str  # for the operator, e.g. "Venom v1.9.0, light"
+    resources: tuple[Switchable, ...]
+    services: tuple[Service, ...]  # in the order in which they start
+    stopped: tuple[str, ...]  # units that must not run
+    parts: tuple[str, ...]  # paths in the stores that it needs: not pruned while it is kept
+    record: Mapping[str, Any]  # what the receipt says was applied
+
+    @property
+    def key(self) -> str:
+        """Its name on the host: a digest of all that it is, which holds nothing to guess a secret from."""
+        return fingerprint(self.content())[:12]
+
+    def content(self) -> dict[str, Any]:
+        """What is written to the host, secrets included: for a file that only root can read."""
+        return {
+            "name": self.name,
+            "resources": [describe(it) for it in self.resources],
+            "services": [
+                {
+                    "unit": it.unit,
+                    "title": it.title,
+                    "fingerprint": it.fingerprint,
+                    "url": it.url,
+                    "ready_timeout": it.ready_timeout,
+                }
+                for it in self.services
+            ],
+            "stopped": list(self.stopped),
+            "parts": list(self.parts),
+            "record": dict(self.record),
+        }
+
+    def differs(self, seen: Seen) -> list[str]:
+        """Why the host is not so, a line a thing; empty where it is."""
+        lines = [f"{it}: {why}" for it in self.resources if (why := it.differs(seen))]
+        lines += [f"{it.unit}: {it.state(seen)}" for it in self.services if not it.runs(seen)]
+        lines += [
+            f"{unit}: must not run"
+            for unit in self.stopped
+            if seen.units.get(unit, {}).get("ActiveState", "inactive") not in {"inactive", "failed"}
+        ]
+        return lines
+
+
+def describe(resource: Switchable) -> dict[str, Any]:
+    """A resource as the host's script reads it."""
+    match resource:
+        case Directory(path, owner, mode):
+            return {"kind": "directory", "path": path, "owner": owner, "mode": mode}
+        case File(path, content, owner, mode):
+            return {"kind": "file", "path": path, "content": content, "owner": owner, "mode": mode}
+        case Link(path, target):
+            return {"kind": "link", "path": path, "target": target}
+        case EnvFile(path, values, owner):
+            lines = {key: quoted(value) for key, value in values.items()}
+            return {"kind": "settings", "path": path, "values": lines, "owner": owner}
+        case Enabled(unit):
+            return {"kind": "enabled", "unit": unit}
+        case Absent(path):
+            return {"kind": "absent", "path": path}

@@ -1,0 +1,311 @@
+"""Runs on the host as a job: makes a generation the current one, or takes it back.
+
+Applies what differs, restarts the services whose processes were started with other inputs, and waits
+until each answers. If one does not, the generation that served before is applied again. Because the
+host does this by itself, a run that ends meanwhile leaves it in one of the two, never between.
+
+Arguments: the generation's file; "whole", or "part" for some of it (no receipt, nothing pruned); how
+many generations to keep; who asked; the seconds that the run had taken before.
+"""
+
+import fcntl
+import json
+import os
+import pwd
+import shutil
+import subprocess
+import sys
+import time
+import urllib.error
+import urllib.request
+
+GENERATIONS = "/etc/venom/generations"
+CURRENT = GENERATIONS + "/current"
+HISTORY = GENERATIONS + "/history"
+RECEIPT = "/etc/venom/receipt.json"
+AUDIT = "/var/log/venom-provisioner.log"
+STORES = [
+    "/opt/venom/sources", "/opt/venom/venvs", "/opt/venom/uis", "/opt/venom/node",
+    "/opt/venom/python", "/opt/venom/releases", "/opt/ollama",
+]  # fmt: skip
+JOBS = "/opt/venom/jobs"
+
+
+class NotServingError(Exception):
+    """A service that does not do what it is for."""
+
+
+def step(text):
+    print(text, flush=True)
+    with open(os.path.join(os.environ["JOB"], "steps"), "a", encoding="utf-8") as file:
+        file.write("%.3f %s\n" % (time.time(), text))
+
+
+def run(*command):
+    return subprocess.run(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, check=False)
+
+
+def write(path, text, owner="root", mode=0o644):
+    """A file that appears whole, readable by nobody who may not read it, at any moment."""
+    user = pwd.getpwnam(owner)
+    part = path + ".part"
+    if os.path.lexists(part):
+        os.unlink(part)
+    with os.fdopen(os.open(part, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "wb") as file:
+        file.write(text.encode("utf-8", "surrogateescape"))
+        file.flush()
+        os.fchown(file.fileno(), user.pw_uid, user.pw_gid)
+        os.fchmod(file.fileno(), mode)
+        os.fsync(file.fileno())
+    os.rename(part, path)
+
+
+def read(path):
+    try:
+        with open(path, encoding="utf-8", errors="surrogateescape") as file:
+            return file.read()
+    except OSError:
+        return None
+
+
+def link(path, target):
+    if os.path.islink(path) and os.readlink(path) == target:
+        return
+    part = path + ".part"
+    if os.path.lexists(part):
+        os.unlink(part)
+    os.symlink(target, part)
+    os.rename(part, path)
+
+
+def remove(path):
+    if os.path.isdir(path) and not os.path.islink(path):
+        shutil.rmtree(path)
+    elif os.path.lexists(path):
+        os.unlink(path)
+
+
+def settings(path, values, absent, owner):
+    """Set keys of a file that others write into, too; every other line stays as it is."""
+    lines, left = [], dict(values)
+    for line in (read(path) or "").splitlines():
+        key = line.partition("=")[0].strip()
+        if "=" not in line or line.lstrip().startswith("#"):
+            lines.append(line)
+        elif key in values:
+            if key in left:
+                lines.append("%s=%s" % (key, left.pop(key)))
+        elif key not in absent:
+            lines.append(line)
+    lines += ["%s=%s" % (key, value) for key, value in sorted(left.items())]
+    text = "".join(line + "\n" for line in lines)
+    if text != read(path) or os.stat(path).st_mode & 0o777 != 0o600:
+        write(path, text, owner, 0o600)
+
+
+def managed(generation):
+    return {key for it in generation["resources"] if it["kind"] == "settings" for key in it["values"]}
+
+
+def apply(generation, before):
+    """Make every resource so. `before` is what was applied last: its other keys are taken out."""
+    gone = (managed(before) if before else set()) - managed(generation)
+    for it in generation["resources"]:
+        kind, path = it["kind"], it.get("path", "")
+        if kind == "directory":
+            user = pwd.getpwnam(it["owner"])
+            os.makedirs(path, exist_ok=True)
+            os.chown(path, user.pw_uid, user.pw_gid)
+            os.chmod(path, int(it["mode"], 8))
+        elif kind == "file":
+            write(path, it["content"], it["owner"], int(it["mode"], 8))
+        elif kind == "link":
+            link(path, it["target"])
+        elif kind == "settings":
+            settings(path, it["values"], gone, it["owner"])
+        elif kind == "absent":
+            remove(path)
+    run("systemctl", "daemon-reload")
+    for it in generation["resources"]:
+        if it["kind"] == "enabled":
+            run("systemctl", "enable", "--quiet", it["unit"])
+
+
+def fingerprint(unit):
+    pid = run("systemctl", "show", "--property", "MainPID", "--value", unit).stdout.strip()
+    try:
+        with open("/proc/%s/environ" % pid, "rb") as file:
+            variables = file.read().split(b"\0")
+    except OSError:
+        return ""
+    found = [it for it in variables if it.startswith(b"VENOM_FINGERPRINT=")]
+    return found[0].split(b"=", 1)[1].decode() if found else ""
+
+
+def state(unit):
+    shown = run("systemctl", "show", "--property", "ActiveState,NRestarts", unit).stdout
+    return dict(line.partition("=")[::2] for line in shown.splitlines())
+
+
+def start(service):
+    unit = service["unit"]
+    if state(unit).get("ActiveState") == "active" and fingerprint(unit) == service["fingerprint"]:
+        return
+    step("start %s" % service["title"])
+    run("systemctl", "reset-failed", unit)
+    run("systemctl", "restart", unit)
+
+
+def answers(url):
+    try:
+        with urllib.request.urlopen(url, timeout=10) as answer:
+            return "" if answer.status == 200 else "status %s" % answer.status
+    except (urllib.error.URLError, OSError) as error:
+        return str(getattr(error, "reason", error))
+
+
+def wait(service):
+    """Until the service answers, from a process with the inputs of this generation."""
+    unit, begun, since = service["unit"], time.monotonic(), time.time()
+    restarts = int(state(unit).get("NRestarts") or 0)
+    step("wait for %s" % service["title"])
+    while True:
+        said = answers(service["url"])
+        now = state(unit)
+        if not said:
+            runs = fingerprint(unit)
+            if runs == service["fingerprint"]:
+                print("%s answers after %.1f s" % (service["title"], time.monotonic() - begun))
+                return
+            said = "it runs with other inputs (%s, not %s)" % (runs or "none", service["fingerprint"])
+            raise NotServingError(failure(service, said, since))
+        if now.get("ActiveState") == "failed" or int(now.get("NRestarts") or 0) > restarts + 2:
+            raise NotServingError(failure(service, "its process ends again and again", since))
+        if time.monotonic() - begun > service["ready_timeout"]:
+            reason = "no answer from %s within %s s (%s)" % (service["url"], service["ready_timeout"], said)
+            raise NotServingError(failure(service, reason, since))
+        time.sleep(0.3)
+
+
+def failure(service, reason, since):
+    unit = service["unit"]
+    # A little before: the process may have ended before the waiting began.
+    span = "--since=@%d" % (since - 10)
+    log = run("journalctl", "--quiet", "--output=cat", "--lines=15", span, "_SYSTEMD_UNIT=" + unit)
+    lines = log.stdout.strip() or "none (journalctl --unit %s may tell more)" % unit
+    return "%s (%s) does not serve: %s. Its last lines:\n%s" % (service["title"], unit, reason, lines)
+
+
+def switch(generation, before):
+    for unit in generation["stopped"]:
+        if state(unit).get("ActiveState") not in ("inactive", None):
+            step("stop %s" % unit)
+        run("systemctl", "disable", "--quiet", "--now", unit)
+    apply(generation, before)
+    for service in generation["services"]:
+        start(service)
+    run("systemctl", "start", "venom.target")
+    for service in generation["services"]:
+        wait(service)
+
+
+def take_back(before):
+    """What served before serves again. Says how that went; never raises."""
+    if before is None:
+        return (
+            "Nothing served here before: the host is left as it is, to look at. Run again when it is mended."
+        )
+    step("take back: %s" % before["name"])
+    try:
+        switch(before, None)
+    except (NotServingError, OSError, KeyError) as error:
+        return "What served before (%s) does not serve either: %s" % (before["name"], error)
+    return "What served before serves again: %s." % before["name"]
+
+
+def prune(keep):
+    """Keep the last generations, and of the stores what they need; name what was freed."""
+    keys = [line.split()[-1] for line in (read(HISTORY) or "").splitlines()]
+    kept = list(dict.fromkeys(reversed(keys)))[:keep]
+    needed = set()
+    for key in kept:
+        needed.update(json.loads(read("%s/%s.json" % (GENERATIONS, key)) or '{"parts": []}')["parts"])
+    for name in os.listdir(GENERATIONS):
+        if name.endswith(".json") and name[: -len(".json")] not in kept:
+            os.unlink(os.path.join(GENERATIONS, name))
+    for store in STORES:
+        for name in os.listdir(store) if os.path.isdir(store) else []:
+            path = os.path.join(store, name)
+            wanted = path in needed or path.removesuffix(".lock") in needed or os.path.islink(path)
+            if not wanted:
+                print("freed %s" % path)
+                remove(path)
+
+
+def timings(since):
+    """The jobs of this run: their steps with their seconds."""
+    found = {}
+    for name in sorted(os.listdir(JOBS)):
+        steps = [line.split(" ", 1) for line in (read(os.path.join(JOBS, name, "steps")) or "").splitlines()]
+        if not steps:
+            continue
+        listed = [
+            {"step": this[1], "seconds": round(float(following[0]) - float(this[0]), 1)}
+            for this, following in zip(steps, steps[1:], strict=False)
+        ]
+        begun, ended = float(steps[0][0]), float(steps[-1][0])
+        if begun < since:
+            continue
+        found[name] = {"begun": begun, "ended": ended, "steps": listed, "seconds": round(ended - begun, 1)}
+    return found
+
+
+def audit(who, text):
+    with open(AUDIT, "a", encoding="utf-8") as file:
+        file.write("%s %s %s\n" % (time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime()), who, text))
+
+
+def settled(key, generation, before_key, keep, who, seconds):
+    """The generation serves: it is the current one from now on."""
+    at = time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime())
+    if key != before_key:
+        with open(HISTORY, "a", encoding="utf-8") as file:
+            file.write("%s %s\n" % (at, key))
+    link(CURRENT, key + ".json")
+    step("done")
+    receipt = dict(generation["record"], at=at, by=who, generation=key)
+    receipt.update(seconds=round(seconds, 1), branches=timings(time.time() - seconds))
+    write(RECEIPT, json.dumps(receipt, indent=2) + "\n")
+    prune(keep)
+    audit(who, "%s %s: serves" % (generation["name"], key))
+
+
+def main():
+    begun = time.monotonic()
+    path, extent, keep, who, elapsed = sys.argv[1:]
+    key = os.path.basename(path)[: -len(".json")]
+    generation = json.loads(read(path))
+    before_key = os.readlink(CURRENT)[: -len(".json")] if os.path.islink(CURRENT) else ""
+    before = json.loads(read("%s/%s.json" % (GENERATIONS, before_key))) if before_key else None
+    try:
+        switch(generation, before)
+    except NotServingError as error:
+        outcome = take_back(before)
+        audit(who, "%s %s: failed. %s" % (generation["name"], key, outcome.splitlines()[0]))
+        if extent == "part" or key != before_key:
+            os.unlink(path)
+        with open(os.path.join(os.environ["JOB"], "error"), "w", encoding="utf-8") as file:
+            file.write("%s\n\n%s\n" % (error, outcome))
+        sys.exit(1)
+    if extent == "whole":
+        seconds = float(elapsed) + time.monotonic() - begun
+        settled(key, generation, before_key, int(keep), who, seconds)
+    else:
+        os.unlink(path)
+        step("done")
+
+
+if __name__ == "__main__":
+    with open("/run/venom-activate.lock", "w", encoding="utf-8") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        main()
