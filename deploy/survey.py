@@ -110,6 +110,20 @@ class Survey:
         return bool(self.seen.receipt.get("generation") == self.generation.key)
 
     @property
+    def in_sync(self) -> bool:
+        """Whether nothing has to be changed on the host."""
+        ground = [*base.resources(self.plan), *ollama.ground(self.plan)]
+        jobs = [self.backend_job, self.ui_work.build_job]
+        jobs += [self.local.install, self.local.pull] if self.local else []
+        return (
+            self.proven
+            and not self.generation.differs(self.seen)
+            and not any(it.differs(self.seen) for it in ground)
+            and all(job.done(self.seen) for job in jobs)
+            and self.seen.there(self.release.path)
+        )
+
+    @property
     def switch(self) -> Switch:
         """How the run ends: what the operator is told, and how many generations are kept."""
         plan, ssh = self.plan, self.plan.ssh
@@ -207,7 +221,7 @@ def _look(declared: list[Resource], jobs: list[Job], release: Release, uv: str) 
     return look(
         paths=[
             *(path for it in declared if (path := getattr(it, "path", ""))),
-            *(job.makes for job in jobs),
+            *(path for job in jobs for path in (job.makes, *job.needs)),
             *(release.path, release.source_path, release.venv_path, release.ui_path),
             *(release.node_path, uv, paths.OPT, paths.CA_CERTIFICATES),
         ],

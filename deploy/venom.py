@@ -10,6 +10,7 @@ from roles.activation.deploy import activated
 from roles.backend.deploy import environment
 from roles.backend.deploy import installed as backend_installed
 from roles.base.deploy import base
+from roles.common.lock import acquired, released
 from roles.common.operations import refusal_ends_this_host
 from roles.ollama.deploy import install
 from roles.ollama.deploy import installed as ollama_installed
@@ -22,6 +23,7 @@ with refusal_ends_this_host():
     s = survey(host.data.declared)
     plan, release, seen, local = s.plan, s.release, s.seen, s.local
 
+    acquired(name="Lock", needed=not s.in_sync, what="deploy/venom.py")
     base(plan=plan, seen=seen)
     source(archive=s.archive, release=release, seen=seen)
 
@@ -40,3 +42,4 @@ with refusal_ends_this_host():
 
     tied(name="Release | tie together", plan=plan, release=release, launchers=s.launchers, seen=seen)
     activated(name="Switch", generation=s.generation, seen=seen, needed=not s.proven, switch=s.switch)
+    released(name="Unlock")

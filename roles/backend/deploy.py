@@ -53,6 +53,7 @@ def environment_job(plan: HostPlan, release: Release, lock: Lock) -> Job:
         title="Backend packages",
         key=release.backend_key,
         makes=release.proof_path,
+        needs=(release.venv_path, release.python_path),
         script=script,
     )
 

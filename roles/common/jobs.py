@@ -34,6 +34,7 @@ class Job:
     makes: str
     script: str
     digest: str = ""  # of the file that it makes, where that is a file
+    needs: tuple[str, ...] = ()  # what its result is of no use without, and it makes, too
 
     @property
     def unit(self) -> str:
@@ -42,7 +43,7 @@ class Job:
 
     def done(self, seen: Seen) -> bool:
         """Whether the host has the result already."""
-        return seen.there(self.makes, self.digest)
+        return seen.there(self.makes, self.digest) and all(seen.there(path) for path in self.needs)
 
 
 @operation()

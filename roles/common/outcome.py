@@ -61,7 +61,7 @@ def _tell(state: State) -> None:
         return
     lines = [click.style("--> In the end:", bold=True)]
     for name in sorted(host.name for host in state.activated_hosts - state.failed_hosts):
-        lines += _block(click.style(name, "green"), _serves.get(name, "nothing had to be changed"))
+        lines += _block(click.style(name, "green"), _serves.get(name, "serves as before"))
     for host in sorted(state.failed_hosts, key=lambda host: str(host.name)):
         lines += _block(click.style(host.name, "red"), _failure(state, host))
     click.echo("\n".join(lines), err=True)

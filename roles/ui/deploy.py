@@ -35,7 +35,14 @@ def build_job(plan: HostPlan, release: Release) -> Job:
         font_server=FONT_SERVER.read_text(encoding="utf-8"),
         build_env=dict(plan.ui.build_env),
     )
-    return Job(name="ui", title="UI build", key=release.ui_key, makes=release.ui_path, script=script)
+    return Job(
+        name="ui",
+        title="UI build",
+        key=release.ui_key,
+        makes=release.ui_path,
+        script=script,
+        needs=(release.node_path,),
+    )
 
 
 def node_job(plan: HostPlan, release: Release) -> Job:

@@ -1,0 +1,97 @@
+"""One run at a time on a host: a lock that goes with the run that holds it, however that ends."""
+
+from __future__ import annotations
+
+import getpass
+import shlex
+import socket
+import subprocess
+from datetime import UTC, datetime
+from typing import IO, Any
+
+from pyinfra.api.command import FunctionCommand
+from pyinfra.api.operation import operation
+from pyinfra.api.state import BaseStateCallback
+from pyinfra.context import host
+
+from roles.common import remote
+from roles.common.operations import Commands, fail
+
+# The open standard input of each host's lock: the lock lasts as long as this.
+_held: dict[str, IO[Any]] = {}
+
+
+@operation()
+def acquired(needed: bool, what: str) -> Commands:
+    """
+    Keep other runs from changing this host until `released`, or until this run is gone.
+
+    + needed: whether this run changes anything there
+    + what: what it does, for others to read
+    """
+    if not needed:
+        host.noop("nothing is changed here")
+        return
+    yield FunctionCommand(_acquire, (what,), {})
+
+
+@operation()
+def released() -> Commands:
+    """Let other runs change this host again."""
+    if host.name not in _held:
+        host.noop("no lock is held")
+        return
+    yield FunctionCommand(_release, (), {})
+
+
+class _ReleaseOnError(BaseStateCallback):
+    """A run that fails on a host is over there."""
+
+    @staticmethod
+    def operation_host_error(
+        state: Any, host: Any, op_hash: str, retry_count: int = 0, max_retries: int = 0
+    ) -> None:
+        _release(state, host)
+
+
+def _acquire(state: Any, host: Any, what: str) -> bool:
+    since = datetime.now(UTC).isoformat(timespec="seconds")
+    text = f"{getpass.getuser()}@{socket.gethostname()} since {since}: {what}"
+    sudo = "sudo -n " if host.data.get("_sudo") else ""
+    command = f"{sudo}sh -c {shlex.quote(remote.script('lock.sh'))} sh {shlex.quote(text)}"
+    hold, answer = _open(host.connector, command)
+    said, _, other = answer.partition(" ")
+    if said == "busy":
+        return fail(
+            state,
+            host,
+            "required  no other run that changes this host\n"
+            f"found     {other}\n"
+            "do        wait until it is over; where it hangs, end it: its lock goes with it",
+        )
+    if said == "after":
+        host.log(f"takes over from a run that did not end properly: {other}")
+    _held[host.name] = hold
+    state.add_callback_handler(_ReleaseOnError())
+    return True
+
+
+def _open(connector: Any, command: str) -> tuple[IO[Any], str]:
+    """Start the command with an open standard input; its first line is the answer."""
+    client = getattr(connector, "client", None)
+    if client is not None:
+        stdin, stdout, _ = client.exec_command(command)
+        return stdin, stdout.readline().strip()
+    process = subprocess.Popen(command, shell=True, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True)
+    assert process.stdin is not None
+    assert process.stdout is not None
+    return process.stdin, process.stdout.readline().strip()
+
+
+def _release(state: Any, host: Any) -> bool:
+    hold = _held.pop(host.name, None)
+    if hold is not None:
+        hold.write("done\n")
+        hold.flush()
+        hold.close()
+    return True
