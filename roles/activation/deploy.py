@@ -55,23 +55,32 @@ def activated(generation: Generation, seen: Seen, needed: bool, switch: Switch |
 
 
 def _activate(state: Any, host: Any, generation: Generation, path: str, switch: Switch | None) -> bool:
-    elapsed = time.monotonic() - BEGUN
-    if not jobs.run_here(state, host, _job(generation, path, switch, elapsed)):
+    title = f"Switch to {generation.name}"
+    keep = switch.keep if switch else None
+    if not jobs.run_here(state, host, switch_job(generation.key, title, path, keep, elapsed())):
         return False
     if switch:
-        outcome.serves(host.name, f"{switch.serves}\n{time.monotonic() - BEGUN:.0f} s after the start")
+        outcome.serves(host.name, f"{switch.serves}\n{elapsed():.0f} s after the start")
     return True
 
 
-def _job(generation: Generation, path: str, switch: Switch | None, elapsed: float) -> Job:
-    name = "activate" if switch else "prepare"
-    extent, keep = ("whole", switch.keep) if switch else ("part", 0)
+def elapsed() -> float:
+    """Seconds since the run began."""
+    return time.monotonic() - BEGUN
+
+
+def switch_job(key: str, title: str, path: str, keep: int | None, elapsed: float) -> Job:
+    """The job with which a host switches to the generation in the file `path`, and takes it back if
+    it does not serve. `keep`: how many generations stay afterwards; None for a part of one, which is
+    no generation to go back to. `elapsed`: seconds of the run so far, for the receipt.
+    """
+    name, extent = ("prepare", "part") if keep is None else ("activate", "whole")
     who = f"{getpass.getuser()}@{socket.gethostname()}"
-    arguments = shlex.join([path, extent, str(keep), who, f"{elapsed:.1f}"])
+    arguments = shlex.join([path, extent, str(keep or 0), who, f"{elapsed:.1f}"])
     return Job(
         name=name,
-        title=f"Switch to {generation.name}",
-        key=f"{generation.key} {extent}",
+        title=title,
+        key=f"{key} {extent}",
         makes=f"{JOBS}/{name}/steps",
         script=f"exec python3 - {arguments} <<'PYTHON'\n{remote.script('activate.py')}PYTHON\n",
     )

@@ -1,0 +1,18 @@
+"""Go back: an earlier generation of each host serves again, in seconds and without network.
+
+pyinfra inventories/lab.py deploy/rollback.py                  the one before
+pyinfra --data to=KEY inventories/lab.py deploy/rollback.py    a named one (/etc/venom/generations)
+"""
+
+from pyinfra.context import host
+
+from deploy.survey import KEPT_GENERATIONS
+from roles.activation.rollback import choose, kept, rolled_back
+from roles.common.lock import acquired, released
+from roles.common.operations import refusal_ends_this_host
+
+with refusal_ends_this_host():
+    to = choose(kept(), str(host.data.get("to") or ""))
+    acquired(name="Lock", needed=not to.current, what="deploy/rollback.py")
+    rolled_back(name=f"Back to {to.key}", to=to, keep=KEPT_GENERATIONS)
+    released(name="Unlock")

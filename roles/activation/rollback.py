@@ -1,0 +1,82 @@
+"""Going back: an earlier generation of a host, which it still has whole, serves again."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import dataclass
+from typing import Any
+
+from pyinfra.api.command import FunctionCommand
+from pyinfra.api.operation import operation
+from pyinfra.context import host
+
+from roles.activation.deploy import elapsed, switch_job
+from roles.common import jobs, outcome, remote
+from roles.common.operations import Commands
+from roles.common.paths import GENERATIONS
+from roles.common.refusal import refuse
+
+
+@dataclass(frozen=True)
+class Kept:
+    """A generation that the host keeps."""
+
+    key: str
+    name: str
+    at: str  # when it was last switched to, UTC
+    current: bool
+
+    def __str__(self) -> str:
+        return f"{self.key}  {self.at}  {self.name}{'  (serves now)' if self.current else ''}"
+
+
+def kept() -> list[Kept]:
+    """The generations of the current host, the one that was switched to last first."""
+    answer = remote.ask(remote.python("generations.py", GENERATIONS))
+    if not answer.ok:
+        raise refuse("a host that the main job has provisioned", answer.stderr.strip() or "no answer")
+    return [Kept(**it) for it in json.loads(answer.stdout)]
+
+
+def choose(generations: list[Kept], wanted: str) -> Kept:
+    """The generation to go back to: the one whose key begins with `wanted`; the last but one without.
+
+    Raises RefusedError, which lists what there is.
+    """
+    listed = "\n          ".join(str(it) for it in generations) or "none"
+    if wanted:
+        found = [it for it in generations if it.key.startswith(wanted)]
+        remedy = "name one of them: --data to=KEY"
+    else:
+        found = [it for it in generations if not it.current][:1]
+        remedy = "run deploy/venom.py with what the inventory shall say"
+    if len(found) != 1:
+        raise refuse(f"one earlier generation{f' {wanted}' if wanted else ''}", listed, remedy)
+    return found[0]
+
+
+@operation()
+def rolled_back(to: Kept, keep: int) -> Commands:
+    """
+    Switch to a generation that the host has.
+
+    + to: which
+    + keep: how many are kept
+    """
+    if to.current:
+        host.noop(f"{to.name} serves")
+        return
+    yield FunctionCommand(_go_back, (to, keep), {})
+
+
+def _go_back(state: Any, host: Any, to: Kept, keep: int) -> bool:
+    path = f"{GENERATIONS}/{to.key}.json"
+    job = switch_job(to.key, f"Back to {to.name}", path, keep, elapsed())
+    if not jobs.run_here(state, host, job):
+        return False
+    outcome.serves(
+        host.name,
+        f"serves {to.name} again (generation {to.key})\n"
+        "the inventory was not changed: deploy/venom.py goes where it says",
+    )
+    return True
