@@ -143,7 +143,7 @@ def fingerprint(unit):
 
 
 def state(unit):
-    shown = run("systemctl", "show", "--property", "ActiveState,NRestarts", unit).stdout
+    shown = run("systemctl", "show", "--property", "ActiveState,SubState,NRestarts", unit).stdout
     return dict(line.partition("=")[::2] for line in shown.splitlines())
 
 
@@ -179,7 +179,9 @@ def wait(service):
                 return
             said = "it runs with other inputs (%s, not %s)" % (runs or "none", service["fingerprint"])
             raise NotServingError(failure(service, said, since))
-        if now.get("ActiveState") == "failed" or int(now.get("NRestarts") or 0) > restarts + 2:
+        # Told while no process of it runs: so its last words are whole.
+        ended = now.get("SubState") == "auto-restart" and int(now.get("NRestarts") or 0) >= restarts + 2
+        if now.get("ActiveState") == "failed" or ended:
             raise NotServingError(failure(service, "its process ends again and again", since))
         if time.monotonic() - begun > service["ready_timeout"]:
             reason = "no answer from %s within %s s (%s)" % (service["url"], service["ready_timeout"], said)
@@ -189,6 +191,7 @@ def wait(service):
 
 def failure(service, reason, since):
     unit = service["unit"]
+    run("journalctl", "--sync")
     # A little before: the process may have ended before the waiting began.
     span = "--since=@%d" % (since - 10)
     log = run("journalctl", "--quiet", "--output=cat", "--lines=15", span, "_SYSTEMD_UNIT=" + unit)
