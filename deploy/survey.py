@@ -110,6 +110,12 @@ class Survey:
         return bool(self.seen.receipt.get("generation") == self.generation.key)
 
     @property
+    def current(self) -> str:
+        """The key of the generation that the host said was its current one."""
+        link = self.seen.paths.get(f"{paths.GENERATIONS}/current", {})
+        return link.get("target", "").removesuffix(".json")
+
+    @property
     def in_sync(self) -> bool:
         """Whether nothing has to be changed on the host."""
         ground = [*base.resources(self.plan), *ollama.ground(self.plan)]
@@ -158,7 +164,7 @@ def survey(declared: DeclaredHost) -> Survey:
         ) from error
     archive = pack(plan.source)
     lock = lock_for(plan, archive)
-    release = Release.of(plan, archive.key, lock.sha256)
+    release = Release.of(plan, archive.key, archive.digest_of(*ui.SOURCES), lock.sha256)
     settings = {**plan.backend.env_file, **reveal(plan.backend.secrets)}
 
     backend_job = backend.environment_job(plan, release, lock)
@@ -223,7 +229,7 @@ def _look(declared: list[Resource], jobs: list[Job], release: Release, uv: str) 
             *(path for it in declared if (path := getattr(it, "path", ""))),
             *(path for job in jobs for path in (job.makes, *job.needs)),
             *(release.path, release.source_path, release.venv_path, release.ui_path),
-            *(release.node_path, uv, paths.OPT, paths.CA_CERTIFICATES),
+            *(release.node_path, uv, paths.OPT, paths.CA_CERTIFICATES, f"{paths.GENERATIONS}/current"),
         ],
         env_files=[it.path for it in declared if isinstance(it, EnvFile)],
         units=[

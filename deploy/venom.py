@@ -23,7 +23,7 @@ with refusal_ends_this_host():
     s = survey(host.data.declared)
     plan, release, seen, local = s.plan, s.release, s.seen, s.local
 
-    acquired(name="Lock", needed=not s.in_sync, what="deploy/venom.py")
+    acquired(name="Lock", needed=not s.in_sync, what="deploy/venom.py", generation=s.current)
     base(plan=plan, seen=seen)
     source(archive=s.archive, release=release, seen=seen)
 

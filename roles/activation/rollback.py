@@ -55,6 +55,11 @@ def choose(generations: list[Kept], wanted: str) -> Kept:
     return found[0]
 
 
+def current(generations: list[Kept]) -> str:
+    """The key of the one that serves now; empty where none does."""
+    return next((it.key for it in generations if it.current), "")
+
+
 @operation()
 def rolled_back(to: Kept, keep: int) -> Commands:
     """

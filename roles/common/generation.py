@@ -29,8 +29,11 @@ class Generation:
 
     @property
     def key(self) -> str:
-        """Its name on the host: a digest of all that it is, which holds nothing to guess a secret from."""
-        return fingerprint(self.content())[:12]
+        """Its name on the host: a digest of all that it is, which holds nothing to guess a secret from.
+
+        The letter keeps it a word: pyinfra's `--data` reads what looks like a number as one.
+        """
+        return f"g{fingerprint(self.content())[:12]}"
 
     def content(self) -> dict[str, Any]:
         """What is written to the host, secrets included: for a file that only root can read."""

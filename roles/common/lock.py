@@ -9,30 +9,32 @@ import subprocess
 from datetime import UTC, datetime
 from typing import IO, Any
 
-from pyinfra.api.command import FunctionCommand
+from pyinfra.api.command import FunctionCommand, StringCommand
 from pyinfra.api.operation import operation
 from pyinfra.api.state import BaseStateCallback
 from pyinfra.context import host
 
 from roles.common import remote
 from roles.common.operations import Commands, fail
+from roles.common.paths import GENERATIONS
 
 # The open standard input of each host's lock: the lock lasts as long as this.
 _held: dict[str, IO[Any]] = {}
 
 
 @operation()
-def acquired(needed: bool, what: str) -> Commands:
+def acquired(needed: bool, what: str, generation: str) -> Commands:
     """
     Keep other runs from changing this host until `released`, or until this run is gone.
 
     + needed: whether this run changes anything there
     + what: what it does, for others to read
+    + generation: what was current when the host was looked at
     """
     if not needed:
         host.noop("nothing is changed here")
         return
-    yield FunctionCommand(_acquire, (what,), {})
+    yield FunctionCommand(_acquire, (what, generation), {})
 
 
 @operation()
@@ -54,7 +56,7 @@ class _ReleaseOnError(BaseStateCallback):
         _release(state, host)
 
 
-def _acquire(state: Any, host: Any, what: str) -> bool:
+def _acquire(state: Any, host: Any, what: str, generation: str) -> bool:
     since = datetime.now(UTC).isoformat(timespec="seconds")
     text = f"{getpass.getuser()}@{socket.gethostname()} since {since}: {what}"
     sudo = "sudo -n " if host.data.get("_sudo") else ""
@@ -72,6 +74,16 @@ def _acquire(state: Any, host: Any, what: str) -> bool:
     if said == "after":
         host.log(f"takes over from a run that did not end properly: {other}")
     _held[host.name] = hold
+    now = remote.ask(StringCommand("readlink", f"{GENERATIONS}/current", "||", "true"))
+    if now.stdout.strip().removesuffix(".json") != generation:
+        _release(state, host)
+        return fail(
+            state,
+            host,
+            "required  a host that nobody changes between the look and the lock\n"
+            "found     another run has ended there just now\n"
+            "do        run again",
+        )
     state.add_callback_handler(_ReleaseOnError())
     return True
 

@@ -30,8 +30,12 @@ class Release:
     python: str  # of the interpreter; empty: the host's own
 
     @classmethod
-    def of(cls, plan: HostPlan, source: str, lock: str) -> Release:
-        """The release that `plan` asks for, from the digests of its source archive and its lock."""
+    def of(cls, plan: HostPlan, source: str, web: str, lock: str) -> Release:
+        """The release that `plan` asks for.
+
+        From the digests of its source, of what the UI is built from (facts: its own folder and
+        `modules`, nothing of the backend), and of its lock.
+        """
         artifact = plan.python.artifact
         interpreter = f"{plan.python.version}-{artifact.sha256[:8] if artifact else 'host'}"
         node = f"{plan.node.version}-{plan.node.artifact.sha256[:8]}"
@@ -40,7 +44,7 @@ class Release:
             venv=_key(recipe=VENV_RECIPE, lock=lock, python=interpreter, arch=plan.arch, uv=plan.uv.version),
             ui=_key(
                 recipe=UI_RECIPE,
-                source=source,
+                web=web,
                 node=node,
                 arch=plan.arch,
                 build=dict(plan.ui.build_env),

@@ -19,6 +19,8 @@ from roles.ui.shared import UiWork
 from schemas.model import HostPlan
 
 UNIT = "venom-ui.service"
+# What of Venom's source a build reads.
+SOURCES = ("web-next", "modules")
 FONT_SERVER = Path(__file__).parent / "files" / "mock-google-fonts.cjs"
 
 

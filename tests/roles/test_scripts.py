@@ -43,7 +43,7 @@ def jobs() -> list[Job]:
     it = plan()
     assert it.ollama
     assert it.model
-    release = Release.of(it, "0" * 64, "1" * 64)
+    release = Release.of(it, "0" * 64, "2" * 64, "1" * 64)
     lock = Lock(Path("lock.txt"), "fastapi==1 \\\n    --hash=sha256:0\n", "1" * 64, fresh=False)
     return [
         backend.environment_job(it, release, lock),

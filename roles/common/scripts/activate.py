@@ -191,10 +191,12 @@ def wait(service):
 
 def failure(service, reason, since):
     unit = service["unit"]
+    # Its next attempt would only add the beginning of the same words.
+    run("systemctl", "stop", unit)
     run("journalctl", "--sync")
     # A little before: the process may have ended before the waiting began.
     span = "--since=@%d" % (since - 10)
-    log = run("journalctl", "--quiet", "--output=cat", "--lines=15", span, "_SYSTEMD_UNIT=" + unit)
+    log = run("journalctl", "--quiet", "--output=cat", "--lines=30", span, "_SYSTEMD_UNIT=" + unit)
     lines = log.stdout.strip() or "none (journalctl --unit %s may tell more)" % unit
     return "%s (%s) does not serve: %s. Its last lines:\n%s" % (service["title"], unit, reason, lines)
 
@@ -212,7 +214,7 @@ def switch(generation, before):
         wait(service)
 
 
-def take_back(before):
+def take_back(before, failed):
     """What served before serves again. Says how that went; never raises."""
     if before is None:
         return (
@@ -220,7 +222,7 @@ def take_back(before):
         )
     step("take back: %s" % before["name"])
     try:
-        switch(before, None)
+        switch(before, failed)
     except (NotServingError, OSError, KeyError) as error:
         return "What served before (%s) does not serve either: %s" % (before["name"], error)
     return "What served before serves again: %s." % before["name"]
@@ -293,7 +295,7 @@ def main():
     try:
         switch(generation, before)
     except NotServingError as error:
-        outcome = take_back(before)
+        outcome = take_back(before, generation)
         audit(who, "%s %s: failed. %s" % (generation["name"], key, outcome.splitlines()[0]))
         if extent == "part" or key != before_key:
             os.unlink(path)

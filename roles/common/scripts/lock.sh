@@ -9,4 +9,4 @@ fi
 # A run that ended properly leaves the file empty.
 if [ -s "$file" ]; then echo "after $(cat "$file")"; else echo held; fi
 printf '%s\n' "$1" >"$file"
-if read -r word && [ "$word" = done ]; then : >"$file"; fi
+if read -r word && [ "$word" = 'done' ]; then : >"$file"; fi

@@ -17,7 +17,19 @@ systemctl reset-failed "$unit" 2>/dev/null || true
 rm -rf "$job"
 mkdir -p -m 0700 "$job"
 cat >"$job/script"
-systemd-run --quiet --unit="$unit" --description="$description" \
-    --setenv=JOB="$job" --setenv=PATH="$PATH" \
-    --property=KillMode=control-group --property=TimeoutStopSec=10 \
-    bash "$job/script"
+tries=0
+# For a moment after its end systemd may still have the unit of the same job's last run.
+until said=$(
+    systemd-run --quiet --unit="$unit" --description="$description" \
+        --setenv=JOB="$job" --setenv=PATH="$PATH" \
+        --property=KillMode=control-group --property=TimeoutStopSec=10 \
+        bash "$job/script" 2>&1
+); do
+    tries=$((tries + 1))
+    case $said in *'already loaded'*) ;; *) tries=100 ;; esac
+    if [ "$tries" -ge 100 ]; then
+        echo "$said" >&2
+        exit 1
+    fi
+    sleep 0.1
+done

@@ -1,0 +1,137 @@
+"""A host switches to a generation as a whole: what does not serve is taken back, what did serve is kept."""
+
+from __future__ import annotations
+
+import shutil
+import subprocess
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from lab import ssh
+from lab.hosts import Host
+from lab.state import REPOSITORY
+from roles.common import remote
+from tests.lab import visitor
+from tests.lab.conftest import Provision
+from tests.lab.serving import Serving
+from tests.lab.visitor import BACKEND, LIGHT, UI
+
+_APPLICATION = "venom_core/main.py"
+_BACKEND, _UI, _OLLAMA = "venom-backend.service", "venom-ui.service", "ollama.service"
+
+
+@pytest.fixture
+def light(serving: Serving, provision: Provision) -> Iterator[Host]:
+    """The shared host `light`, which is as the inventory says before and after the test."""
+    provision(serving.of_light()).check()
+    yield serving.light
+    provision(serving.of_light()).check()
+
+
+@pytest.fixture
+def tree(tmp_path: Path) -> Path:
+    """A Venom of one's own to change, which differs from the lab's in nothing yet."""
+    made = [shutil.ignore_patterns(name) for name in ("node_modules", ".next", "__pycache__")]
+    target = tmp_path / "venom"
+    shutil.copytree(
+        REPOSITORY / "lab" / "venom",
+        target,
+        ignore=lambda folder, names: set().union(*(it(folder, names) for it in made)),
+    )
+    return target
+
+
+def _change(tree: Path, before: str, after: str) -> None:
+    path = tree / _APPLICATION
+    text = path.read_text(encoding="utf-8")
+    assert before in text
+    path.write_text(text.replace(before, after), encoding="utf-8")
+
+
+def test_a_release_that_starts_and_dies_is_taken_back_and_its_last_words_are_shown(
+    light: Host, serving: Serving, provision: Provision, tree: Path
+) -> None:
+    _change(tree, "    await startup.settle_model()", '    raise RuntimeError("the database is gone")')
+    release = light.run("readlink /opt/venom/current").stdout
+    before = visitor.processes(light, LIGHT)
+    result = provision(serving.of_light(venom={"tree": str(tree)}))
+    assert result.status == 1
+    told = result.endings["light"]
+    assert "Backend (venom-backend.service) does not serve" in told
+    assert "RuntimeError: the database is gone" in told
+    assert "What served before serves again" in told
+    assert light.run("readlink /opt/venom/current").stdout == release
+    assert visitor.fetch(light, f"{BACKEND}/healthz").status == 200
+    after = visitor.processes(light, LIGHT)
+    assert (after[_OLLAMA], after[_UI]) == (before[_OLLAMA], before[_UI]), "only the backend changed"
+    assert "failed. What served before serves again" in light.read("/var/log/venom-provisioner.log")
+    assert visitor.parts(light) == ""
+
+
+def test_a_change_of_the_backend_alone_builds_no_ui_and_restarts_no_ui(
+    light: Host, serving: Serving, provision: Provision, tree: Path
+) -> None:
+    _change(tree, '"component": "venom-core"', '"component": "venom-core-2"')
+    before = visitor.processes(light, LIGHT)
+    result = provision(serving.of_light(venom={"tree": str(tree)})).check()
+    assert ("light", "UI build | start") not in result.changed_operations
+    assert "venom-core-2" in visitor.fetch(light, f"{BACKEND}/healthz").body
+    after = visitor.processes(light, LIGHT)
+    assert {unit for unit in LIGHT if after[unit] != before[unit]} == {_BACKEND}
+
+
+def test_another_profile_and_back_restarts_only_what_is_concerned(
+    light: Host, serving: Serving, provision: Provision
+) -> None:
+    before = visitor.processes(light, LIGHT)
+    layout = visitor.layout(light, "/opt", "/etc/systemd/system", "/var/lib/ollama/models/manifests")
+    provision(serving.of_light(profile="llm_off")).check()
+    assert visitor.processes(light, [_OLLAMA]) == {_OLLAMA: 0}
+    assert light.run("test -e /etc/systemd/system/ollama.service", check=False).returncode != 0
+    assert visitor.processes(light, [_UI])[_UI] == before[_UI]
+    provision(serving.of_light()).check()
+    assert visitor.processes(light, [_UI])[_UI] == before[_UI]
+    assert visitor.layout(light, "/opt", "/etc/systemd/system", "/var/lib/ollama/models/manifests") == layout
+    assert visitor.chat(light, "Say yes.").status == "COMPLETED"
+
+
+def test_going_back_needs_no_network_and_no_inventory(
+    light: Host, serving: Serving, provision: Provision
+) -> None:
+    first = visitor.receipt(light)["generation"]
+    provision(serving.of_light(profile="llm_off")).check()
+    second = visitor.receipt(light)["generation"]
+    back = provision(serving.of_light(), deploy="deploy/rollback.py").check()
+    assert f"generation {first}" in back.endings["light"]
+    assert visitor.receipt(light)["generation"] == first
+    assert visitor.chat(light, "Say yes.", UI).status == "COMPLETED"
+    forth = provision(serving.of_light(), "--data", f"to={second}", deploy="deploy/rollback.py").check()
+    assert f"generation {second}" in forth.endings["light"]
+    again = provision(serving.of_light(), "--data", f"to={second}", deploy="deploy/rollback.py").check()
+    assert again.changed_operations == []
+    lost = provision(serving.of_light(), "--data", "to=nothing", deploy="deploy/rollback.py")
+    assert lost.status == 1
+    assert first in lost.endings["light"], "it names what there is"
+
+
+def test_a_second_run_is_told_who_holds_the_host_and_a_dead_one_is_taken_over(
+    light: Host, serving: Serving, provision: Provision
+) -> None:
+    changed = serving.of_light(environment={"OLLAMA_RETRY_MAX_ATTEMPTS": 3})
+    light.put(remote.script("lock.sh"), "/root/lock.sh")
+    line = [*ssh.command(light.address), "sh /root/lock.sh 'ada@desk since noon: a test'"]
+    with subprocess.Popen(line, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True) as other:
+        assert other.stdout
+        assert other.stdout.readline() == "held\n"
+        refused = provision(changed)
+        assert refused.status == 1
+        assert "no other run that changes this host" in refused.endings["light"]
+        assert "ada@desk since noon: a test" in refused.endings["light"]
+        # A run that would change nothing need not wait for another.
+        provision(serving.of_light()).check()
+        other.kill()
+    taken_over = provision(changed).check()
+    assert "takes over from a run that did not end properly: ada@desk since noon: a test" in taken_over.output
+    assert light.read("/run/venom-provisioner.lock") == ""
