@@ -162,7 +162,7 @@ def delivered(plan: HostPlan, release: Release, lock: Lock, wheel: Path, job: Jo
     if not seen.there(uv_path(plan)):
         upload = f"{paths.CACHE}/{wheel.name}"
         yield FileUploadCommand(str(wheel), upload)
-        yield remote.shell("unpack_wheel.sh", upload, plan.uv.integrity, uv_path(plan))
+        yield remote.shell("unpack.sh", upload, plan.uv.integrity, uv_path(plan), "wheel")
 
 
 @deploy("Backend packages")

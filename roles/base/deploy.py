@@ -27,7 +27,7 @@ def resources(plan: HostPlan) -> list[Ground]:
         PACKAGES,
         *_certificates(plan),
         User("venom", paths.STATE),
-        User("venom-build", paths.BUILD),
+        User("venom-build", f"{paths.BUILD}/home"),
         Directory(paths.OPT),
         *(
             Directory(path)
@@ -43,7 +43,9 @@ def resources(plan: HostPlan) -> list[Ground]:
         Directory(paths.STATE, owner="venom", mode="0700"),
         Directory(paths.ENV_HISTORY, owner="venom", mode="0700"),
         Directory(paths.CACHE),
-        Directory(paths.BUILD, owner="venom-build", mode="0755"),
+        # Root's, with folders of the builder's in it: what a build runs can lay no trap for root here.
+        Directory(paths.BUILD),
+        Directory(f"{paths.BUILD}/home", owner="venom-build", mode="0700"),
         File(f"{paths.UNITS}/{paths.TARGET}", render(__file__, "venom.target.j2")),
         Enabled(paths.TARGET),
     ]

@@ -39,4 +39,4 @@ def delivered(archive: Archive, release: Release, seen: Seen) -> Commands:
     upload = f"{paths.CACHE}/source-{release.source}.tar.gz"
     yield tell(f"source {release.source}: {archive.path.stat().st_size / 1e6:.1f} MB")
     yield FileUploadCommand(str(archive.path), upload)
-    yield remote.shell("unpack_source.sh", upload, archive.sha256, release.source_path, paths.ENV_HISTORY)
+    yield remote.shell("unpack.sh", upload, archive.sha256, release.source_path, "source", paths.ENV_HISTORY)

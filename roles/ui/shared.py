@@ -18,6 +18,7 @@ from roles.common import controller, jobs, paths, remote
 from roles.common.jobs import Job
 from roles.common.look import Seen
 from roles.common.operations import Commands, fail
+from roles.common.resources import sha256
 
 
 @dataclass
@@ -151,8 +152,9 @@ def _deliver(state: Any, host: Any, work: UiWork) -> bool:
     if not work.archive.exists():
         host.log(f"{work.build.giver} has no UI to give: it is built here")
         return jobs.run_here(state, host, work.build_job)
+    digest = sha256(work.archive.read_bytes())
     sent = host.put_file(str(work.archive), _packed(), _sudo=bool(host.data.get("_sudo")))
-    answer = remote.ask(remote.shell("unpack_ui.sh", _packed(), work.build_job.makes), timeout=600)
+    answer = remote.ask(remote.shell("unpack.sh", _packed(), digest, work.build_job.makes, "ui"), timeout=600)
     if not sent or not answer.ok:
         return fail(state, host, f"the built UI could not be delivered: {answer.stderr}")
     host.log(f"UI from {work.build.giver}")

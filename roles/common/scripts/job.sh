@@ -55,5 +55,5 @@ fetch() {
 
 # as_builder COMMAND…: foreign build scripts run as a user who may write nothing but the build tree.
 as_builder() {
-    runuser -u venom-build -- env HOME=/var/cache/venom-build "$@"
+    runuser -u venom-build -- env HOME=/var/cache/venom-build/home "$@"
 }

@@ -1,0 +1,33 @@
+# Runs on the host: unpacks what was uploaded, if it is what was sent, aside and renames it into place.
+# Arguments: archive, its sha256, destination, kind (source, wheel, ui); for a source also the folder
+# that its config/env-history points to.
+set -eu
+umask 022
+archive=$1 sha256=$2 target=$3 kind=$4
+found=$(sha256sum "$archive" | cut -d' ' -f1)
+if [ "$found" != "$sha256" ]; then
+    rm -f "$archive"
+    echo "what arrived is not what was sent: expected sha256 $sha256, found $found; run again" >&2
+    exit 1
+fi
+part=$target.part
+rm -rf "$part"
+mkdir -p "$part"
+case $kind in
+source)
+    tar --extract --gzip --file="$archive" --directory="$part" --no-same-owner --no-same-permissions
+    # Venom writes copies of its settings into its own code, which is read-only here.
+    mkdir -p "$part/config"
+    rm -rf "$part/config/env-history"
+    ln -s "$5" "$part/config/env-history"
+    chmod -R u=rwX,go=rX "$part"
+    ;;
+wheel) python3 -m zipfile -e "$archive" "$part" ;;
+ui)
+    tar --extract --zstd --file="$archive" --directory="$part" --no-same-owner
+    [ -e "$part/server/server.js" ]
+    ;;
+esac
+chown -R root: "$part"
+mv -T "$part" "$target"
+rm -f "$archive"
