@@ -114,8 +114,8 @@ def parts(host: Host) -> str:
 
 
 def jobs(host: Host) -> str:
-    """The product's transient units that systemd knows of, running or failed."""
-    return host.run("systemctl list-units --all --plain --no-legend 'venom-job-*'").stdout
+    """The product's transient units that run or have failed."""
+    return host.run("systemctl list-units --plain --no-legend 'venom-job-*'").stdout
 
 
 def settings(host: Host) -> dict[str, str]:
