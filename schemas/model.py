@@ -28,7 +28,7 @@ class Hardware:
     """What of a host decides about its plan."""
 
     arch: str  # amd64, arm64 (Debian's names)
-    python: str  # version of the host's own python3, e.g. "3.11.2"; empty where it has none
+    python: str  # major and minor of the host's own python3, e.g. "3.11"; empty where it has none
     memory_bytes: int
     gpus: tuple[Gpu, ...]
 

@@ -7,6 +7,9 @@ from dataclasses import dataclass
 from schemas.model import Gpu, Hardware
 
 MIB = 1 << 20
+# The python3 of each system. A bare host may lack it, and gets it with the base packages: the plan of
+# the first run must not differ from that of the second.
+PYTHON_OF = {"debian 12": "3.11", "debian 13": "3.13", "ubuntu 22.04": "3.10", "ubuntu 24.04": "3.12"}
 
 
 @dataclass(frozen=True)
@@ -59,7 +62,7 @@ def parse(text: str) -> Facts:
         init=one["init"],
         hardware=Hardware(
             arch=one["arch"],
-            python=one["python"],
+            python=one["python"] or PYTHON_OF.get(one["os"], ""),
             memory_bytes=int(float(one["memory"])),
             gpus=gpus,
         ),

@@ -18,7 +18,7 @@ os=debian 12
 arch=amd64
 uid=0
 init=systemd
-python=3.11.2
+python=3.11
 memory=25189052416
 available=24189052416
 disk=/opt / 80000000000
@@ -44,12 +44,18 @@ def facts(**changes: str) -> Facts:
 def test_the_probe_is_read_with_cards_of_both_makers() -> None:
     read = facts()
     assert read.system == "debian 12"
-    assert read.hardware.python == "3.11.2"
+    assert read.hardware.python == "3.11"
     assert [(gpu.vendor, gpu.vram_bytes) for gpu in read.hardware.gpus] == [
         ("nvidia", 12288 << 20),
         ("amd", 17163091968),
     ]
     assert checks.host_findings(read) == []
+
+
+def test_a_bare_host_has_the_python_that_it_will_get() -> None:
+    # Else its second run would plan with another interpreter than its first.
+    assert facts(python="").hardware.python == "3.11"
+    assert facts(python="", os="ubuntu 24.04").hardware.python == "3.12"
 
 
 @pytest.mark.parametrize(

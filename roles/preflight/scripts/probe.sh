@@ -6,7 +6,7 @@ echo "os=${ID:-unknown} ${VERSION_ID:-unknown}"
 echo "arch=$(dpkg --print-architecture 2>/dev/null || uname -m)"
 echo "uid=$(id -u)"
 echo "init=$(cat /proc/1/comm 2>/dev/null)"
-echo "python=$(python3 -c 'import platform; print(platform.python_version())' 2>/dev/null)"
+echo "python=$(/usr/bin/python3 -c 'import sys; print("%d.%d" % sys.version_info[:2])' 2>/dev/null)"
 echo "memory=$(awk '/^MemTotal:/ {print $2 * 1024}' /proc/meminfo)"
 echo "available=$(awk '/^MemAvailable:/ {print $2 * 1024}' /proc/meminfo)"
 for folder in /opt /var /etc; do
