@@ -68,6 +68,7 @@ def test_a_release_that_starts_and_dies_is_taken_back_and_its_last_words_are_sho
     assert (after[_OLLAMA], after[_UI]) == (before[_OLLAMA], before[_UI]), "only the backend changed"
     assert "failed. What served before serves again" in light.read("/var/log/venom-provisioner.log")
     assert visitor.parts(light) == ""
+    assert provision(serving.of_light()).check().changed_operations == []
 
 
 def test_a_change_of_the_backend_alone_builds_no_ui_and_restarts_no_ui(
