@@ -18,7 +18,7 @@ import pytest
 
 from lab import preconditions, ssh, upstream_process
 from lab.hosts import Host, all_hosts
-from tests.lab import provisioning, upstream_faults
+from tests.lab import provisioning
 from tests.lab.provisioning import Result
 from tests.lab.serving import Serving, make_serving
 
@@ -86,13 +86,6 @@ def serving(
     """Hosts that one run of the main job made serve. Whoever changes them puts them back."""
     with _hosts(request.session) as create:
         yield make_serving(create, tmp_path_factory.mktemp("serving"))
-
-
-@pytest.fixture
-def faults(upstream: None) -> Iterator[upstream_faults.Faults]:
-    """The faults of the lab's upstream, which are taken back with the test."""
-    with upstream_faults.faults() as made:
-        yield made
 
 
 @pytest.fixture
