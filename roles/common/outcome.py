@@ -71,7 +71,10 @@ def _tell(state: State) -> None:
 def _failure(state: State, host: Any) -> str:
     op_hash = _failed_at.get(host.name)
     if op_hash is None:
-        return "was not reached: why is told above, under Connecting to hosts"
+        return (
+            "was not reached: why is told above, under Connecting to hosts\n"
+            "do        check that it is up, and `address` and `ssh` in the inventory; then run again"
+        )
     names = ", ".join(sorted(state.get_op_meta(op_hash).names))
     reason = _reasons.get(host.name)
     if reason is None:

@@ -10,7 +10,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from pyinfra.api.command import FunctionCommand
+from pyinfra.api.command import FunctionCommand, StringCommand
 from pyinfra.api.operation import operation
 from pyinfra.context import host
 
@@ -143,6 +143,7 @@ def _fetch(state: Any, host: Any, work: UiWork) -> bool:
     if not answer.ok or not host.get_file(_packed(), str(part), _sudo=bool(host.data.get("_sudo"))):
         return fail(state, host, f"the built UI could not be fetched: {answer.stderr}")
     part.rename(work.archive)
+    remote.ask(StringCommand("rm", "-f", _packed()))
     size = work.archive.stat().st_size / 1e6
     host.log(f"UI for {', '.join(sorted(set(work.build.needing) - {work.host}))}: {size:.0f} MB")
     return True

@@ -18,7 +18,7 @@ rm -rf "$job"
 mkdir -p -m 0700 "$job"
 cat >"$job/script"
 tries=0
-# For a moment after its end systemd may still have the unit of the same job's last run.
+# A daemon-reload while a job runs makes systemd keep its transient unit after its end.
 until said=$(
     systemd-run --quiet --unit="$unit" --description="$description" \
         --setenv=JOB="$job" --setenv=PATH="$PATH" \
@@ -26,10 +26,12 @@ until said=$(
         bash "$job/script" 2>&1
 ); do
     tries=$((tries + 1))
-    case $said in *'already loaded'*) ;; *) tries=100 ;; esac
-    if [ "$tries" -ge 100 ]; then
+    case $said in *'already loaded'*) ;; *) tries=50 ;; esac
+    if [ "$tries" -ge 50 ]; then
         echo "$said" >&2
         exit 1
     fi
+    rm -f "/run/systemd/transient/$unit"
+    systemctl daemon-reload
     sleep 0.1
 done
