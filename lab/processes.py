@@ -99,7 +99,8 @@ def first_of_namespaces() -> Iterator[int]:
 
 def root_mount(pid: int) -> str:
     """What the process has mounted as its root: the line of its mountinfo; empty if it is gone."""
-    with contextlib.suppress(FileNotFoundError, ProcessLookupError):
+    # A process that is just ending has no mounts any more: reading them is then an invalid argument.
+    with contextlib.suppress(OSError):
         for line in Path(f"/proc/{pid}/mountinfo").read_text().splitlines():
             if line.split()[4] == "/":
                 return line
