@@ -57,7 +57,7 @@ class Survey:
     plan: HostPlan
     archive: Archive
     lock: Lock
-    wheel: Path
+    wheel: Path | None  # uv, where an environment has to be made and the host has no uv yet
     release: Release
     settings: Mapping[str, str]  # keys of the backend's environment file, secrets among them
     backend_job: Job
@@ -170,6 +170,7 @@ def survey(declared: DeclaredHost) -> Survey:
     backend_job = backend.environment_job(plan, release, lock)
     ui_job = ui.build_job(plan, release)
     local = _local(plan)
+    uv = backend.uv_path(plan)
     seen = _look(
         [
             *base.resources(plan),
@@ -181,14 +182,14 @@ def survey(declared: DeclaredHost) -> Survey:
         ],
         [backend_job, ui_job, *([local.install, local.pull] if local else [])],
         release,
-        backend.uv_path(plan),
+        uv,
     )
     check(plan, facts, _coming(plan, release, local, seen), seen)
     return Survey(
         plan=plan,
         archive=archive,
         lock=lock,
-        wheel=wheel(plan),
+        wheel=None if seen.there(release.venv_path) or seen.there(uv) else wheel(plan),
         release=release,
         settings=settings,
         backend_job=backend_job,

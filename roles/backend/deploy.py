@@ -135,21 +135,25 @@ def _count(lock: Lock) -> int:
 
 
 @deploy("Backend packages")
-def environment(plan: HostPlan, release: Release, lock: Lock, wheel: Path, job: Job, seen: Seen) -> None:
+def environment(
+    plan: HostPlan, release: Release, lock: Lock, wheel: Path | None, job: Job, seen: Seen
+) -> None:
     """Start the job that makes the backend's environment; `finish` it before the release is made."""
     delivered(name="uv and lock", plan=plan, release=release, lock=lock, wheel=wheel, job=job, seen=seen)
     jobs.start(name="start", job=job, seen=seen)
 
 
 @operation()
-def delivered(plan: HostPlan, release: Release, lock: Lock, wheel: Path, job: Job, seen: Seen) -> Commands:
+def delivered(
+    plan: HostPlan, release: Release, lock: Lock, wheel: Path | None, job: Job, seen: Seen
+) -> Commands:
     """
     Bring the lock, and the uv that installs it, to the host.
 
     + plan: which uv
     + release: whose environment it is
     + lock: the packages with their hashes
-    + wheel: uv, on the controller
+    + wheel: uv, on the controller; None where the host has it
     + job: what needs them
     + seen: what the host has
     """
@@ -159,7 +163,7 @@ def delivered(plan: HostPlan, release: Release, lock: Lock, wheel: Path, job: Jo
     if lock.fresh:
         yield tell(f"resolved anew: keep {lock.path} (commit it, and review it as text)")
     yield remote.shell("put.sh", _lock_path(release), "root", "0644", stdin=lock.text)
-    if not seen.there(uv_path(plan)):
+    if wheel is not None:
         upload = f"{paths.CACHE}/{wheel.name}"
         yield FileUploadCommand(str(wheel), upload)
         yield remote.shell("unpack.sh", upload, plan.uv.integrity, uv_path(plan), "wheel")

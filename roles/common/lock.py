@@ -84,7 +84,8 @@ def _acquire(state: Any, host: Any, what: str, generation: str) -> bool:
             "found     another run has ended there just now\n"
             "do        run again",
         )
-    state.add_callback_handler(_ReleaseOnError())
+    if not any(isinstance(handler, _ReleaseOnError) for handler in state.callback_handlers):
+        state.add_callback_handler(_ReleaseOnError())
     return True
 
 

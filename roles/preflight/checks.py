@@ -121,11 +121,6 @@ class Coming:
         need["/var"] += self.weights
         return need
 
-    @property
-    def anything(self) -> bool:
-        """Whether anything at all has to come."""
-        return self.packages or self.environment or self.ui or bool(self.artifacts or self.weights)
-
 
 def plan_findings(plan: HostPlan, facts: Facts, coming: Coming, seen: Seen) -> list[Finding]:
     """What stands between this host and this plan: ports, disk, memory, driver."""

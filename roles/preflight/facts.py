@@ -40,7 +40,6 @@ class Facts:
     uid: str
     init: str
     hardware: Hardware
-    available_bytes: int  # of main memory
     disks: tuple[Disk, ...]
     listeners: tuple[Listener, ...]
     apt_sites: tuple[str, ...]
@@ -66,7 +65,6 @@ def parse(text: str) -> Facts:
             memory_bytes=int(float(one["memory"])),
             gpus=gpus,
         ),
-        available_bytes=int(float(one["available"])),
         disks=tuple(_disk(value) for value in many.get("disk", [])),
         listeners=tuple(_listener(value) for value in many.get("listen", [])),
         apt_sites=tuple(many.get("apt", [])),

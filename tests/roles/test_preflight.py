@@ -20,7 +20,6 @@ uid=0
 init=systemd
 python=3.11
 memory=25189052416
-available=24189052416
 disk=/opt / 80000000000
 disk=/var / 80000000000
 disk=/etc / 80000000000

@@ -8,7 +8,6 @@ echo "uid=$(id -u)"
 echo "init=$(cat /proc/1/comm 2>/dev/null)"
 echo "python=$(/usr/bin/python3 -c 'import sys; print("%d.%d" % sys.version_info[:2])' 2>/dev/null)"
 echo "memory=$(awk '/^MemTotal:/ {print $2 * 1024}' /proc/meminfo)"
-echo "available=$(awk '/^MemAvailable:/ {print $2 * 1024}' /proc/meminfo)"
 for folder in /opt /var /etc; do
     df -Pk "$folder" | awk -v folder="$folder" 'NR == 2 {print "disk=" folder " " $6 " " $4 * 1024}'
 done
