@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import shlex
+from functools import cache
 from pathlib import Path
 from typing import Any
 
-from jinja2 import Environment, StrictUndefined
+from jinja2 import Environment, StrictUndefined, Template
 
 
 def render(role: str, name: str, /, **values: Any) -> str:
@@ -15,6 +16,16 @@ def render(role: str, name: str, /, **values: Any) -> str:
     `role` is the `__file__` of the module that asks, so templates are found wherever the run starts.
     The filter `sh` quotes a value for a shell, `unit` for a systemd unit.
     """
+    return _template(Path(role).parent / "templates" / name).render(**values)
+
+
+@cache
+def _template(path: Path) -> Template:
+    return _environment().from_string(path.read_text(encoding="utf-8"))
+
+
+@cache
+def _environment() -> Environment:
     environment = Environment(
         undefined=StrictUndefined,
         trim_blocks=True,
@@ -24,8 +35,7 @@ def render(role: str, name: str, /, **values: Any) -> str:
     )
     environment.filters["sh"] = shlex.quote
     environment.filters["unit"] = unit_quote
-    text = (Path(role).parent / "templates" / name).read_text(encoding="utf-8")
-    return environment.from_string(text).render(**values)
+    return environment
 
 
 def unit_quote(value: object) -> str:
