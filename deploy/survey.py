@@ -1,8 +1,12 @@
-"""The survey: everything that a run must know of a host before it changes anything there."""
+"""The survey: everything that a run must know of a host before it changes anything there.
+
+Planning, looking and checking are three steps, because who only wants to know how a host stands plans
+and looks, and refuses nothing.
+"""
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -18,19 +22,20 @@ from roles.common.jobs import Job
 from roles.common.look import Seen, look
 from roles.common.refusal import Finding, RefusedError
 from roles.common.release import Release
-from roles.common.resources import Enabled, EnvFile, Packages, Resource, User
+from roles.common.resources import Difference, Enabled, EnvFile, Ground, Packages, Resource, User, differing
 from roles.common.secrets import reveal
 from roles.common.services import Service
 from roles.ollama import deploy as ollama
 from roles.preflight.checks import Coming
 from roles.preflight.deploy import check, probe
+from roles.preflight.facts import Facts
 from roles.release import deploy as release_role
 from roles.source.archive import pack
 from roles.ui import deploy as ui
 from roles.ui.shared import UiWork, work_for
 from roles.weights import deploy as weights
 from schemas.inventory import DeclaredHost
-from schemas.model import HostPlan, Model
+from schemas.model import Hardware, HostPlan, Model
 from schemas.plan import plan_host
 from schemas.problem import PlanError
 from schemas.show import to_dict
@@ -51,22 +56,42 @@ class LocalModel:
 
 
 @dataclass(frozen=True)
-class Survey:
-    """One host: what it is to be, from which parts, and what was seen of it."""
+class Planned:
+    """One host: what it is to be, and from which parts."""
 
     plan: HostPlan
     archive: Archive
     lock: Lock
-    wheel: Path | None  # uv, where an environment has to be made and the host has no uv yet
     release: Release
     settings: Mapping[str, str]  # keys of the backend's environment file, secrets among them
     backend_job: Job
-    ui_work: UiWork
+    ui_job: Job
     backend: Service
     ui: Service
     local: LocalModel | None
     gpu: bool
-    seen: Seen
+
+    @property
+    def ground(self) -> list[Ground]:
+        """What everything else stands on: mended in place, and never taken back."""
+        return [*base.resources(self.plan), *ollama.ground(self.plan)]
+
+    @property
+    def jobs(self) -> list[Job]:
+        """The long work that makes the parts."""
+        local = [self.local.install, self.local.pull] if self.local else []
+        return [self.backend_job, self.ui_job, *local]
+
+    @property
+    def resources(self) -> list[Resource]:
+        """Everything that is declared of the host."""
+        return [*self.ground, *self.generation.resources]
+
+    @property
+    def parts(self) -> list[str]:
+        """Everything in the stores that the host needs, or that is made of what lies there."""
+        made = [path for job in self.jobs for path in (job.makes, *job.needs)]
+        return [*self.generation.parts, *made, backend.uv_path(self.plan)]
 
     @property
     def launchers(self) -> dict[str, str]:
@@ -104,30 +129,20 @@ class Survey:
             record={},
         )
 
-    @property
-    def proven(self) -> bool:
-        """Whether the host's receipt says that exactly this was switched to, and proven to serve."""
-        return bool(self.seen.receipt.get("generation") == self.generation.key)
-
-    @property
-    def current(self) -> str:
-        """The key of the generation that the host said was its current one."""
-        link = self.seen.paths.get(f"{paths.GENERATIONS}/current", {})
-        return link.get("target", "").removesuffix(".json")
-
-    @property
-    def in_sync(self) -> bool:
-        """Whether nothing has to be changed on the host."""
-        ground = [*base.resources(self.plan), *ollama.ground(self.plan)]
-        jobs = [self.backend_job, self.ui_work.build_job]
-        jobs += [self.local.install, self.local.pull] if self.local else []
-        return (
-            self.proven
-            and not self.generation.differs(self.seen)
-            and not any(it.differs(self.seen) for it in ground)
-            and all(job.done(self.seen) for job in jobs)
-            and self.seen.there(self.release.path)
-        )
+    def differs(self, seen: Seen) -> list[Difference]:
+        """What of the host is not so. Where this is empty, nothing has to be changed there."""
+        applied = str(seen.receipt.get("generation", ""))
+        found = [
+            *([] if applied == self.generation.key else [_applied(applied)]),
+            *differing(self.ground, seen),
+            *self.generation.differs(seen),
+            *(it for job in self.jobs for it in job.differs(seen)),
+            *self.generation.lacks(seen),
+        ]
+        once: dict[str, Difference] = {}
+        for it in found:
+            once.setdefault(it.thing, it)
+        return list(once.values())
 
     @property
     def switch(self) -> Switch:
@@ -143,6 +158,35 @@ class Survey:
         return Switch(serves=serves, keep=KEPT_GENERATIONS)
 
 
+@dataclass(frozen=True)
+class Survey(Planned):
+    """One host: what it is to be, what was seen of it, and what this run does for it."""
+
+    seen: Seen
+    wheel: Path | None  # uv, where an environment has to be made and the host has no uv yet
+    ui_work: UiWork
+
+    @property
+    def proven(self) -> bool:
+        """Whether the host's receipt says that exactly this was switched to, and proven to serve."""
+        return bool(self.seen.receipt.get("generation") == self.generation.key)
+
+    @property
+    def current(self) -> str:
+        """The key of the generation that the host said was its current one."""
+        link = self.seen.paths.get(f"{paths.GENERATIONS}/current", {})
+        return link.get("target", "").removesuffix(".json")
+
+    @property
+    def in_sync(self) -> bool:
+        """Whether nothing has to be changed on the host."""
+        return not self.differs(self.seen)
+
+
+def _applied(generation: str) -> Difference:
+    return Difference(paths.RECEIPT, f"names {generation}" if generation else "names no generation")
+
+
 def _venom(plan: HostPlan) -> str:
     source = plan.source
     if source.kind == "tree":
@@ -156,50 +200,80 @@ def survey(declared: DeclaredHost) -> Survey:
     Raises RefusedError with everything that is wrong, before the first change.
     """
     facts = probe()
+    planned = planning(declared, facts.hardware)
+    seen = looking(planned.resources, planned.parts)
+    checking(planned, facts, seen)
+    plan, release = planned.plan, planned.release
+    uv_there = seen.there(release.venv_path) or seen.there(backend.uv_path(plan))
+    return Survey(
+        **vars(planned),
+        seen=seen,
+        wheel=None if uv_there else wheel(plan),
+        ui_work=work_for(declared.name, planned.ui_job, ui.node_job(plan, release), seen),
+    )
+
+
+def planning(declared: DeclaredHost, hardware: Hardware, *, offline: bool = False) -> Planned:
+    """What the host is to be, down to its parts; no host is asked.
+
+    `offline`: of what this machine does not have, nothing is fetched or resolved for it. Raises
+    RefusedError where the plan cannot be, or cannot be known.
+    """
     try:
-        plan = plan_host(declared, facts.hardware)
+        plan = plan_host(declared, hardware)
     except PlanError as error:
         raise RefusedError(
             [Finding(f"{it.path}: {it.allowed}", it.found, it.hint) for it in error.problems]
         ) from error
-    archive = pack(plan.source)
-    lock = lock_for(plan, archive)
+    archive = pack(plan.source, offline=offline)
+    lock = lock_for(plan, archive, offline=offline)
     release = Release.of(plan, archive.key, archive.digest_of(*ui.SOURCES), lock.sha256)
     settings = {**plan.backend.env_file, **reveal(plan.backend.secrets)}
-
-    backend_job = backend.environment_job(plan, release, lock)
-    ui_job = ui.build_job(plan, release)
-    local = _local(plan)
-    uv = backend.uv_path(plan)
-    seen = _look(
-        [
-            *base.resources(plan),
-            *backend.resources(plan, settings),
-            *ui.resources(plan),
-            *ollama.ground(plan),
-            *ollama.resources(plan),
-            *release_role.resources(release),
-        ],
-        [backend_job, ui_job, *([local.install, local.pull] if local else [])],
-        release,
-        uv,
-    )
-    check(plan, facts, _coming(plan, release, local, seen), seen)
-    return Survey(
+    return Planned(
         plan=plan,
         archive=archive,
         lock=lock,
-        wheel=None if seen.there(release.venv_path) or seen.there(uv) else wheel(plan),
         release=release,
         settings=settings,
-        backend_job=backend_job,
-        ui_work=work_for(declared.name, ui_job, ui.node_job(plan, release), seen),
+        backend_job=backend.environment_job(plan, release, lock),
+        ui_job=ui.build_job(plan, release),
         backend=backend.service(plan, release, settings),
         ui=ui.service(plan, release),
-        local=local,
-        gpu=bool(facts.hardware.gpus),
-        seen=seen,
+        local=_local(plan),
+        gpu=bool(hardware.gpus),
     )
+
+
+def looking(declared: Sequence[Resource], parts: Iterable[str]) -> Seen:
+    """How all of this, and what every host has of ours, stands on the current host."""
+    return look(
+        paths=[
+            *(path for it in declared if (path := getattr(it, "path", ""))),
+            *parts,
+            *(paths.OPT, paths.CA_CERTIFICATES, f"{paths.GENERATIONS}/current"),
+        ],
+        env_files=[it.path for it in declared if isinstance(it, EnvFile)],
+        units=[
+            *(it.unit for it in declared if isinstance(it, Enabled)),
+            *(backend.UNIT, ui.UNIT, ollama.UNIT),
+        ],
+        users=[it.name for it in declared if isinstance(it, User)],
+        packages=[name for it in declared if isinstance(it, Packages) for name in it.names],
+        receipt=paths.RECEIPT,
+    )
+
+
+def checking(planned: Planned, facts: Facts, seen: Seen) -> None:
+    """Raise RefusedError with everything that stands between the host and its plan."""
+    local = planned.local
+    coming = Coming.of(
+        planned.plan,
+        planned.release,
+        seen,
+        weights_there=local is None or local.pull.done(seen),
+        ollama=local.install.makes if local else "",
+    )
+    check(planned.plan, facts, coming, seen)
 
 
 def _local(plan: HostPlan) -> LocalModel | None:
@@ -211,33 +285,4 @@ def _local(plan: HostPlan) -> LocalModel | None:
         model=plan.model,
         port=plan.ollama.port,
         pull=weights.pull_job(plan.model, plan.ollama.port),
-    )
-
-
-def _coming(plan: HostPlan, release: Release, local: LocalModel | None, seen: Seen) -> Coming:
-    return Coming.of(
-        plan,
-        release,
-        seen,
-        weights_there=local is None or local.pull.done(seen),
-        ollama=local.install.makes if local else "",
-    )
-
-
-def _look(declared: list[Resource], jobs: list[Job], release: Release, uv: str) -> Seen:
-    return look(
-        paths=[
-            *(path for it in declared if (path := getattr(it, "path", ""))),
-            *(path for job in jobs for path in (job.makes, *job.needs)),
-            *(release.path, release.source_path, release.venv_path, release.ui_path),
-            *(release.node_path, uv, paths.OPT, paths.CA_CERTIFICATES, f"{paths.GENERATIONS}/current"),
-        ],
-        env_files=[it.path for it in declared if isinstance(it, EnvFile)],
-        units=[
-            *(it.unit for it in declared if isinstance(it, Enabled)),
-            *(backend.UNIT, ui.UNIT, ollama.UNIT),
-        ],
-        users=[it.name for it in declared if isinstance(it, User)],
-        packages=[name for it in declared if isinstance(it, Packages) for name in it.names],
-        receipt=paths.RECEIPT,
     )

@@ -47,7 +47,7 @@ def activated(generation: Generation, seen: Seen, needed: bool, switch: Switch |
         host.noop(f"{generation.name} serves")
         return
     for line in different if switch else ():
-        yield tell(line)
+        yield tell(str(line))
     path = f"{GENERATIONS}/{generation.key}.json"
     content = json.dumps(generation.content(), indent=1)
     yield remote.shell("put.sh", path, "root", "0600", stdin=f"{content}\n")

@@ -37,18 +37,18 @@ class Lock:
     fresh: bool
 
 
-def lock_for(plan: HostPlan, archive: Archive) -> Lock:
+def lock_for(plan: HostPlan, archive: Archive, *, offline: bool = False) -> Lock:
     """The lock of the plan's requirements for its interpreter and architecture.
 
     Raises RefusedError where the source lacks a requirements file, or where the requirements
-    contradict each other.
+    contradict each other; and `offline`, where there is no lock and one would have to be resolved.
     """
     files = _inputs(plan, archive)
     key = ("lock", archive.key, plan.requirements, plan.python.minor, plan.arch)
-    return controller.once(key, lambda: _lock(plan, archive, files))
+    return controller.once(key, lambda: _lock(plan, archive, files, offline))
 
 
-def _lock(plan: HostPlan, archive: Archive, files: dict[str, str]) -> Lock:
+def _lock(plan: HostPlan, archive: Archive, files: dict[str, str], offline: bool) -> Lock:
     wanted = plan.requirements
     tiers = "+".join((wanted.tier, *wanted.extras))
     name = f"{tiers}-py{plan.python.minor}-{plan.arch}.txt"
@@ -58,6 +58,12 @@ def _lock(plan: HostPlan, archive: Archive, files: dict[str, str]) -> Lock:
     for path in (kept, cached):
         if path.exists() and f"{INPUTS}{inputs}\n" in (text := path.read_text(encoding="utf-8")):
             return Lock(path, text, _digest(text), fresh=False)
+    if offline:
+        raise refuse(
+            f"a lock {name} of {plan.source.release} on this machine",
+            f"none that fits in {kept.parent} or {cached.parent}",
+            "pyinfra --dry … deploy/venom.py resolves it",
+        )
     resolved = _resolve(plan, files)
     title = f"# {tiers} of {plan.source.commit or 'a tree'}, Python {plan.python.minor}, {plan.arch}"
     text = f"{title}\n{INPUTS}{inputs}\n{resolved}"

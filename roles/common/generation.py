@@ -12,7 +12,17 @@ from typing import Any
 
 from roles.common.env import quoted
 from roles.common.look import Seen
-from roles.common.resources import Absent, Directory, Enabled, EnvFile, File, Link, Switchable
+from roles.common.resources import (
+    Absent,
+    Difference,
+    Directory,
+    Enabled,
+    EnvFile,
+    File,
+    Link,
+    Switchable,
+    differing,
+)
 from roles.common.services import Service, fingerprint
 
 
@@ -55,16 +65,21 @@ class Generation:
             "record": dict(self.record),
         }
 
-    def differs(self, seen: Seen) -> list[str]:
-        """Why the host is not so, a line a thing; empty where it is."""
-        lines = [f"{it}: {why}" for it in self.resources if (why := it.differs(seen))]
-        lines += [f"{it.unit}: {it.state(seen)}" for it in self.services if not it.runs(seen)]
-        lines += [
-            f"{unit}: must not run"
-            for unit in self.stopped
-            if seen.units.get(unit, {}).get("ActiveState", "inactive") not in {"inactive", "failed"}
+    def differs(self, seen: Seen) -> list[Difference]:
+        """What of the host is not so; empty where it is."""
+        return [
+            *differing(self.resources, seen),
+            *(Difference(it.unit, it.state(seen)) for it in self.services if not it.runs(seen)),
+            *(
+                Difference(unit, "must not run")
+                for unit in self.stopped
+                if seen.units.get(unit, {}).get("ActiveState", "inactive") not in {"inactive", "failed"}
+            ),
         ]
-        return lines
+
+    def lacks(self, seen: Seen) -> list[Difference]:
+        """The parts that it needs and the host does not have."""
+        return [Difference(path, "is not there") for path in self.parts if not seen.there(path)]
 
 
 def describe(resource: Switchable) -> dict[str, Any]:

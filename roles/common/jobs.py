@@ -18,6 +18,7 @@ from roles.common import remote
 from roles.common.look import Seen
 from roles.common.operations import Commands, fail
 from roles.common.paths import JOBS
+from roles.common.resources import Difference
 
 POLL_SECONDS = 1.0
 TELL_SECONDS = 15.0
@@ -43,7 +44,16 @@ class Job:
 
     def done(self, seen: Seen) -> bool:
         """Whether the host has the result already."""
-        return seen.there(self.makes, self.digest) and all(seen.there(path) for path in self.needs)
+        return not self.differs(seen)
+
+    def differs(self, seen: Seen) -> list[Difference]:
+        """What of its result the host does not have."""
+        wanted = {self.makes: self.digest, **dict.fromkeys(self.needs, "")}
+        return [
+            Difference(path, "has another digest" if seen.there(path) else "is not there")
+            for path, digest in wanted.items()
+            if not seen.there(path, digest)
+        ]
 
 
 @operation()

@@ -7,7 +7,7 @@ A role returns these; the look asks the host about exactly these; and those that
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 
 from roles.common.env import quoted
@@ -18,6 +18,17 @@ def sha256(content: str | bytes) -> str:
     """Hex digest of a text (as UTF-8) or of bytes."""
     data = content.encode() if isinstance(content, str) else content
     return hashlib.sha256(data).hexdigest()
+
+
+@dataclass(frozen=True)
+class Difference:
+    """One thing that is not as it should be."""
+
+    thing: str  # a path, a unit, a user
+    why: str
+
+    def __str__(self) -> str:
+        return f"{self.thing}: {self.why}"
 
 
 @dataclass(frozen=True)
@@ -111,10 +122,10 @@ class Link:
         if have is None:
             return "no such link"
         target = have.get("target") or f"a {have['kind']}"
-        return "" if target == self.target else f"points to {target}"
+        return "" if target == self.target else f"points to {target}, not {self.target}"
 
     def __str__(self) -> str:
-        return f"{self.path} -> {self.target}"
+        return self.path
 
 
 @dataclass(frozen=True)
@@ -125,10 +136,10 @@ class Absent:
 
     def differs(self, seen: Seen) -> str:
         """Why the host is not so, or the empty string."""
-        return "is there" if self.path in seen.paths else ""
+        return "must not be there" if self.path in seen.paths else ""
 
     def __str__(self) -> str:
-        return f"{self.path} (absent)"
+        return self.path
 
 
 @dataclass(frozen=True)
@@ -177,6 +188,11 @@ Ground = Packages | User | Directory | File | Enabled | Absent
 # What can be switched by a rename, and switched back.
 Switchable = Directory | File | Link | EnvFile | Enabled | Absent
 Resource = Ground | Switchable
+
+
+def differing(resources: Iterable[Resource], seen: Seen) -> list[Difference]:
+    """What of the resources is not so, in their order."""
+    return [Difference(str(it), why) for it in resources if (why := it.differs(seen))]
 
 
 def _ownership(have: Mapping[str, str], owner: str, mode: str) -> str:

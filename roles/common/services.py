@@ -26,7 +26,7 @@ class Service:
         unit = seen.units.get(self.unit, {})
         if unit.get("ActiveState") != "active":
             return unit.get("ActiveState", "not there")
-        return "runs" if self.runs(seen) else "runs with other inputs than the plan's"
+        return "runs" if self.runs(seen) else "runs with other inputs than it should"
 
     def runs(self, seen: Seen) -> bool:
         """Whether its process runs and was started with the planned inputs (rule 3 of the design)."""

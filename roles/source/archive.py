@@ -23,18 +23,25 @@ from schemas.model import Source
 NOT_SOURCE = {".git", "node_modules", ".next", ".venv", "__pycache__", ".mypy_cache", ".ruff_cache"}
 
 
-def pack(source: Source) -> Archive:
+def pack(source: Source, *, offline: bool = False) -> Archive:
     """The archive of `source`, packed once a run for the whole fleet.
 
-    Raises RefusedError where the git server, the repository or the commit cannot be had.
+    Raises RefusedError where the git server, the repository or the commit cannot be had. `offline`: no
+    git server is asked, so what was never fetched here cannot be had, either.
     """
-    return controller.once(("source", source), lambda: _pack(source))
+    return controller.once(("source", source), lambda: _pack(source, offline))
 
 
-def _pack(source: Source) -> Archive:
+def _pack(source: Source, offline: bool) -> Archive:
     if source.kind == "tree":
         return _store(_tar_of_tree(Path(source.location)))
     kept = controller.cache_directory("sources") / f"{source.commit}.tar.gz"
+    if offline and source.kind == "git" and not kept.exists():
+        raise refuse(
+            f"commit {source.commit[:12]} of {source.location} in this machine's cache",
+            "it was never fetched here",
+            "pyinfra --dry … deploy/venom.py fetches it",
+        )
     if not kept.exists():
         tar = _tar_of_commit(_repository(source), source.commit)
         return _store(tar, kept)
