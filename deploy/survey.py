@@ -138,6 +138,7 @@ class Planned:
             *self.generation.differs(seen),
             *(it for job in self.jobs for it in job.differs(seen)),
             *self.generation.lacks(seen),
+            *([] if seen.there(paths.CA_CERTIFICATES) else [_lost(paths.CA_CERTIFICATES)]),
         ]
         once: dict[str, Difference] = {}
         for it in found:
@@ -181,6 +182,10 @@ class Survey(Planned):
     def in_sync(self) -> bool:
         """Whether nothing has to be changed on the host."""
         return not self.differs(self.seen)
+
+
+def _lost(path: str) -> Difference:
+    return Difference(path, "is not there")
 
 
 def _applied(generation: str) -> Difference:

@@ -17,29 +17,34 @@ from roles.ollama.deploy import installed as ollama_installed
 from roles.release.deploy import tied
 from roles.source.deploy import source
 from roles.ui.deploy import build, built
+from roles.ui.shared import given
 from roles.weights.deploy import pull, weights
 
 with refusal_ends_this_host():
     s = survey(host.data.declared)
     plan, release, seen, local = s.plan, s.release, s.seen, s.local
 
-    acquired(name="Lock", needed=not s.in_sync, what="deploy/venom.py", generation=s.current)
-    base(plan=plan, seen=seen)
-    source(archive=s.archive, release=release, seen=seen)
+    if s.in_sync:
+        # All that is left is what other hosts of this run may want of it.
+        given(name="As declared", work=s.ui_work, seen=seen)
+    else:
+        acquired(name="Lock", needed=True, what="deploy/venom.py", generation=s.current)
+        base(plan=plan, seen=seen)
+        source(archive=s.archive, release=release, seen=seen)
 
-    # The long branches go side by side on the host, the longest first.
-    build(work=s.ui_work, seen=seen)
-    if local:
-        install(job=local.install, seen=seen)
-    environment(plan=plan, release=release, lock=s.lock, wheel=s.wheel, job=s.backend_job, seen=seen)
-    if local:
-        ollama_installed(plan=plan, job=local.install, seen=seen)
-        activated(name="Ollama | serve", generation=s.ollama_part, seen=seen, needed=False)
-        pull(job=local.pull, seen=seen)
-        weights(model=local.model, port=local.port, job=local.pull, gpu=s.gpu, proven=s.proven, seen=seen)
-    backend_installed(job=s.backend_job, seen=seen)
-    built(work=s.ui_work, seen=seen)
+        # The long branches go side by side on the host, the longest first.
+        build(work=s.ui_work, seen=seen)
+        if local:
+            install(job=local.install, seen=seen)
+        environment(plan=plan, release=release, lock=s.lock, wheel=s.wheel, job=s.backend_job, seen=seen)
+        if local:
+            ollama_installed(plan=plan, job=local.install, seen=seen)
+            activated(name="Ollama | serve", generation=s.ollama_part, seen=seen, needed=False)
+            pull(job=local.pull, seen=seen)
+            weights(model=local.model, port=local.port, job=local.pull, gpu=s.gpu, proven=s.proven, seen=seen)
+        backend_installed(job=s.backend_job, seen=seen)
+        built(work=s.ui_work, seen=seen)
 
-    tied(name="Release | tie together", plan=plan, release=release, launchers=s.launchers, seen=seen)
-    activated(name="Switch", generation=s.generation, seen=seen, needed=not s.proven, switch=s.switch)
-    released(name="Unlock")
+        tied(name="Release | tie together", plan=plan, release=release, launchers=s.launchers, seen=seen)
+        activated(name="Switch", generation=s.generation, seen=seen, needed=not s.proven, switch=s.switch)
+        released(name="Unlock")
