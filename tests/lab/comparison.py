@@ -14,7 +14,7 @@ from lab.hosts import Host
 
 FOLDERS = (
     *("/opt", "/etc", "/usr/local", "/var/lib/venom", "/var/lib/ollama"),
-    *("/var/cache/venom", "/var/cache/venom-build", "/run/systemd/transient"),
+    *("/var/cache/venom", "/var/cache/venom-build"),
 )
 
 # Not compared at all.
@@ -77,15 +77,16 @@ for folder in asked["folders"]:
 def lines(*command):
     return subprocess.run(command, stdout=subprocess.PIPE, text=True, check=True).stdout.splitlines()
 
-for line in lines("dpkg-query", "--show", "--showformat", "package ${Package}\t${Version} ${db:Status-Status}\n"):
+packages = "package ${Package}\t${Version} ${db:Status-Status}\n"
+for line in lines("dpkg-query", "--show", "--showformat", packages):
     key, value = line.split("\t")
     found[key] = value
 for user in pwd.getpwall():
     groups = sorted(it.gr_name for it in grp.getgrall() if user.pw_name in it.gr_mem)
     found["user " + user.pw_name] = " ".join([user.pw_dir, user.pw_shell, *groups])
+properties = "LoadState,ActiveState,UnitFileState,MainPID,NeedDaemonReload"
 for unit in asked["units"]:
-    shown = dict(line.split("=", 1) for line in lines(
-        "systemctl", "show", "--property", "LoadState,ActiveState,UnitFileState,MainPID,NeedDaemonReload", unit))
+    shown = dict(line.split("=", 1) for line in lines("systemctl", "show", "--property", properties, unit))
     pid = shown.pop("MainPID", "0")
     runs = []
     if pid != "0":
