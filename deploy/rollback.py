@@ -6,7 +6,6 @@ pyinfra --data to=KEY inventories/lab.py deploy/rollback.py    a named one (/etc
 
 from pyinfra.context import host
 
-from deploy.survey import KEPT_GENERATIONS
 from roles.activation.rollback import choose, current, kept, rolled_back
 from roles.common.lock import acquired, released
 from roles.common.operations import refusal_ends_this_host
@@ -15,5 +14,5 @@ with refusal_ends_this_host():
     generations = kept()
     to = choose(generations, str(host.data.get("to") or ""))
     acquired(name="Lock", needed=not to.current, what="deploy/rollback.py", generation=current(generations))
-    rolled_back(name=f"Back to {to.key}", to=to, keep=KEPT_GENERATIONS)
+    rolled_back(name=f"Back to {to.key}", to=to, keep=host.data.declared.keep_generations)
     released(name="Unlock")

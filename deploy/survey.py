@@ -35,13 +35,10 @@ from roles.ui import deploy as ui
 from roles.ui.shared import UiWork, work_for
 from roles.weights import deploy as weights
 from schemas.inventory import DeclaredHost
-from schemas.model import Hardware, HostPlan, Model
+from schemas.model import Hardware, HostPlan
 from schemas.plan import plan_host
 from schemas.problem import PlanError
 from schemas.show import to_dict
-
-# What serves, and two that an operator can go back to.
-KEPT_GENERATIONS = 3
 
 
 @dataclass(frozen=True)
@@ -50,8 +47,6 @@ class LocalModel:
 
     install: Job
     service: Service
-    model: Model
-    port: int
     pull: Job
 
 
@@ -69,12 +64,11 @@ class Planned:
     backend: Service
     ui: Service
     local: LocalModel | None
-    gpu: bool
 
     @property
     def ground(self) -> list[Ground]:
         """What everything else stands on: mended in place, and never taken back."""
-        return [*base.resources(self.plan), *ollama.ground(self.plan)]
+        return [*base.resources(self.plan), *ollama.ground()]
 
     @property
     def jobs(self) -> list[Job]:
@@ -110,23 +104,10 @@ class Planned:
                 *backend.resources(plan, self.settings),
                 *ui.resources(plan),
             ),
-            # Weights first, backend second: Venom rewrites its settings when its model is not there.
             services=(*([self.local.service] if self.local else []), self.backend, self.ui),
             stopped=() if self.local else (ollama.UNIT,),
             parts=(*release.parts, *([self.local.install.makes] if self.local else [])),
             record={"applied": {"plan": to_dict(plan), "release": release.key}},
-        )
-
-    @property
-    def ollama_part(self) -> Generation:
-        """What must serve before the weights can be pulled."""
-        return Generation(
-            name="Ollama",
-            resources=tuple(ollama.resources(self.plan)),
-            services=(self.local.service,) if self.local else (),
-            stopped=(),
-            parts=(),
-            record={},
         )
 
     def differs(self, seen: Seen) -> list[Difference]:
@@ -156,7 +137,7 @@ class Planned:
             f"open http://127.0.0.1:{plan.ui.port} while this runs: "
             f"ssh -N {ports} -p {ssh.port} {ssh.user}@{ssh.address}"
         )
-        return Switch(serves=serves, keep=KEPT_GENERATIONS)
+        return Switch(serves=serves, keep=plan.keep_generations)
 
 
 @dataclass(frozen=True)
@@ -244,8 +225,7 @@ def planning(declared: DeclaredHost, hardware: Hardware, *, offline: bool = Fals
         ui_job=ui.build_job(plan, release),
         backend=backend.service(plan, release, settings),
         ui=ui.service(plan, release),
-        local=_local(plan),
-        gpu=bool(hardware.gpus),
+        local=_local(plan, gpu=bool(hardware.gpus)),
     )
 
 
@@ -281,13 +261,11 @@ def checking(planned: Planned, facts: Facts, seen: Seen) -> None:
     check(planned.plan, facts, coming, seen)
 
 
-def _local(plan: HostPlan) -> LocalModel | None:
+def _local(plan: HostPlan, gpu: bool) -> LocalModel | None:
     if not (plan.ollama and plan.tier and plan.model):
         return None
     return LocalModel(
         install=ollama.install_job(plan.ollama),
-        service=ollama.service(plan.ollama, plan.tier),
-        model=plan.model,
-        port=plan.ollama.port,
-        pull=weights.pull_job(plan.model, plan.ollama.port),
+        service=ollama.service(plan.ollama, plan.tier, plan.model, gpu),
+        pull=weights.pull_job(plan.model, plan.ollama, ollama.binary(plan.ollama)),
     )

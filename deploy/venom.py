@@ -18,7 +18,7 @@ from roles.release.deploy import tied
 from roles.source.deploy import source
 from roles.ui.deploy import build, built
 from roles.ui.shared import given
-from roles.weights.deploy import pull, weights
+from roles.weights.deploy import pull, pulled
 
 with refusal_ends_this_host():
     s = survey(host.data.declared)
@@ -29,7 +29,7 @@ with refusal_ends_this_host():
         given(name="As declared", work=s.ui_work, seen=seen)
     else:
         acquired(name="Lock", needed=True, what="deploy/venom.py", generation=s.current)
-        base(plan=plan, seen=seen)
+        base(plan=plan, ground=s.ground, seen=seen)
         source(archive=s.archive, release=release, seen=seen)
 
         # The long branches go side by side on the host, the longest first.
@@ -38,10 +38,9 @@ with refusal_ends_this_host():
             install(job=local.install, seen=seen)
         environment(plan=plan, release=release, lock=s.lock, wheel=s.wheel, job=s.backend_job, seen=seen)
         if local:
-            ollama_installed(plan=plan, job=local.install, seen=seen)
-            activated(name="Ollama | serve", generation=s.ollama_part, seen=seen, needed=False)
+            ollama_installed(job=local.install, seen=seen)
             pull(job=local.pull, seen=seen)
-            weights(model=local.model, port=local.port, job=local.pull, gpu=s.gpu, proven=s.proven, seen=seen)
+            pulled(job=local.pull, seen=seen)
         backend_installed(job=s.backend_job, seen=seen)
         built(work=s.ui_work, seen=seen)
 

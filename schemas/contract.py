@@ -104,7 +104,8 @@ class Contract:
     vram_tier: str
     model: str
     ports: dict[str, int]
-    backend_ready_timeout: int  # seconds
+    ready_timeout: int  # of the backend, seconds
+    keep_generations: int
     main_memory_reserve: int  # bytes
 
     def settable(self) -> list[str]:
@@ -138,7 +139,8 @@ def contract() -> Contract:
         vram_tier=defaults["vram_tier"],
         model=defaults["model"],
         ports=defaults["ports"],
-        backend_ready_timeout=defaults["backend_ready_timeout"],
+        ready_timeout=defaults["ready_timeout"],
+        keep_generations=defaults["keep_generations"],
         main_memory_reserve=int(data["main_memory_reserve_gib"] * 1024**3),
     )
 

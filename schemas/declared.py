@@ -48,6 +48,8 @@ class DeclaredHost:
     mirrors: Mirrors
     ca_bundle: str | None
     ports: Mapping[str, int]
+    ready_timeout: int  # of the backend, seconds
+    keep_generations: int
     environment: Mapping[str, str]
     secrets: Mapping[str, Secret]
     pins: Pins = field(repr=False)
@@ -140,6 +142,8 @@ def declare(settings: Settings, pins: Pins) -> tuple[DeclaredHost | None, list[P
         ),
         ca_bundle=absolute(ca_bundle, settings) if ca_bundle else None,
         ports=ports,
+        ready_timeout=settings.get("ready_timeout", default=known.ready_timeout),
+        keep_generations=settings.get("keep_generations", default=known.keep_generations),
         environment=environment,
         secrets=secrets,
         pins=pins,

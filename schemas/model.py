@@ -225,4 +225,5 @@ class HostPlan:
     model: Model | None
     mirrors: Mirrors
     ca_bundle: str | None  # absolute path on the controller
+    keep_generations: int  # on the host: what serves, and what one can go back to
     notes: tuple[str, ...] = ()  # what the operator should know; no part of what is applied

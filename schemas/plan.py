@@ -79,6 +79,7 @@ def plan_host(declared: DeclaredHost, hardware: Hardware) -> HostPlan:
         model=local.model,
         mirrors=declared.mirrors,
         ca_bundle=declared.ca_bundle,
+        keep_generations=declared.keep_generations,
         notes=tuple(notes),
     )
 
@@ -190,7 +191,7 @@ def _backend(declared: DeclaredHost, local: Local, notes: list[str]) -> Backend:
         process_env=_scope(declared, local, "backend-process"),
         env_file=env_file,
         secrets=declared.secrets,
-        ready_timeout=contract().backend_ready_timeout,
+        ready_timeout=declared.ready_timeout,
     )
 
 

@@ -10,7 +10,7 @@ import time
 from dataclasses import dataclass
 from typing import Any
 
-from pyinfra.api.command import FunctionCommand
+from pyinfra.api.command import FunctionCommand, StringCommand
 from pyinfra.api.operation import operation
 from pyinfra.context import host
 
@@ -33,20 +33,20 @@ class Switch:
 
 
 @operation()
-def activated(generation: Generation, seen: Seen, needed: bool, switch: Switch | None = None) -> Commands:
+def activated(generation: Generation, seen: Seen, needed: bool, switch: Switch) -> Commands:
     """
     Let the host switch to the generation, and prove that it serves.
 
     + generation: what is to be current
     + seen: what the host has
     + needed: prove it although the host is so
-    + switch: how the run ends with it; none for a part that only has to be there before the rest
+    + switch: how the run ends with it
     """
     different = generation.differs(seen)
     if not different and not needed:
         host.noop(f"{generation.name} serves")
         return
-    for line in different if switch else ():
+    for line in different:
         yield tell(str(line))
     path = f"{GENERATIONS}/{generation.key}.json"
     content = json.dumps(generation.content(), indent=1)
@@ -54,13 +54,21 @@ def activated(generation: Generation, seen: Seen, needed: bool, switch: Switch |
     yield FunctionCommand(_activate, (generation, path, switch), {})
 
 
-def _activate(state: Any, host: Any, generation: Generation, path: str, switch: Switch | None) -> bool:
-    title = f"Switch to {generation.name}"
-    keep = switch.keep if switch else None
-    if not jobs.run_here(state, host, switch_job(generation.key, title, path, keep, elapsed())):
+def _activate(state: Any, host: Any, generation: Generation, path: str, switch: Switch) -> bool:
+    job = switch_job(generation.key, f"Switch to {generation.name}", path, switch.keep, elapsed())
+    if not switched(state, host, job):
         return False
-    if switch:
-        outcome.serves(host.name, f"{switch.serves}\n{elapsed():.0f} s after the start")
+    outcome.serves(host.name, f"{switch.serves}\n{elapsed():.0f} s after the start")
+    return True
+
+
+def switched(state: Any, host: Any, job: Job) -> bool:
+    """Let the host switch, and tell what it noted meanwhile; False says that it took it back."""
+    if not jobs.run_here(state, host, job):
+        return False
+    notes = remote.ask(StringCommand("cat", f"{JOBS}/{job.name}/notes", "2>/dev/null", "||", "true"))
+    for line in notes.stdout.splitlines():
+        host.log_styled(line, fg="yellow" if line.startswith("warning") else None)
     return True
 
 
@@ -69,18 +77,17 @@ def elapsed() -> float:
     return time.monotonic() - BEGUN
 
 
-def switch_job(key: str, title: str, path: str, keep: int | None, elapsed: float) -> Job:
+def switch_job(key: str, title: str, path: str, keep: int, elapsed: float) -> Job:
     """The job with which a host switches to the generation in the file `path`, and takes it back if
-    it does not serve. `keep`: how many generations stay afterwards; None for a part of one, which is
-    no generation to go back to. `elapsed`: seconds of the run so far, for the receipt.
+    it does not serve. `keep`: how many generations stay afterwards. `elapsed`: seconds of the run so
+    far, for the receipt.
     """
-    name, extent = ("prepare", "part") if keep is None else ("activate", "whole")
     who = f"{getpass.getuser()}@{socket.gethostname()}"
-    arguments = shlex.join([path, extent, str(keep or 0), who, f"{elapsed:.1f}"])
+    arguments = shlex.join([path, str(keep), who, f"{elapsed:.1f}"])
     return Job(
-        name=name,
+        name="activate",
         title=title,
-        key=f"{key} {extent}",
-        makes=f"{JOBS}/{name}/steps",
+        key=key,
+        makes=f"{JOBS}/activate/steps",
         script=f"exec python3 - {arguments} <<'PYTHON'\n{remote.script('activate.py')}PYTHON\n",
     )

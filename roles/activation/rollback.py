@@ -10,8 +10,8 @@ from pyinfra.api.command import FunctionCommand
 from pyinfra.api.operation import operation
 from pyinfra.context import host
 
-from roles.activation.deploy import elapsed, switch_job
-from roles.common import jobs, outcome, remote
+from roles.activation.deploy import elapsed, switch_job, switched
+from roles.common import outcome, remote
 from roles.common.operations import Commands
 from roles.common.paths import GENERATIONS
 from roles.common.refusal import refuse
@@ -77,7 +77,7 @@ def rolled_back(to: Kept, keep: int) -> Commands:
 def _go_back(state: Any, host: Any, to: Kept, keep: int) -> bool:
     path = f"{GENERATIONS}/{to.key}.json"
     job = switch_job(to.key, f"Back to {to.name}", path, keep, elapsed())
-    if not jobs.run_here(state, host, job):
+    if not switched(state, host, job):
         return False
     outcome.serves(
         host.name,

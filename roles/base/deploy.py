@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from pathlib import Path
 
 from pyinfra.api.command import StringCommand
@@ -62,9 +63,9 @@ def _certificates(plan: HostPlan) -> list[Ground]:
 
 
 @deploy("Base")
-def base(plan: HostPlan, seen: Seen) -> None:
-    """Make the host ready for all other roles."""
-    converge(name="packages, users, directories", resources=resources(plan), seen=seen)
+def base(plan: HostPlan, ground: Sequence[Ground], seen: Seen) -> None:
+    """Make the host ready for all other roles. `ground`: what all of them stand on."""
+    converge(name="packages, users, directories", resources=ground, seen=seen)
     trusted(name="certificates", plan=plan, seen=seen)
 
 

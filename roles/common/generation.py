@@ -7,7 +7,7 @@ host as one file; the host itself applies it, waits until it serves, and takes i
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from typing import Any
 
 from roles.common.env import quoted
@@ -50,16 +50,7 @@ class Generation:
         return {
             "name": self.name,
             "resources": [describe(it) for it in self.resources],
-            "services": [
-                {
-                    "unit": it.unit,
-                    "title": it.title,
-                    "fingerprint": it.fingerprint,
-                    "url": it.url,
-                    "ready_timeout": it.ready_timeout,
-                }
-                for it in self.services
-            ],
+            "services": [asdict(it) for it in self.services],
             "stopped": list(self.stopped),
             "parts": list(self.parts),
             "record": dict(self.record),

@@ -14,12 +14,12 @@ from pyinfra.api.operation import operation
 from pyinfra.api.state import BaseStateCallback
 from pyinfra.context import host
 
-from roles.common import remote
+from roles.common import outcome, remote
 from roles.common.operations import Commands, fail
 from roles.common.paths import GENERATIONS
 
-# The open standard input of each host's lock: the lock lasts as long as this.
-_held: dict[str, IO[Any]] = {}
+# Standard input and output of each host's lock: it lasts as long as the first is open.
+_held: dict[str, tuple[IO[Any], IO[Any]]] = {}
 
 
 @operation()
@@ -61,8 +61,8 @@ def _acquire(state: Any, host: Any, what: str, generation: str) -> bool:
     text = f"{getpass.getuser()}@{socket.gethostname()} since {since}: {what}"
     sudo = "sudo -n " if host.data.get("_sudo") else ""
     command = f"{sudo}sh -c {shlex.quote(remote.script('lock.sh'))} sh {shlex.quote(text)}"
-    hold, answer = _open(host.connector, command)
-    said, _, other = answer.partition(" ")
+    hold = _open(host.connector, command)
+    said, _, other = hold[1].readline().strip().partition(" ")
     if said == "busy":
         return fail(
             state,
@@ -89,22 +89,24 @@ def _acquire(state: Any, host: Any, what: str, generation: str) -> bool:
     return True
 
 
-def _open(connector: Any, command: str) -> tuple[IO[Any], str]:
-    """Start the command with an open standard input; its first line is the answer."""
+def _open(connector: Any, command: str) -> tuple[IO[Any], IO[Any]]:
+    """Start the command; returns its standard input, which stays open, and its output."""
     client = getattr(connector, "client", None)
     if client is not None:
         stdin, stdout, _ = client.exec_command(command)
-        return stdin, stdout.readline().strip()
+        return stdin, stdout
     process = subprocess.Popen(command, shell=True, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True)
     assert process.stdin is not None
     assert process.stdout is not None
-    return process.stdin, process.stdout.readline().strip()
+    return process.stdin, process.stdout
 
 
 def _release(state: Any, host: Any) -> bool:
     hold = _held.pop(host.name, None)
     if hold is not None:
-        hold.write("done\n")
-        hold.flush()
-        hold.close()
+        stdin, stdout = hold
+        stdin.write(f"{outcome.in_a_line(state, host.name)}\n")
+        stdin.flush()
+        stdin.close()
+        stdout.read()  # until it has written its line and is gone
     return True

@@ -39,6 +39,19 @@ def because(host: str, text: str) -> None:
     _reasons[host] = text
 
 
+def in_a_line(state: State, host: str) -> str:
+    """How the run ended on `host`, for its audit log."""
+    if host in _failed_at:
+        lines = [" ".join(it.split()) for it in _reasons.get(host, "").splitlines() if it.strip()]
+        # What comes after two lines is a remedy or a log.
+        return "; ".join([f"failed at {_operation(state, _failed_at[host])}", *lines[:2]])
+    return _serves.get(host, "done").partition("\n")[0]
+
+
+def _operation(state: State, op_hash: str) -> str:
+    return ", ".join(sorted(state.get_op_meta(op_hash).names))
+
+
 def refused(host: str) -> None:
     """Note that `host` is refused: a dry run, too, ends with a status that is not 0."""
     _refused.add(host)
@@ -75,12 +88,11 @@ def _failure(state: State, host: Any) -> str:
             "was not reached: why is told above, under Connecting to hosts\n"
             "do        check that it is up, and `address` and `ssh` in the inventory; then run again"
         )
-    names = ", ".join(sorted(state.get_op_meta(op_hash).names))
     reason = _reasons.get(host.name)
     if reason is None:
         done = state.get_op_data_for_host(host, op_hash).operation_meta
         reason = "\n".join((done.stderr_lines or done.stdout_lines)[-15:])
-    return f"failed at: {names}\n{reason}"
+    return f"failed at: {_operation(state, op_hash)}\n{reason}"
 
 
 def _block(name: str, text: str) -> list[str]:

@@ -15,6 +15,7 @@ OLLAMAS = "/opt/ollama"
 ETC = "/etc/venom"
 RECEIPT = f"{ETC}/receipt.json"
 GENERATIONS = f"{ETC}/generations"
+AUDIT = "/var/log/venom-provisioner.log"
 UNITS = "/etc/systemd/system"
 TARGET = "venom.target"
 

@@ -12,6 +12,16 @@ from roles.common.resources import sha256
 
 
 @dataclass(frozen=True)
+class Generates:
+    """What a model server must generate with before it counts as serving."""
+
+    name: str
+    api: str
+    gpu: bool  # whether the host has a card that the model should lie on
+    load_timeout: int  # seconds
+
+
+@dataclass(frozen=True)
 class Service:
     """A unit of ours: what its process must have been started with, and how it shows that it serves."""
 
@@ -20,6 +30,8 @@ class Service:
     fingerprint: str
     url: str  # answers 200 once the service does what it is for
     ready_timeout: int  # seconds
+    first: bool = False  # the others start once it answers
+    model: Generates | None = None
 
     def state(self, seen: Seen) -> str:
         """How it stands, for the operator."""

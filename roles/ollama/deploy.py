@@ -8,19 +8,25 @@ from roles.common import jobs, paths, services
 from roles.common.fetch import archive_path, fetch_line
 from roles.common.jobs import Job
 from roles.common.look import Seen
-from roles.common.operations import converge
 from roles.common.resources import Absent, Directory, Enabled, File, Ground, Link, Switchable, User
-from roles.common.services import Service
+from roles.common.services import Generates, Service
 from roles.common.templates import render
-from schemas.model import HostPlan, Ollama, VramTier
+from schemas.model import HostPlan, Model, Ollama, VramTier
 
 UNIT = "ollama.service"
 DROP_IN = f"{paths.UNITS}/{UNIT}.d"
+# Loading 17 GB from a slow disk takes minutes; Ollama's own stall limit ends what hangs before this.
+LOAD_SECONDS = 1200
 
 
 def home(ollama: Ollama) -> str:
     """Where this release of Ollama lies; the digest tells apart two builds of one version."""
     return f"{paths.OLLAMAS}/{ollama.version}-{ollama.artifact.sha256[:8]}"
+
+
+def binary(ollama: Ollama) -> str:
+    """The program itself."""
+    return f"{home(ollama)}/bin/ollama"
 
 
 def install_job(ollama: Ollama) -> Job:
@@ -42,21 +48,29 @@ def install_job(ollama: Ollama) -> Job:
     )
 
 
-def service(ollama: Ollama, tier: VramTier) -> Service:
-    """Ollama as a running service, and the fingerprint of all that it depends on."""
+def service(ollama: Ollama, tier: VramTier, model: Model, gpu: bool) -> Service:
+    """Ollama as a running service, and the fingerprint of all that it depends on.
+
+    It serves once `model` generates. `gpu`: whether the host has a card that it should lie on.
+    """
+    api = f"http://127.0.0.1:{ollama.port}"
     return Service(
         unit=UNIT,
         title="Ollama",
-        fingerprint=services.fingerprint({"unit": _unit_text(ollama), "tier": _tier_text(ollama, tier, "")}),
-        url=f"http://127.0.0.1:{ollama.port}/api/version",
+        fingerprint=_fingerprint(ollama, tier),
+        url=f"{api}/api/version",
         ready_timeout=60,
+        # Weights first, backend second: Venom rewrites its settings when its model is not there.
+        first=True,
+        model=Generates(model.name, api, gpu, load_timeout=LOAD_SECONDS),
     )
 
 
-def ground(plan: HostPlan) -> list[Ground]:
-    """What Ollama stands on: its user, and the store that survives a change of profile."""
-    if plan.ollama is None:
-        return []
+def ground() -> list[Ground]:
+    """What Ollama stands on: its user, and the store that survives a change of profile.
+
+    Every host has it, so that none tells which profile it had before.
+    """
     return [
         User("ollama", paths.OLLAMA_STATE, groups=("render", "video")),
         Directory(paths.OLLAMAS),
@@ -70,7 +84,7 @@ def resources(plan: HostPlan) -> list[Switchable]:
     unit, current = f"{paths.UNITS}/{UNIT}", f"{paths.OLLAMAS}/current"
     if plan.ollama is None or plan.tier is None:
         return [Absent(unit), Absent(f"{DROP_IN}/venom.conf"), Absent(current)]
-    fingerprint = service(plan.ollama, plan.tier).fingerprint
+    fingerprint = _fingerprint(plan.ollama, plan.tier)
     return [
         Directory(DROP_IN),
         File(unit, _unit_text(plan.ollama)),
@@ -78,6 +92,10 @@ def resources(plan: HostPlan) -> list[Switchable]:
         Link(current, home(plan.ollama).rsplit("/", 1)[-1]),
         Enabled(UNIT),
     ]
+
+
+def _fingerprint(ollama: Ollama, tier: VramTier) -> str:
+    return services.fingerprint({"unit": _unit_text(ollama), "tier": _tier_text(ollama, tier, "")})
 
 
 def _unit_text(ollama: Ollama) -> str:
@@ -101,7 +119,6 @@ def install(job: Job, seen: Seen) -> None:
 
 
 @deploy("Ollama")
-def installed(plan: HostPlan, job: Job, seen: Seen) -> None:
-    """Wait for Ollama's files, and give it its user and its store."""
+def installed(job: Job, seen: Seen) -> None:
+    """Wait for Ollama's files."""
     jobs.finish(name="download", job=job, seen=seen)
-    converge(name="user and store", resources=ground(plan), seen=seen)

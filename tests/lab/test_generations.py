@@ -13,6 +13,7 @@ from lab import ssh
 from lab.hosts import Host
 from lab.state import REPOSITORY
 from roles.common import remote
+from roles.common.paths import AUDIT
 from tests.lab import visitor
 from tests.lab.conftest import Provision
 from tests.lab.serving import Serving
@@ -66,7 +67,9 @@ def test_a_release_that_starts_and_dies_is_taken_back_and_its_last_words_are_sho
     assert visitor.fetch(light, f"{BACKEND}/healthz").status == 200
     after = visitor.processes(light, LIGHT)
     assert (after[_OLLAMA], after[_UI]) == (before[_OLLAMA], before[_UI]), "only the backend changed"
-    assert "failed. What served before serves again" in light.read("/var/log/venom-provisioner.log")
+    last = light.read(AUDIT).splitlines()[-1]
+    assert "deploy/venom.py: failed at Switch; " in last
+    assert "Backend (venom-backend.service) does not serve" in last
     assert visitor.parts(light) == ""
     assert provision(serving.of_light()).check().changed_operations == []
 
@@ -136,3 +139,6 @@ def test_a_second_run_is_told_who_holds_the_host_and_a_dead_one_is_taken_over(
     taken_over = provision(changed).check()
     assert "takes over from a run that did not end properly: ada@desk since noon: a test" in taken_over.output
     assert light.read("/run/venom-provisioner.lock") == ""
+    other_line, own_line = light.read(AUDIT).splitlines()[-2:]
+    assert "ada@desk since noon: a test: cut off" in other_line
+    assert "deploy/venom.py: serves Venom" in own_line

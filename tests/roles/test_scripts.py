@@ -50,7 +50,7 @@ def jobs() -> list[Job]:
         ui.build_job(it, release),
         ui.node_job(it, release),
         ollama.install_job(it.ollama),
-        weights.pull_job(it.model, it.ollama.port),
+        weights.pull_job(it.model, it.ollama, ollama.binary(it.ollama)),
     ]
 
 

@@ -57,7 +57,7 @@ def test_the_inventory_may_say_what_the_contract_has() -> None:
     assert wanted["extras"]["items"]["enum"] == list(known.requirements)
     defaults = {n: r["default"] for n, r in definitions["ports"]["properties"].items()}
     assert defaults == known.ports
-    for name in ("profile", "vram_tier", "model"):
+    for name in ("profile", "vram_tier", "model", "ready_timeout", "keep_generations"):
         assert definitions[name]["default"] == getattr(known, name)
     pins, _ = load_pins()
     assert pins is not None

@@ -1,14 +1,16 @@
 """Runs on the host as a job: makes a generation the current one, or takes it back.
 
 Applies what differs, restarts the services whose processes were started with other inputs, and waits
-until each answers. If one does not, the generation that served before is applied again. Because the
-host does this by itself, a run that ends meanwhile leaves it in one of the two, never between.
+until each does what it is for: it answers, and a model server generates. If one does not, the
+generation that served before is applied again. Because the host does this by itself, a run that ends
+meanwhile leaves it in one of the two, never between.
 
-Arguments: the generation's file; "whole", or "part" for some of it (no receipt, nothing pruned); how
-many generations to keep; who asked; the seconds that the run had taken before.
+Arguments: the generation's file; how many generations to keep; who asked; the seconds that the run
+had taken before.
 """
 
 import fcntl
+import http.client
 import json
 import os
 import pwd
@@ -23,7 +25,6 @@ GENERATIONS = "/etc/venom/generations"
 CURRENT = GENERATIONS + "/current"
 HISTORY = GENERATIONS + "/history"
 RECEIPT = "/etc/venom/receipt.json"
-AUDIT = "/var/log/venom-provisioner.log"
 STORES = [
     "/opt/venom/sources", "/opt/venom/venvs", "/opt/venom/uis", "/opt/venom/node",
     "/opt/venom/python", "/opt/venom/releases", "/opt/ollama",
@@ -39,6 +40,12 @@ def step(text):
     print(text, flush=True)
     with open(os.path.join(os.environ["JOB"], "steps"), "a", encoding="utf-8") as file:
         file.write("%.3f %s\n" % (time.time(), text))
+
+
+def note(text):
+    """What the operator shall read although the switch goes on."""
+    with open(os.path.join(os.environ["JOB"], "notes"), "a", encoding="utf-8") as file:
+        file.write(text + "\n")
 
 
 def run(*command):
@@ -125,6 +132,10 @@ def apply(generation, before):
             settings(path, it["values"], gone, it["owner"])
         elif kind == "absent":
             remove(path)
+            folder = os.path.dirname(path)
+            # A folder of drop-ins goes with its last one; what others put there stays.
+            if folder.endswith(".service.d") and os.path.isdir(folder) and not os.listdir(folder):
+                os.rmdir(folder)
     run("systemctl", "daemon-reload")
     for it in generation["resources"]:
         if it["kind"] == "enabled":
@@ -156,11 +167,18 @@ def start(service):
     run("systemctl", "restart", unit)
 
 
+def ask(url, body=None, timeout=10):
+    data = None if body is None else json.dumps(body).encode()
+    request = urllib.request.Request(url, data=data, headers={"Content-Type": "application/json"})
+    with urllib.request.urlopen(request, timeout=timeout) as answer:
+        return answer.status, answer.read()
+
+
 def answers(url):
     try:
-        with urllib.request.urlopen(url, timeout=10) as answer:
-            return "" if answer.status == 200 else "status %s" % answer.status
-    except (urllib.error.URLError, OSError) as error:
+        status, _ = ask(url)
+        return "" if status == 200 else "status %s" % status
+    except (urllib.error.URLError, http.client.HTTPException, OSError) as error:
         return str(getattr(error, "reason", error))
 
 
@@ -189,6 +207,33 @@ def wait(service):
         time.sleep(0.3)
 
 
+def generate(service):
+    """Load the model by a tiny generation: a model server serves once it generates."""
+    wanted, since = service["model"], time.time()
+    api, model = wanted["api"], wanted["name"]
+    step("load %s" % model)
+    body = {"model": model, "prompt": "Hi", "stream": False, "options": {"num_predict": 1}}
+    try:
+        ask(api + "/api/generate", body, wanted["load_timeout"])
+        loaded = [it for it in json.loads(ask(api + "/api/ps")[1])["models"] if it["name"] == model]
+    except urllib.error.HTTPError as error:
+        said = "%s cannot be loaded: %s" % (model, error.read().decode(errors="replace")[:500])
+        raise NotServingError(failure(service, said, since)) from error
+    except (urllib.error.URLError, http.client.HTTPException, OSError) as error:
+        said = "%s cannot be loaded: %s" % (model, getattr(error, "reason", error))
+        raise NotServingError(failure(service, said, since)) from error
+    for it in loaded:
+        size, vram = it["size"], it.get("size_vram", 0)
+        context = it.get("context_length", "unknown")
+        gib = (model, size / 2**30, vram / 2**30, context)
+        note("%s is loaded: %.1f GiB, %.1f GiB of it in VRAM, context %s" % gib)
+        if wanted["gpu"] and vram < 0.9 * size:
+            note(
+                "warning: %s is not wholly in VRAM, so it will be slow. Choose a smaller model or tier, "
+                "or see what else uses the card (nvidia-smi)." % model
+            )
+
+
 def failure(service, reason, since):
     unit = service["unit"]
     # Its next attempt would only add the beginning of the same words.
@@ -209,9 +254,15 @@ def switch(generation, before):
     apply(generation, before)
     for service in generation["services"]:
         start(service)
+        if service.get("first"):
+            wait(service)
     run("systemctl", "start", "venom.target")
     for service in generation["services"]:
-        wait(service)
+        if not service.get("first"):
+            wait(service)
+    for service in generation["services"]:
+        if service.get("model"):
+            generate(service)
 
 
 def take_back(before, failed):
@@ -265,11 +316,6 @@ def timings(since):
     return found
 
 
-def audit(who, text):
-    with open(AUDIT, "a", encoding="utf-8") as file:
-        file.write("%s %s %s\n" % (time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime()), who, text))
-
-
 def settled(key, generation, before_key, keep, who, seconds):
     """The generation serves: it is the current one from now on."""
     at = time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime())
@@ -282,12 +328,11 @@ def settled(key, generation, before_key, keep, who, seconds):
     receipt.update(seconds=round(seconds, 1), branches=timings(time.time() - seconds))
     write(RECEIPT, json.dumps(receipt, indent=2) + "\n")
     prune(keep)
-    audit(who, "%s %s: serves" % (generation["name"], key))
 
 
 def main():
     begun = time.monotonic()
-    path, extent, keep, who, elapsed = sys.argv[1:]
+    path, keep, who, elapsed = sys.argv[1:]
     key = os.path.basename(path)[: -len(".json")]
     generation = json.loads(read(path))
     before_key = os.readlink(CURRENT)[: -len(".json")] if os.path.islink(CURRENT) else ""
@@ -296,18 +341,13 @@ def main():
         switch(generation, before)
     except NotServingError as error:
         outcome = take_back(before, generation)
-        audit(who, "%s %s: failed. %s" % (generation["name"], key, outcome.splitlines()[0]))
-        if extent == "part" or key != before_key:
+        if key != before_key:
             os.unlink(path)
         with open(os.path.join(os.environ["JOB"], "error"), "w", encoding="utf-8") as file:
             file.write("%s\n\n%s\n" % (error, outcome))
         sys.exit(1)
-    if extent == "whole":
-        seconds = float(elapsed) + time.monotonic() - begun
-        settled(key, generation, before_key, int(keep), who, seconds)
-    else:
-        os.unlink(path)
-        step("done")
+    seconds = float(elapsed) + time.monotonic() - begun
+    settled(key, generation, before_key, int(keep), who, seconds)
 
 
 if __name__ == "__main__":

@@ -1,19 +1,25 @@
-"""Runs on the host as a job: lets Ollama pull a model, and keeps it only if its digest is the pin's.
+"""Runs on the host as a job: pulls a model, and keeps it only if its digest is the pin's.
 
-The request comes in the first argument. Ollama reports a failure as a line in a stream under status
-200, and keeps what it has of a blob, so a pull that was cut off goes on where it was.
+By an `ollama serve` of its own, on a port of its own, which ends with the job: the pinned Ollama's
+store gets its weights before anything that serves is touched. Ollama reports a failure as a line in a
+stream under status 200, and keeps what it has of a blob, so a pull that was cut off goes on where it was.
+
+The request comes in the first argument.
 """
 
 import json
 import os
+import pwd
+import socket
+import subprocess
 import sys
 import time
 import urllib.error
 import urllib.request
 
 asked = json.loads(sys.argv[1])
-api, name, pull_name, digest = asked["api"], asked["name"], asked["pull_name"], asked["digest"]
-job = os.environ["JOB"]
+name, pull_name, digest = asked["name"], asked["pull_name"], asked["digest"]
+models, job = asked["models"], os.environ["JOB"]
 
 
 def step(text):
@@ -21,7 +27,35 @@ def step(text):
         file.write("%.3f %s\n" % (time.time(), text))
 
 
-def call(path, body=None, method=None):
+def serve():
+    """Start Ollama on a free port of loopback, as its user; returns its process and its address."""
+    with socket.socket() as free:
+        free.bind(("127.0.0.1", 0))
+        address = "127.0.0.1:%d" % free.getsockname()[1]
+    user = pwd.getpwnam("ollama")
+    # NOPRUNE: it must not take a blob whose manifest is only being pulled for garbage.
+    environment = dict(asked["env"], HOME=user.pw_dir, OLLAMA_HOST=address, OLLAMA_NOPRUNE="1")
+    environment.update({key: value for key, value in os.environ.items() if key in ("PATH", "SSL_CERT_FILE")})
+    log = open(os.path.join(job, "log"), "wb")  # noqa: SIM115 (it is the child's)
+    server = subprocess.Popen(
+        [asked["ollama"], "serve"], env=environment, stdin=subprocess.DEVNULL, stdout=log,
+        stderr=subprocess.STDOUT, user=user.pw_uid, group=user.pw_gid, extra_groups=[], umask=0o077,
+    )  # fmt: skip
+    api = "http://" + address
+    for _ in range(300):
+        try:
+            urllib.request.urlopen(api + "/api/version", timeout=5).close()
+            return server, api
+        except OSError:
+            if server.poll() is not None:
+                break
+            time.sleep(0.1)
+    server.kill()
+    with open(os.path.join(job, "log"), encoding="utf-8", errors="replace") as file:
+        sys.exit("this Ollama does not serve on this host:\n%s" % "".join(file.readlines()[-15:]))
+
+
+def call(api, path, body=None, method=None):
     request = urllib.request.Request(
         api + path,
         data=None if body is None else json.dumps(body).encode(),
@@ -36,17 +70,17 @@ def call(path, body=None, method=None):
         sys.exit("Ollama does not answer at %s: %s" % (api, error))
 
 
-def digest_of(wanted):
-    for model in json.load(call("/api/tags"))["models"]:
+def digest_of(api, wanted):
+    for model in json.load(call(api, "/api/tags"))["models"]:
         if model["name"] == wanted:
             return model["digest"].split(":")[-1]
     return None
 
 
-def pull():
+def pull(api):
     done, totals, said = {}, {}, ""
     body = {"model": pull_name, "insecure": asked["insecure"], "stream": True}
-    for line in call("/api/pull", body):
+    for line in call(api, "/api/pull", body):
         report = json.loads(line)
         if "error" in report:
             sys.exit("source    %s\nanswered  %s" % (pull_name, report["error"]))
@@ -62,17 +96,61 @@ def pull():
         sys.exit("source    %s\nanswered  the pull ended without success: %s" % (pull_name, said))
 
 
-step("pull %s" % pull_name)
-pull()
-found = digest_of(pull_name)
-if found != digest:
-    call("/api/delete", {"model": pull_name}, method="DELETE")
-    sys.exit(
-        "source    %s\nexpected  manifest sha256 %s\nfound     manifest sha256 %s\n"
-        "The model was removed again." % (pull_name, digest, found)
-    )
-if pull_name != name:
-    step("name it %s" % name)
-    call("/api/copy", {"source": pull_name, "destination": name})
-    call("/api/delete", {"model": pull_name}, method="DELETE")
-step("done")
+def manifest_of(wanted):
+    """Where Ollama keeps the manifest of a model: HOST/NAMESPACE/NAME/TAG."""
+    path, _, tag = wanted.rpartition(":")
+    parts = path.split("/")
+    parts = ["registry.ollama.ai", "library"][: max(0, 3 - len(parts))] + parts
+    return os.path.join(models, "manifests", *parts, tag)
+
+
+def blobs():
+    folder = os.path.join(models, "blobs")
+    return {os.path.join(folder, it) for it in os.listdir(folder)} if os.path.isdir(folder) else set()
+
+
+def take_out(before, there):
+    """What was pulled is not what was asked for: what was there before is there again."""
+    path = manifest_of(pull_name)
+    if before is None:
+        os.unlink(path)
+    else:
+        with open(path + ".part", "wb") as file:
+            file.write(before)
+        user = pwd.getpwnam("ollama")
+        os.chown(file.name, user.pw_uid, user.pw_gid)
+        os.rename(file.name, path)
+    for blob in blobs() - there:
+        os.unlink(blob)
+
+
+def main():
+    there, before = blobs(), None
+    if os.path.exists(manifest_of(pull_name)):
+        with open(manifest_of(pull_name), "rb") as file:
+            before = file.read()
+    server, api = serve()
+    try:
+        step("pull %s" % pull_name)
+        pull(api)
+        found = digest_of(api, pull_name)
+        if found != digest:
+            take_out(before, there)
+            sys.exit(
+                "source    %s\nexpected  manifest sha256 %s\nfound     manifest sha256 %s\n"
+                "It was removed again." % (pull_name, digest, found)
+            )
+        if pull_name != name:
+            step("name it %s" % name)
+            call(api, "/api/copy", {"source": pull_name, "destination": name})
+            call(api, "/api/delete", {"model": pull_name}, method="DELETE")
+        step("done")
+    finally:
+        server.terminate()
+        try:
+            server.wait(timeout=20)
+        except subprocess.TimeoutExpired:
+            server.kill()
+
+
+main()
