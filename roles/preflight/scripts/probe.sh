@@ -8,16 +8,20 @@ echo "uid=$(id -u)"
 echo "init=$(cat /proc/1/comm 2>/dev/null)"
 echo "python=$(/usr/bin/python3 -c 'import sys; print("%d.%d" % sys.version_info[:2])' 2>/dev/null)"
 echo "memory=$(awk '/^MemTotal:/ {print $2 * 1024}' /proc/meminfo)"
-for folder in /opt /var /etc; do
-    df -Pk "$folder" | awk -v folder="$folder" 'NR == 2 {print "disk=" folder " " $6 " " $4 * 1024}'
-done
+df -k --output=file,target,avail /opt /var /etc | awk 'NR > 1 {print "disk=" $1 " " $2 " " $3 * 1024}'
 # Who listens where: address, process, and the unit that it belongs to.
-ss -ltnpH 2>/dev/null | while read -r _ _ _ address _ users; do
-    pid=$(printf '%s' "$users" | sed -n 's/.*pid=\([0-9]*\).*/\1/p')
-    process=$(printf '%s' "$users" | sed -n 's/^users:(("\([^"]*\)".*/\1/p' | tr ' ' '_')
-    unit=$(sed -n 's|.*/\([^/]*\.service\).*|\1|p' "/proc/${pid:-none}/cgroup" 2>/dev/null | head -n 1)
-    echo "listen=$address ${pid:-?} ${process:-?} ${unit:-?}"
-done
+ss -ltnpH 2>/dev/null | awk '{
+    pid = process = unit = "?"
+    if (match($0, /pid=[0-9]+/)) pid = substr($0, RSTART + 4, RLENGTH - 4)
+    if (match($0, /\(\("[^"]*/)) process = substr($0, RSTART + 3, RLENGTH - 3)
+    gsub(/ /, "_", process)
+    file = "/proc/" pid "/cgroup"
+    while ((getline line < file) > 0)
+        for (i = split(line, part, "/"); i > 1 && unit == "?"; i--)
+            if (part[i] ~ /\.service$/) unit = part[i]
+    close(file)
+    print "listen=" $4 " " pid " " process " " unit
+}'
 if command -v nvidia-smi >/dev/null; then
     nvidia-smi --query-gpu=name,memory.total,driver_version,compute_cap --format=csv,noheader,nounits 2>&1 |
         sed 's/^/nvidia=/'
@@ -27,6 +31,6 @@ for card in /sys/class/drm/card*/device; do
         echo "amd=$(cat "$card/product_name" 2>/dev/null || true)|$(cat "$card/mem_info_vram_total")"
     fi
 done
-# Where this host gets its packages from.
-apt-get indextargets --format '$(SITE)' 2>/dev/null | sort -u | sed 's/^/apt=/'
+# Where this host gets its packages from: asked of a bare host only, because apt takes its time.
+[ -d /opt/venom ] || apt-get indextargets --format '$(SITE)' 2>/dev/null | sort -u | sed 's/^/apt=/'
 exit 0
