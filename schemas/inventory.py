@@ -20,6 +20,7 @@ from schemas.inherit import Settings, settings_of
 from schemas.pins import load as load_pins
 from schemas.plan import assumed_hardware, plan_host
 from schemas.problem import InventoryError, PlanError, Problem, did_you_mean, listed
+from schemas.transport import prompt
 from schemas.validate import schema, validate
 
 __all__ = ["DeclaredHost", "Inventory", "InventoryError", "Problem", "load", "pyinfra_groups"]
@@ -104,6 +105,7 @@ def _data(host: DeclaredHost) -> dict[str, Any]:
         "ssh_user": host.ssh.user,
         # A host that was never met before: pyinfra would ask, which nobody answers in a fleet.
         "ssh_strict_host_key_checking": "accept-new",
+        "ssh_paramiko_connect_kwargs": {"transport_factory": prompt},
     }
     if host.ssh.key is not None:
         data["ssh_key"] = host.ssh.key

@@ -5,6 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 
 from schemas.inventory import pyinfra_groups
+from schemas.transport import prompt
 from tests.unit.conftest import Load
 
 
@@ -115,6 +116,7 @@ def test_pyinfra_gets_hosts_with_their_data_and_groups(loaded: Load) -> None:
         "ssh_hostname": "192.0.2.1",
         "ssh_port": 2222,
         "ssh_strict_host_key_checking": "accept-new",
+        "ssh_paramiko_connect_kwargs": {"transport_factory": prompt},
         "ssh_user": "me",
         "_sudo": True,
     }
