@@ -19,7 +19,7 @@ from dataclasses import asdict, dataclass
 from datetime import UTC, datetime
 from pathlib import Path
 
-from lab import base, network, processes, ssh
+from lab import base, cgroups, network, processes, ssh
 from lab.processes import Background
 from lab.state import STATE, CommandFailed, LabError, locked, machine, tail, write_whole
 
@@ -107,7 +107,7 @@ class Host:
             if not self.up:
                 self._cut_power()  # its systemd-nspawn may have died alone
                 self._mount()
-                self._process.start(self._nspawn(), env=os.environ | _UNIFIED)
+                self._process.start(cgroups.inside(self.name, self._nspawn()), env=os.environ | _UNIFIED)
         self.wait_ssh()
 
     def stop(self, *, hard: bool = False) -> None:
@@ -306,6 +306,7 @@ class Host:
 
     def _erase(self) -> None:
         self._unmount()
+        cgroups.remove(self.name)
         if self._folder.exists():
             machine(["rm", "-rf", "--one-file-system", self._folder])
 

@@ -96,6 +96,13 @@ def test_an_airgapped_host_reaches_the_lab_and_nothing_else(
     assert not _connects(host, mirror, 80)
 
 
+def test_a_hosts_cgroups_hold_its_own_processes_alone(fresh: Callable[[int], Host]) -> None:
+    for host in (fresh(12), fresh(13)):
+        # The kernel writes 0 for a process of another host, and systemd then ends none of that unit.
+        shared = host.run("grep -rlx 0 /sys/fs/cgroup --include=cgroup.procs", check=False).stdout
+        assert shared == ""
+
+
 def test_a_host_keeps_its_data_over_a_stop_and_over_a_power_cut(lab_host: LabHost) -> None:
     host = lab_host()
     host.run("echo kept > /srv/data && sync")
