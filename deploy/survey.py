@@ -20,6 +20,7 @@ from roles.common.archive import Archive
 from roles.common.generation import Generation
 from roles.common.jobs import Job
 from roles.common.look import Seen, look
+from roles.common.purge import purge_asked
 from roles.common.refusal import Finding, RefusedError
 from roles.common.release import Release
 from roles.common.resources import Difference, Enabled, EnvFile, Ground, Packages, Resource, User, differing
@@ -34,6 +35,7 @@ from roles.source.archive import pack
 from roles.ui import deploy as ui
 from roles.ui.shared import UiWork, work_for
 from roles.weights import deploy as weights
+from roles.weights.unused import Unused, unused
 from schemas.inventory import DeclaredHost
 from schemas.model import Hardware, HostPlan
 from schemas.plan import plan_host
@@ -147,6 +149,7 @@ class Survey(Planned):
     seen: Seen
     wheel: Path | None  # uv, where an environment has to be made and the host has no uv yet
     ui_work: UiWork
+    purge: bool  # whether weights that the plan does not use are to go
 
     @property
     def proven(self) -> bool:
@@ -162,7 +165,12 @@ class Survey(Planned):
     @property
     def in_sync(self) -> bool:
         """Whether nothing has to be changed on the host."""
-        return not self.differs(self.seen)
+        return not self.differs(self.seen) and not (self.purge and self.unused.manifests)
+
+    @property
+    def unused(self) -> Unused:
+        """Weights that the plan does not use."""
+        return unused(self.local.pull if self.local else None, self.seen)
 
 
 def _lost(path: str) -> Difference:
@@ -195,6 +203,7 @@ def survey(declared: DeclaredHost) -> Survey:
         **vars(planned),
         seen=seen,
         wheel=None if uv_there else wheel(plan),
+        purge=purge_asked(),
         ui_work=work_for(declared.name, planned.ui_job, ui.node_job(plan, release), seen),
     )
 
@@ -244,6 +253,7 @@ def looking(declared: Sequence[Resource], parts: Iterable[str]) -> Seen:
         ],
         users=[it.name for it in declared if isinstance(it, User)],
         packages=[name for it in declared if isinstance(it, Packages) for name in it.names],
+        manifests=paths.MANIFESTS,
         receipt=paths.RECEIPT,
     )
 

@@ -5,6 +5,7 @@ pyinfra inventories/lab.py deploy/venom.py
 
 from pyinfra.context import host
 
+from deploy.preview import preview
 from deploy.survey import survey
 from roles.activation.deploy import activated
 from roles.backend.deploy import environment
@@ -19,15 +20,18 @@ from roles.source.deploy import source
 from roles.ui.deploy import build, built
 from roles.ui.shared import given
 from roles.weights.deploy import pull, pulled
+from roles.weights.unused import named, purged
 
 with refusal_ends_this_host():
     s = survey(host.data.declared)
     plan, release, seen, local = s.plan, s.release, s.seen, s.local
+    named(models=s.unused, purge=s.purge)
 
     if s.in_sync:
         # All that is left is what other hosts of this run may want of it.
         given(name="As declared", work=s.ui_work, seen=seen)
     else:
+        preview(s)
         acquired(name="Lock", needed=True, what="deploy/venom.py", generation=s.current)
         base(plan=plan, ground=s.ground, seen=seen)
         source(archive=s.archive, release=release, seen=seen)
@@ -46,4 +50,6 @@ with refusal_ends_this_host():
 
         tied(name="Release | tie together", plan=plan, release=release, launchers=s.launchers, seen=seen)
         activated(name="Switch", generation=s.generation, seen=seen, needed=not s.proven, switch=s.switch)
+        if s.purge:
+            purged(name="Weights | purge", models=s.unused, seen=seen)
         released(name="Unlock")

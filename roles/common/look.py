@@ -26,6 +26,7 @@ class Seen:
     users: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)
     groups: frozenset[str] = frozenset()
     packages: frozenset[str] = frozenset()
+    models: Mapping[str, int] = field(default_factory=dict)  # manifest of weights → bytes of its layers
     receipt: Mapping[str, Any] = field(default_factory=dict)
     nonce: str = ""
 
@@ -48,6 +49,7 @@ def look(
     units: Iterable[str],
     users: Iterable[str],
     packages: Iterable[str],
+    manifests: str,
     receipt: str,
 ) -> Seen:
     """Ask the current host about all of this at once.
@@ -61,6 +63,7 @@ def look(
         "units": sorted(set(units)),
         "users": sorted(set(users)),
         "packages": sorted(set(packages)),
+        "manifests": manifests,
         "receipt": receipt,
         "nonce": secrets.token_hex(16),
     }
@@ -81,6 +84,7 @@ def look(
         users=seen["users"],
         groups=frozenset(seen["groups"]),
         packages=frozenset(seen["packages"]),
+        models=seen["models"],
         receipt=seen["receipt"],
         nonce=str(request["nonce"]),
     )

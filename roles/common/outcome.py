@@ -14,6 +14,7 @@ import click
 from pyinfra.api.state import BaseStateCallback, State, StateStage
 
 _serves: dict[str, str] = {}
+_besides: dict[str, str] = {}
 _reasons: dict[str, str] = {}
 _failed_at: dict[str, str] = {}
 _refused: set[str] = set()
@@ -32,6 +33,11 @@ class _Failures(BaseStateCallback):
 def serves(host: str, text: str) -> None:
     """Note what `host` serves now."""
     _serves[host] = text
+
+
+def adds(host: str, text: str) -> None:
+    """Note what the operator should know of `host` besides, however the run ends there."""
+    _besides[host] = text
 
 
 def because(host: str, text: str) -> None:
@@ -75,6 +81,7 @@ def _tell(state: State) -> None:
     lines = [click.style("--> In the end:", bold=True)]
     for name in sorted(host.name for host in state.activated_hosts - state.failed_hosts):
         lines += _block(click.style(name, "green"), _serves.get(name, "serves as before"))
+        lines += [f"        {_besides[name]}"] if name in _besides else []
     for host in sorted(state.failed_hosts, key=lambda host: str(host.name)):
         lines += _block(click.style(host.name, "red"), _failure(state, host))
     click.echo("\n".join(lines), err=True)

@@ -24,6 +24,7 @@ ENV_FILE = f"{STATE}/venom.env"
 ENV_HISTORY = f"{STATE}/env-history"
 OLLAMA_STATE = "/var/lib/ollama"
 MODELS = f"{OLLAMA_STATE}/models"
+MANIFESTS = f"{MODELS}/manifests"
 
 # Downloads and build trees: may be deleted at any time.
 CACHE = "/var/cache/venom"

@@ -11,7 +11,7 @@ from pyinfra.api.deploy import deploy
 from roles.common import jobs
 from roles.common.jobs import Job
 from roles.common.look import Seen
-from roles.common.paths import MODELS
+from roles.common.paths import MANIFESTS, MODELS
 from schemas.model import Model, Ollama
 
 PULL = Path(__file__).parent / "scripts" / "pull.py"
@@ -38,7 +38,7 @@ def pull_job(model: Model, ollama: Ollama, binary: str) -> Job:
         name="weights",
         title=f"Weights {model.name}",
         key=f"{model.digest[:12]} {model.pull_name}",
-        makes=f"{MODELS}/manifests/registry.ollama.ai/library/{name}/{tag}",
+        makes=f"{MANIFESTS}/registry.ollama.ai/library/{name}/{tag}",
         digest=model.digest,
         script=f"{script}{PULL.read_text(encoding='utf-8')}PYTHON\n",
     )

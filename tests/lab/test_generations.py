@@ -20,6 +20,7 @@ from tests.lab.serving import Serving
 from tests.lab.visitor import BACKEND, LIGHT, UI
 
 _APPLICATION = "venom_core/main.py"
+_WEIGHTS = "find /var/lib/ollama/models -type f"
 _BACKEND, _UI, _OLLAMA = "venom-backend.service", "venom-ui.service", "ollama.service"
 
 
@@ -91,13 +92,36 @@ def test_another_profile_and_back_restarts_only_what_is_concerned(
 ) -> None:
     before = visitor.processes(light, LIGHT)
     layout = visitor.layout(light, "/opt", "/etc/systemd/system", "/var/lib/ollama/models/manifests")
-    provision(serving.of_light(profile="llm_off")).check()
+    off = provision(serving.of_light(profile="llm_off")).check()
+    for told in ("profile: light -> llm_off", "nothing has to be built", "starts: venom-backend\n"):
+        assert f"[light] {told}" in off.output
+    assert "[light] goes on undisturbed: venom-ui\n" in off.output
+    assert "[light] stops: ollama\n" in off.output
+    assert "not used by this plan: weights gemma3:270m (0.3 GB)" in off.endings["light"]
     assert visitor.processes(light, [_OLLAMA]) == {_OLLAMA: 0}
     assert light.run("test -e /etc/systemd/system/ollama.service", check=False).returncode != 0
     assert visitor.processes(light, [_UI])[_UI] == before[_UI]
     provision(serving.of_light()).check()
     assert visitor.processes(light, [_UI])[_UI] == before[_UI]
     assert visitor.layout(light, "/opt", "/etc/systemd/system", "/var/lib/ollama/models/manifests") == layout
+    assert visitor.chat(light, "Say yes.").status == "COMPLETED"
+
+
+def test_weights_that_the_plan_does_not_use_go_when_the_operator_says_so(
+    light: Host, serving: Serving, provision: Provision
+) -> None:
+    off = serving.of_light(profile="llm_off")
+    provision(off).check()
+    typo = provision(off, "--data", "purge=all")
+    assert typo.status == 1
+    assert "required  --data purge=yes" in typo.endings["light"]
+    assert light.run(_WEIGHTS).stdout
+    purged = provision(off, "--data", "purge=yes").check()
+    assert [name for _, name in purged.changed_operations] == ["Lock", "Weights | purge", "Unlock"]
+    assert light.run(_WEIGHTS).stdout == ""
+    assert provision(off, "--data", "purge=yes").check().changed_operations == []
+    provision(serving.of_light()).check()
+    assert provision(serving.of_light(), "--data", "purge=yes").check().changed_operations == []
     assert visitor.chat(light, "Say yes.").status == "COMPLETED"
 
 

@@ -117,6 +117,19 @@ def known(names, look):
     return {name: value for name, value in seen.items() if value is not None}
 
 
+def models(manifests):
+    """Each manifest of weights, and how many bytes its layers have."""
+    found = {}
+    for folder, _, names in os.walk(manifests):
+        for path in [os.path.join(folder, name) for name in names]:
+            try:
+                with open(path, encoding="utf-8") as file:
+                    found[path] = sum(layer["size"] for layer in json.load(file)["layers"])
+            except (OSError, ValueError, LookupError):
+                continue
+    return found
+
+
 def read_receipt(path):
     try:
         with open(path, encoding="utf-8") as file:
@@ -134,6 +147,7 @@ json.dump(
         "users": known(asked["users"], look_at_user),
         "groups": [group.gr_name for group in grp.getgrall()],
         "packages": installed(asked["packages"]),
+        "models": models(asked["manifests"]),
         "receipt": read_receipt(asked["receipt"]),
     },
     sys.stdout,

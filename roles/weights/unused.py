@@ -1,0 +1,70 @@
+"""Weights that the plan of a host does not use: kept, named, and deleted when the operator says so."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+
+from pyinfra.api.command import QuoteString, StringCommand
+from pyinfra.api.operation import operation
+from pyinfra.context import host
+
+from roles.common import outcome
+from roles.common.jobs import Job
+from roles.common.look import Seen
+from roles.common.operations import Commands, tell
+from roles.common.paths import MANIFESTS, MODELS
+
+PURGE = Path(__file__).parent / "scripts" / "purge.py"
+
+
+@dataclass(frozen=True)
+class Unused:
+    """Models on a host that its plan does not name."""
+
+    manifests: Mapping[str, int]  # path → bytes of its layers, which several may share
+
+    @property
+    def names(self) -> str:
+        """The models, e.g. "gemma3:4b"; with its registry where that is not Ollama's own."""
+        shown = []
+        for path in sorted(self.manifests):
+            model, _, tag = path.removeprefix(f"{MANIFESTS}/").rpartition("/")
+            shown.append(f"{model.removeprefix('registry.ollama.ai/library/')}:{tag}")
+        return ", ".join(shown)
+
+    def __str__(self) -> str:
+        return f"{self.names} ({sum(self.manifests.values()) / 1e9:.1f} GB)"
+
+
+def unused(pull: Job | None, seen: Seen) -> Unused:
+    """What of the weights on a host its plan does not use. `pull` makes those that it does."""
+    return Unused({path: size for path, size in seen.models.items() if pull is None or path != pull.makes})
+
+
+def named(models: Unused, purge: bool) -> None:
+    """Say at the end of the run what could be freed on the current host, unless it goes now."""
+    if models.manifests and not purge:
+        outcome.adds(
+            host.name,
+            f"kept, and not used by this plan: weights {models}. --data purge=yes frees the disk; "
+            "a generation that needs them cannot be gone back to then",
+        )
+
+
+@operation()
+def purged(models: Unused, seen: Seen) -> Commands:
+    """
+    Delete the weights that the plan does not use.
+
+    + models: which
+    + seen: what the host has
+    """
+    if not models.manifests:
+        host.noop("no weights but the plan's")
+        return
+    yield tell(f"deleted: {models}")
+    request = json.dumps({"models": MODELS, "manifests": sorted(models.manifests)})
+    yield StringCommand("python3", "-c", QuoteString(PURGE.read_text(encoding="utf-8")), _stdin=request)
