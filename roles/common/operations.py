@@ -70,6 +70,7 @@ def _mend(resource: Ground) -> Commands:
                 extra_install_args="-o DPkg::Lock::Timeout=600",
             )
         case User():
+            yield remote.shell("home.sh", resource.name, resource.home)
             yield from server.user._inner(
                 user=resource.name,
                 home=resource.home,
