@@ -279,13 +279,25 @@ def take_back(before, failed):
     return "What served before serves again: %s." % before["name"]
 
 
+def history():
+    """The keys of what was switched to, the last one last."""
+    return [line.split()[-1] for line in (read(HISTORY) or "").splitlines()]
+
+
+def generation_of(key):
+    """What the host keeps under the key; None where that is gone, or was spoiled by hand."""
+    try:
+        return json.loads(read("%s/%s.json" % (GENERATIONS, key)) or "")
+    except ValueError:
+        return None
+
+
 def prune(keep):
     """Keep the last generations, and of the stores what they need; name what was freed."""
-    keys = [line.split()[-1] for line in (read(HISTORY) or "").splitlines()]
-    kept = list(dict.fromkeys(reversed(keys)))[:keep]
+    kept = list(dict.fromkeys(reversed(history())))[:keep]
     needed = set()
     for key in kept:
-        needed.update(json.loads(read("%s/%s.json" % (GENERATIONS, key)) or '{"parts": []}')["parts"])
+        needed.update((generation_of(key) or {"parts": []})["parts"])
     for name in os.listdir(GENERATIONS):
         if name.endswith(".json") and name[: -len(".json")] not in kept:
             os.unlink(os.path.join(GENERATIONS, name))
@@ -316,10 +328,10 @@ def timings(since):
     return found
 
 
-def settled(key, generation, before_key, keep, who, seconds):
+def settled(key, generation, keep, who, seconds):
     """The generation serves: it is the current one from now on."""
     at = time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime())
-    if key != before_key:
+    if history()[-1:] != [key]:
         with open(HISTORY, "a", encoding="utf-8") as file:
             file.write("%s %s\n" % (at, key))
     link(CURRENT, key + ".json")
@@ -336,7 +348,7 @@ def main():
     key = os.path.basename(path)[: -len(".json")]
     generation = json.loads(read(path))
     before_key = os.readlink(CURRENT)[: -len(".json")] if os.path.islink(CURRENT) else ""
-    before = json.loads(read("%s/%s.json" % (GENERATIONS, before_key))) if before_key else None
+    before = generation_of(before_key)
     try:
         switch(generation, before)
     except NotServingError as error:
@@ -347,7 +359,7 @@ def main():
             file.write("%s\n\n%s\n" % (error, outcome))
         sys.exit(1)
     seconds = float(elapsed) + time.monotonic() - begun
-    settled(key, generation, before_key, int(keep), who, seconds)
+    settled(key, generation, int(keep), who, seconds)
 
 
 if __name__ == "__main__":

@@ -14,9 +14,12 @@ except OSError:
 listed = []
 for at, key in reversed(uses):
     path = os.path.join(folder, key + ".json")
-    if key in [it["key"] for it in listed] or not os.path.exists(path):
+    if key in [it["key"] for it in listed]:
         continue
-    with open(path, encoding="utf-8") as file:
-        generation = json.load(file)
+    try:
+        with open(path, encoding="utf-8") as file:
+            generation = json.load(file)
+    except (OSError, ValueError):
+        continue  # pruned, or spoiled by hand
     listed.append({"key": key, "name": generation["name"], "at": at, "current": key == current})
 json.dump(listed, sys.stdout)
