@@ -23,7 +23,17 @@ from roles.common.look import Seen, look
 from roles.common.purge import purge_asked
 from roles.common.refusal import Finding, RefusedError
 from roles.common.release import Release
-from roles.common.resources import Difference, Enabled, EnvFile, Ground, Packages, Resource, User, differing
+from roles.common.resources import (
+    Difference,
+    Enabled,
+    EnvFile,
+    Ground,
+    Packages,
+    Resource,
+    User,
+    differing,
+    once,
+)
 from roles.common.secrets import reveal
 from roles.common.services import Service
 from roles.ollama import deploy as ollama
@@ -81,7 +91,7 @@ class Planned:
     @property
     def resources(self) -> list[Resource]:
         """Everything that is declared of the host."""
-        return [*self.ground, *self.generation.resources]
+        return [*self.ground, *self.generation.resources, self.generation.file]
 
     @property
     def parts(self) -> list[str]:
@@ -114,19 +124,16 @@ class Planned:
 
     def differs(self, seen: Seen) -> list[Difference]:
         """What of the host is not so. Where this is empty, nothing has to be changed there."""
-        applied = str(seen.receipt.get("generation", ""))
-        found = [
-            *([] if applied == self.generation.key else [_applied(applied)]),
-            *differing(self.ground, seen),
-            *self.generation.differs(seen),
-            *(it for job in self.jobs for it in job.differs(seen)),
-            *self.generation.lacks(seen),
-            *([] if seen.there(paths.CA_CERTIFICATES) else [_lost(paths.CA_CERTIFICATES)]),
-        ]
-        once: dict[str, Difference] = {}
-        for it in found:
-            once.setdefault(it.thing, it)
-        return list(once.values())
+        return once(
+            [
+                *self.generation.unproven(seen),
+                *differing(self.ground, seen),
+                *self.generation.differs(seen),
+                *(it for job in self.jobs for it in job.differs(seen)),
+                *self.generation.lacks(seen),
+                *([] if seen.there(paths.CA_CERTIFICATES) else [_lost(paths.CA_CERTIFICATES)]),
+            ]
+        )
 
     @property
     def switch(self) -> Switch:
@@ -153,8 +160,8 @@ class Survey(Planned):
 
     @property
     def proven(self) -> bool:
-        """Whether the host's receipt says that exactly this was switched to, and proven to serve."""
-        return bool(self.seen.receipt.get("generation") == self.generation.key)
+        """Whether the host says that exactly this was switched to, and proven to serve."""
+        return not self.generation.unproven(self.seen)
 
     @property
     def current(self) -> str:
@@ -175,10 +182,6 @@ class Survey(Planned):
 
 def _lost(path: str) -> Difference:
     return Difference(path, "is not there")
-
-
-def _applied(generation: str) -> Difference:
-    return Difference(paths.RECEIPT, f"names {generation}" if generation else "names no generation")
 
 
 def _venom(plan: HostPlan) -> str:

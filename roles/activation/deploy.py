@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import getpass
-import json
 import shlex
 import socket
 import time
@@ -19,7 +18,7 @@ from roles.common.generation import Generation
 from roles.common.jobs import Job
 from roles.common.look import Seen
 from roles.common.operations import Commands, tell
-from roles.common.paths import GENERATIONS, JOBS
+from roles.common.paths import JOBS
 
 BEGUN = time.monotonic()
 
@@ -48,10 +47,9 @@ def activated(generation: Generation, seen: Seen, needed: bool, switch: Switch) 
         return
     for line in different:
         yield tell(str(line))
-    path = f"{GENERATIONS}/{generation.key}.json"
-    content = json.dumps(generation.content(), indent=1)
-    yield remote.shell("put.sh", path, "root", "0600", stdin=f"{content}\n")
-    yield FunctionCommand(_activate, (generation, path, switch), {})
+    file = generation.file
+    yield remote.shell("put.sh", file.path, file.owner, file.mode, stdin=file.content)
+    yield FunctionCommand(_activate, (generation, file.path, switch), {})
 
 
 def _activate(state: Any, host: Any, generation: Generation, path: str, switch: Switch) -> bool:

@@ -6,12 +6,14 @@ host as one file; the host itself applies it, waits until it serves, and takes i
 
 from __future__ import annotations
 
+import json
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass
 from typing import Any
 
 from roles.common.env import quoted
 from roles.common.look import Seen
+from roles.common.paths import GENERATIONS, RECEIPT
 from roles.common.resources import (
     Absent,
     Difference,
@@ -68,9 +70,66 @@ class Generation:
             ),
         ]
 
+    @property
+    def file(self) -> File:
+        """The file that it is on the host."""
+        content = json.dumps(self.content(), indent=1)
+        return File(f"{GENERATIONS}/{self.key}.json", f"{content}\n", mode="0600")
+
+    def unproven(self, seen: Seen) -> list[Difference]:
+        """What is missing on the host where it did not switch to exactly this, and see it serve."""
+        applied = str(seen.receipt.get("generation", ""))
+        link = Link(f"{GENERATIONS}/current", self.file.path.rsplit("/", 1)[-1])
+        receipt = Difference(RECEIPT, f"names {applied or 'no generation'}, not {self.key}")
+        return [*([] if applied == self.key else [receipt]), *differing((link, self.file), seen)]
+
     def lacks(self, seen: Seen) -> list[Difference]:
         """The parts that it needs and the host does not have."""
         return [Difference(path, "is not there") for path in self.parts if not seen.there(path)]
+
+
+class _KnownFile(File):
+    """A file of which the host told the digest only."""
+
+    @property
+    def digest(self) -> str:
+        return self.content
+
+
+class _KnownSettings(EnvFile):
+    """Settings of which the host told the digests only, made with this run's nonce."""
+
+    def digests(self, nonce: str) -> Mapping[str, str]:
+        return self.values
+
+
+def restored(told: Mapping[str, Any]) -> Generation:
+    """A generation as a host tells its own: as `content`, with digests instead of texts and values."""
+    simple = ("unit", "title", "fingerprint", "url", "ready_timeout")
+    return Generation(
+        name=told["name"],
+        resources=tuple(_restored(it) for it in told["resources"]),
+        services=tuple(Service(**{key: it[key] for key in simple}) for it in told["services"]),
+        stopped=tuple(told["stopped"]),
+        parts=tuple(told["parts"]),
+        record=told["record"],
+    )
+
+
+def _restored(told: Mapping[str, Any]) -> Switchable:
+    match told["kind"]:
+        case "directory":
+            return Directory(told["path"], told["owner"], told["mode"])
+        case "file":
+            return _KnownFile(told["path"], told["content"], told["owner"], told["mode"])
+        case "link":
+            return Link(told["path"], told["target"])
+        case "settings":
+            return _KnownSettings(told["path"], told["values"], told["owner"])
+        case "enabled":
+            return Enabled(told["unit"])
+        case _:
+            return Absent(told["path"])
 
 
 def describe(resource: Switchable) -> dict[str, Any]:

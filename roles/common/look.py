@@ -15,6 +15,9 @@ from typing import Any
 from roles.common import remote
 from roles.common.refusal import refuse
 
+# Mixed into the digest of each setting: what comes back is of use to this run alone.
+NONCE = secrets.token_hex(16)
+
 
 @dataclass(frozen=True)
 class Seen:
@@ -28,7 +31,7 @@ class Seen:
     packages: frozenset[str] = frozenset()
     models: Mapping[str, int] = field(default_factory=dict)  # manifest of weights → bytes of its layers
     receipt: Mapping[str, Any] = field(default_factory=dict)
-    nonce: str = ""
+    nonce: str = NONCE
 
     def foreign(self, unit: str) -> str:
         """The file of a unit of this name that somebody else put there; empty where there is none."""
@@ -65,12 +68,12 @@ def look(
         "packages": sorted(set(packages)),
         "manifests": manifests,
         "receipt": receipt,
-        "nonce": secrets.token_hex(16),
+        "nonce": NONCE,
     }
     answer = remote.ask(remote.python("look.py", json.dumps(request)))
     if not answer.ok:
         if "python3" in answer.stderr and "not found" in answer.stderr:
-            return Seen(nonce=request["nonce"])  # type: ignore[arg-type]
+            return Seen()
         raise refuse(
             "the host can be looked at by root (python3 answers)",
             answer.stderr.strip() or "no answer",
@@ -86,5 +89,4 @@ def look(
         packages=frozenset(seen["packages"]),
         models=seen["models"],
         receipt=seen["receipt"],
-        nonce=str(request["nonce"]),
     )

@@ -133,7 +133,7 @@ def refusal_ends_this_host() -> Iterator[None]:
     except RefusedError as refusal:
         texts = [str(finding) for finding in refusal.findings]
         _print(host, texts)
-        outcome.refused(host.name)
+        outcome.refused(pyinfra_state, host)
         refused(name="Refused before the first change", findings=texts)
 
 

@@ -6,9 +6,8 @@ pyinfra tells failures when they happen; on a fleet that is pages before the end
 from __future__ import annotations
 
 import atexit
-import os
 import sys
-from typing import Any
+from typing import Any, NoReturn
 
 import click
 from pyinfra.api.state import BaseStateCallback, State, StateStage
@@ -17,7 +16,11 @@ _serves: dict[str, str] = {}
 _besides: dict[str, str] = {}
 _reasons: dict[str, str] = {}
 _failed_at: dict[str, str] = {}
-_refused: set[str] = set()
+
+UNREACHED = (
+    "was not reached: why is told above, under Connecting to hosts\n"
+    "do        check that it is up, and `address` and `ssh` in the inventory; then run again"
+)
 
 
 class _Failures(BaseStateCallback):
@@ -58,9 +61,20 @@ def _operation(state: State, op_hash: str) -> str:
     return ", ".join(sorted(state.get_op_meta(op_hash).names))
 
 
-def refused(host: str) -> None:
+def refused(state: State, host: Any) -> None:
     """Note that `host` is refused: a dry run, too, ends with a status that is not 0."""
-    _refused.add(host)
+    state.failed_hosts.add(host)
+
+
+def end(text: str, status: int) -> NoReturn:
+    """End a run that makes no changes, with a status of its own: pyinfra knows 0 and 1 only.
+
+    Called before pyinfra asks whether to make changes. `text` is all that stands on standard output.
+    """
+    click.echo(text)
+    sys.stdout.flush()
+    # gevent carries it from a host's greenlet to pyinfra, which closes the connections.
+    sys.exit(status)
 
 
 def tell_at_the_end(state: State) -> None:
@@ -72,12 +86,7 @@ def tell_at_the_end(state: State) -> None:
 
 def _tell(state: State) -> None:
     if state.current_stage < StateStage.Execute:
-        # --dry: nothing has ended, and what is refused was told already. pyinfra's own exit status
-        # knows failed operations only.
-        if _refused:
-            sys.stdout.flush()
-            os._exit(1)
-        return
+        return  # --dry: nothing has ended, and what is refused was told already
     lines = [click.style("--> In the end:", bold=True)]
     for name in sorted(host.name for host in state.activated_hosts - state.failed_hosts):
         lines += _block(click.style(name, "green"), _serves.get(name, "serves as before"))
@@ -91,10 +100,7 @@ def _tell(state: State) -> None:
 def _failure(state: State, host: Any) -> str:
     op_hash = _failed_at.get(host.name)
     if op_hash is None:
-        return (
-            "was not reached: why is told above, under Connecting to hosts\n"
-            "do        check that it is up, and `address` and `ssh` in the inventory; then run again"
-        )
+        return UNREACHED
     reason = _reasons.get(host.name)
     if reason is None:
         done = state.get_op_data_for_host(host, op_hash).operation_meta

@@ -96,12 +96,17 @@ class File:
     owner: str = "root"
     mode: str = "0644"
 
+    @property
+    def digest(self) -> str:
+        """Hex digest of what stands in it."""
+        return sha256(self.content)
+
     def differs(self, seen: Seen) -> str:
         """Why the host is not so, or the empty string."""
         have = seen.paths.get(self.path)
         if have is None:
             return "no such file"
-        if have.get("sha256") != sha256(self.content):
+        if have.get("sha256") != self.digest:
             return "other content"
         return _ownership(have, self.owner, self.mode)
 
@@ -150,16 +155,17 @@ class EnvFile:
     values: Mapping[str, str] = field(repr=False)
     owner: str
 
+    def digests(self, nonce: str) -> Mapping[str, str]:
+        """Key → digest of its value as it stands in the file, mixed with the run's nonce."""
+        return {key: sha256(nonce + quoted(value)) for key, value in self.values.items()}
+
     def differs(self, seen: Seen) -> str:
         """Why the host is not so, or the empty string. Names keys, never values."""
         have = seen.env_files.get(self.path)
         if have is None:
             return "no such file"
-        changed = [
-            key
-            for key, value in self.values.items()
-            if have["values"].get(key) != sha256(seen.nonce + quoted(value))
-        ]
+        wanted = self.digests(seen.nonce)
+        changed = [key for key, digest in wanted.items() if have["values"].get(key) != digest]
         if changed:
             return f"differs in {', '.join(sorted(changed))}"
         return _ownership(have, self.owner, "0600")
@@ -193,6 +199,14 @@ Resource = Ground | Switchable
 def differing(resources: Iterable[Resource], seen: Seen) -> list[Difference]:
     """What of the resources is not so, in their order."""
     return [Difference(str(it), why) for it in resources if (why := it.differs(seen))]
+
+
+def once(differences: Iterable[Difference]) -> list[Difference]:
+    """Each thing once, in the words of the first that names it."""
+    found: dict[str, Difference] = {}
+    for it in differences:
+        found.setdefault(it.thing, it)
+    return list(found.values())
 
 
 def _ownership(have: Mapping[str, str], owner: str, mode: str) -> str:
