@@ -1,0 +1,33 @@
+"""Status: how each host stands, and what of it is neither as it was left nor as the inventory says.
+
+pyinfra -y inventories/lab.py deploy/status.py        a table for each host
+pyinfra --json inventories/lab.py deploy/status.py    one document, alone on standard output
+
+It changes nothing and takes no lock. Exit status: 0 all in sync, 2 drift, 1 a host that could not be
+reached, planned or looked at.
+"""
+
+from pyinfra.context import host
+
+from deploy.survey import looking, planning
+from roles.common.resources import differing
+from roles.preflight.deploy import probe
+from roles.status.deploy import ask, noted, tell
+from roles.status.report import Wanted, report
+
+declared = host.data.declared
+planned = told = seen = wanted = None
+errors: list[str] = []
+
+with noted(errors):
+    told = ask()
+with noted(errors):
+    planned = planning(declared, probe().hardware, offline=True)
+managed = [it for it in (told, planned) if it]
+if told and told.provisioned:
+    with noted(errors):
+        seen = looking([r for it in managed for r in it.resources], [p for it in managed for p in it.parts])
+if planned and seen:
+    wanted = Wanted(planned.generation, planned.differs(seen), differing(planned.ground, seen))
+
+tell(report(declared.name, declared.ssh.address, told=told, seen=seen, wanted=wanted, errors=errors))

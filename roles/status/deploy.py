@@ -1,0 +1,73 @@
+"""Asking the hosts how they stand, and telling it for all of them at the end."""
+
+from __future__ import annotations
+
+import json
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+from pyinfra.api.command import QuoteString, StringCommand
+from pyinfra.api.exceptions import DeployError
+from pyinfra.context import host
+from pyinfra.context import state as pyinfra_state
+
+from roles.common import outcome, remote
+from roles.common.look import NONCE
+from roles.common.refusal import RefusedError, refuse
+from roles.status.report import Report, Told, document, exit_status
+from roles.status.table import table
+
+SCRIPT = Path(__file__).parent / "scripts" / "status.py"
+
+_reports: dict[str, Report] = {}
+
+
+def ask() -> Told | None:
+    """What serves on the current host; None on one without python3, which has nothing of ours.
+
+    Raises RefusedError where it cannot be asked.
+    """
+    script = QuoteString(SCRIPT.read_text(encoding="utf-8"))
+    answer = remote.ask(StringCommand("python3", "-c", script, _stdin=json.dumps({"nonce": NONCE})))
+    if answer.ok:
+        return Told.of(json.loads(answer.stdout))
+    if "python3" in answer.stderr and "not found" in answer.stderr:
+        return None
+    raise refuse(
+        "the host can be asked by root (python3 answers)",
+        answer.stderr.strip() or "no answer",
+        "check the SSH user's sudo rights and the host's python3",
+    )
+
+
+@contextmanager
+def noted(errors: list[str]) -> Iterator[None]:
+    """Note a refusal as an error of this host and go on: what else can be known is told."""
+    try:
+        yield
+    except RefusedError as refusal:
+        errors += [str(it) for it in refusal.findings if str(it) not in errors]
+
+
+def tell(report: Report) -> None:
+    """Keep the report of the current host; with that of the last one, tell all and end the run.
+
+    It ends before pyinfra would ask whether to make changes: there are none.
+    """
+    if pyinfra_state.op_meta:
+        raise DeployError("deploy/status.py tells how hosts stand now: run it by itself")
+    _reports[host.name] = report
+    if len(_reports) < len(pyinfra_state.active_hosts):
+        return
+    hosts = [it for it in pyinfra_state.inventory if pyinfra_state.is_host_in_limit(it)]
+    reports = [_reports.get(it.name) or _unreached(it.name, it.data.declared.ssh.address) for it in hosts]
+    # pyinfra's own flag, or the one for who cannot give it.
+    json_form = "--json" in sys.argv or host.data.get("json")
+    text = document(reports) if json_form else "\n\n".join(table(it) for it in reports)
+    outcome.end(text, exit_status(reports))
+
+
+def _unreached(name: str, address: str) -> Report:
+    return Report(name, address, errors=(outcome.UNREACHED,))

@@ -1,0 +1,266 @@
+"""What is told of one host, made of what the host said and of the plan. Pure."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import asdict, dataclass, field
+from typing import Any
+
+from roles.common import paths
+from roles.common.generation import Generation, restored
+from roles.common.look import Seen
+from roles.common.resources import Difference, Switchable, once
+
+IN_SYNC, DRIFT, ERROR = "in sync", "drift", "error"
+# The process's exit status; where hosts differ, an error counts before a drift.
+EXIT = {IN_SYNC: 0, DRIFT: 2, ERROR: 1}
+
+
+@dataclass(frozen=True)
+class Told:
+    """What a host said of what serves there."""
+
+    now: int  # seconds since 1970, by the host's clock
+    key: str  # of the current generation; empty where there is none
+    generation: Generation | None  # the current one; its texts and values are digests
+    receipt: Mapping[str, Any]
+    kept: Sequence[Mapping[str, str]]  # generations: key, at, name; the newest use first
+    units: Mapping[str, Mapping[str, Any]]  # state, substate, since, restarts, memory
+    answers: Mapping[str, str]  # unit → empty where it answers, else what it said instead
+    models: Mapping[str, Any] | None  # digests and loaded; None where no Ollama answers
+    versions: Mapping[str, str]  # python, node, ollama; empty where there is none
+    lock: str  # who changes the host just now, or died doing so
+
+    @classmethod
+    def of(cls, said: Mapping[str, Any]) -> Told:
+        """What the host's answer says."""
+        generation = said["generation"]
+        return cls(**{**said, "generation": restored(generation) if generation else None})
+
+    @property
+    def applied(self) -> str:
+        """The key of what was applied last; empty on a host that was never provisioned."""
+        return self.key or str(self.receipt.get("generation", ""))
+
+    @property
+    def provisioned(self) -> bool:
+        """Whether a run ever ended here."""
+        return bool(self.applied)
+
+    @property
+    def resources(self) -> tuple[Switchable, ...]:
+        """What is declared of the host by what was applied last."""
+        return self.generation.resources if self.generation else ()
+
+    @property
+    def parts(self) -> tuple[str, ...]:
+        """What it needs in the stores."""
+        return self.generation.parts if self.generation else ()
+
+    @property
+    def plan(self) -> Mapping[str, Any]:
+        """The plan that was applied, as `schemas.show.to_dict` has it; empty where none was."""
+        plan: Mapping[str, Any] = self.receipt.get("applied", {}).get("plan", {})
+        return plan
+
+
+@dataclass(frozen=True)
+class ServiceReport:
+    """One service as it stands."""
+
+    unit: str
+    title: str
+    health: str  # "serves", "does not run: failed", "does not answer: …", "stopped, as it should be"
+    since: int = 0  # seconds since 1970; 0 where it does not run
+    restarts: int = 0  # by systemd itself, since it was last started
+    memory: int = 0  # bytes
+
+
+@dataclass(frozen=True)
+class ModelReport:
+    """The model as the host has it."""
+
+    name: str
+    digest: str  # hex; empty where it is not there, or not known
+    known: bool  # whether an Ollama answered
+    size: int  # bytes, loaded; 0 while it is idle
+    vram: int  # bytes of it in VRAM
+
+
+@dataclass(frozen=True)
+class Report:
+    """How one host stands."""
+
+    host: str
+    address: str
+    errors: tuple[str, ...] = ()
+    provisioned: bool = False
+    now: int = 0
+    profile: str = ""
+    venom: str = ""
+    versions: Mapping[str, str] = field(default_factory=dict)
+    model: ModelReport | None = None
+    services: tuple[ServiceReport, ...] = ()
+    generation: str = ""
+    applied_at: str = ""  # UTC, ISO 8601
+    applied_by: str = ""
+    kept: tuple[Mapping[str, str], ...] = ()
+    lock: str = ""
+    changed: tuple[Difference, ...] = ()  # the host is not what was applied last
+    asked: tuple[Difference, ...] = ()  # the plan is not what was applied last
+
+    @property
+    def state(self) -> str:
+        """In sync, drift or error."""
+        if self.errors:
+            return ERROR
+        return DRIFT if self.changed or self.asked or not self.provisioned else IN_SYNC
+
+
+def exit_status(reports: Iterable[Report]) -> int:
+    """0 where every host is in sync, 2 where one drifted, 1 where one could not be judged."""
+    states = {it.state for it in reports}
+    return EXIT[next((it for it in (ERROR, DRIFT) if it in states), IN_SYNC)]
+
+
+def document(reports: Sequence[Report]) -> str:
+    """The reports of all hosts as one JSON document."""
+    hosts = {it.host: _plain(it) for it in reports}
+    return json.dumps({"status": exit_status(reports), "hosts": hosts}, indent=2)
+
+
+def _plain(report: Report) -> dict[str, Any]:
+    said = asdict(report)
+    drift = {"from_receipt": said.pop("changed"), "from_plan": said.pop("asked")}
+    return {"state": report.state, **said, "drift": drift}
+
+
+@dataclass(frozen=True)
+class Wanted:
+    """What the plan makes of the host, and what of it the host is not."""
+
+    generation: Generation
+    differs: Sequence[Difference]  # all of it
+    ground: Sequence[Difference]  # what does not depend on what was applied
+
+    @property
+    def plan(self) -> Mapping[str, Any]:
+        """The plan, as `schemas.show.to_dict` has it."""
+        plan: Mapping[str, Any] = self.generation.record["applied"]["plan"]
+        return plan
+
+
+def report(
+    host: str,
+    address: str,
+    *,
+    told: Told | None,
+    seen: Seen | None,
+    wanted: Wanted | None,
+    errors: Iterable[str],
+) -> Report:
+    """How the host stands. What could not be had is None, and `errors` say why."""
+    why = tuple(errors)
+    if told is None or seen is None or not told.provisioned:
+        return Report(host, address, errors=why, lock=told.lock if told else "")
+    changed, asked = drift(told, seen, wanted)
+    return Report(
+        host,
+        address,
+        errors=why,
+        provisioned=True,
+        now=told.now,
+        profile=told.plan.get("profile", ""),
+        venom=told.generation.name.rpartition(", ")[0] if told.generation else "",
+        versions=told.versions,
+        model=_model(told),
+        services=_services(told),
+        generation=told.applied,
+        applied_at=told.receipt.get("at", ""),
+        applied_by=told.receipt.get("by", ""),
+        kept=tuple(told.kept),
+        lock=told.lock,
+        changed=tuple(changed),
+        asked=tuple(asked),
+    )
+
+
+def drift(told: Told, seen: Seen, wanted: Wanted | None) -> tuple[list[Difference], list[Difference]]:
+    """What of the host is not as it was applied last, and what the plan wants otherwise since.
+
+    What differs from both is in the first list only.
+    """
+    changed = _changed(told, seen)
+    if wanted is None:
+        return changed, []
+    if wanted.generation.key == told.applied:
+        return once([*changed, *wanted.differs]), []
+    changed = once([*changed, *wanted.ground])
+    named = {it.thing for it in changed} | {it.thing for it in wanted.generation.unproven(seen)}
+    others = [it for it in wanted.differs if it.thing not in named]
+    return changed, [Difference("the plan", _other(told, wanted)), *others]
+
+
+def _changed(told: Told, seen: Seen) -> list[Difference]:
+    if told.generation is None:
+        return [Difference(f"{paths.GENERATIONS}/current", "names no generation that is there")]
+    found = [*told.generation.differs(seen), *told.generation.lacks(seen)]
+    if told.receipt.get("generation") != told.key:
+        found.append(Difference(paths.RECEIPT, f"does not name {told.key}, which serves"))
+    answers = [Difference(unit, f"does not answer: {said}") for unit, said in told.answers.items() if said]
+    return once([*found, *answers])
+
+
+def _other(told: Told, wanted: Wanted) -> str:
+    names = other_settings(told.plan, wanted.plan)
+    if not names:
+        return "is the same; this version of the provisioner makes something else of it"
+    return f"differs in {', '.join(names)}"
+
+
+def other_settings(applied: Mapping[str, Any], wanted: Mapping[str, Any], within: str = "") -> list[str]:
+    """The names of what differs between two plans, dotted."""
+    found = []
+    for name in sorted({*applied, *wanted}):
+        old, new = applied.get(name), wanted.get(name)
+        if isinstance(old, Mapping) and isinstance(new, Mapping):
+            found += other_settings(old, new, f"{within}{name}.")
+        elif old != new:
+            found.append(f"{within}{name}")
+    return found
+
+
+def _services(told: Told) -> tuple[ServiceReport, ...]:
+    if told.generation is None:
+        return ()
+    found = []
+    for service in told.generation.services:
+        unit, said = told.units[service.unit], told.answers[service.unit]
+        runs = unit["state"] == "active"
+        health = f"does not answer: {said}" if said else "serves"
+        found.append(
+            ServiceReport(
+                unit=service.unit,
+                title=service.title,
+                health=health if runs else f"does not run: {unit['state']}",
+                since=unit["since"] if runs else 0,
+                restarts=unit["restarts"],
+                memory=unit["memory"],
+            )
+        )
+    for name in told.generation.stopped:
+        runs = told.units[name]["state"] not in {"inactive", "failed"}
+        health = "runs, and must not" if runs else "does not run, as the profile says"
+        found.append(ServiceReport(name, name.removesuffix(".service"), health))
+    return tuple(found)
+
+
+def _model(told: Told) -> ModelReport | None:
+    model = told.plan.get("model")
+    if not model:
+        return None
+    name, known = model["name"], told.models is not None
+    digests, loaded = (told.models["digests"], told.models["loaded"]) if told.models else ({}, {})
+    memory = loaded.get(name, {"size": 0, "size_vram": 0})
+    return ModelReport(name, digests.get(name, ""), known, memory["size"], memory["size_vram"])

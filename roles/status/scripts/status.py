@@ -1,0 +1,188 @@
+"""Runs on the host: what serves here now, and what was applied last, as JSON. Changes nothing.
+
+No secret leaves the host: of files and settings in the current generation come digests, those of
+settings mixed with the nonce of this run.
+"""
+
+import hashlib
+import json
+import os
+import subprocess
+import sys
+import threading
+import time
+import urllib.request
+
+ETC = "/etc/venom"
+GENERATIONS = ETC + "/generations"
+LOCK = "/run/venom-provisioner.lock"
+OLLAMA = "ollama.service"
+UNIT_PROPERTIES = "ActiveState,SubState,ActiveEnterTimestamp,NRestarts,MainPID,ControlGroup"
+PATIENCE = 10  # seconds for an answer
+# What is asked is on this very host, whatever proxy its environment names.
+DIRECT = urllib.request.build_opener(urllib.request.ProxyHandler({}))
+
+
+def read(path):
+    try:
+        with open(path, encoding="utf-8", errors="replace") as file:
+            return file.read()
+    except OSError:
+        return ""
+
+
+def read_json(path):
+    try:
+        return json.loads(read(path))
+    except ValueError:
+        return {}
+
+
+def sha256(text):
+    return hashlib.sha256(text.encode("utf-8", "surrogateescape")).hexdigest()
+
+
+def without_contents(resource, nonce):
+    if resource["kind"] == "file":
+        return dict(resource, content=sha256(resource["content"]))
+    if resource["kind"] == "settings":
+        values = {key: sha256(nonce + value) for key, value in resource["values"].items()}
+        return dict(resource, values=values)
+    return resource
+
+
+def current(nonce):
+    """The key of the generation that serves, and the generation; ("", None) where there is none."""
+    try:
+        name = os.readlink(GENERATIONS + "/current")
+    except OSError:
+        return "", None
+    generation = read_json(os.path.join(GENERATIONS, name))
+    if not generation:
+        return name[: -len(".json")], None
+    resources = [without_contents(it, nonce) for it in generation["resources"]]
+    return name[: -len(".json")], dict(generation, resources=resources)
+
+
+def kept():
+    """The generations that can be gone back to, the one that was switched to last first."""
+    found = {}
+    for line in reversed(read(GENERATIONS + "/history").splitlines()):
+        at, key = line.split()
+        generation = read_json("%s/%s.json" % (GENERATIONS, key))
+        if generation and key not in found:
+            found[key] = {"key": key, "at": at, "name": generation["name"]}
+    return list(found.values())
+
+
+def memory(unit):
+    """Bytes that its processes have in main memory."""
+    told = read("/sys/fs/cgroup%s/cgroup.procs" % unit.get("ControlGroup", "/none")).split()
+    total = 0
+    for pid in told or [unit.get("MainPID", "0")]:
+        lines = read("/proc/%s/status" % pid).splitlines()
+        total += sum(int(line.split()[1]) for line in lines if line.startswith("VmRSS:"))
+    return total * 1024
+
+
+def look_at_unit(name):
+    command = ["systemctl", "show", "--timestamp=unix", "--property", UNIT_PROPERTIES, "--", name]
+    shown = subprocess.run(command, stdout=subprocess.PIPE, text=True, check=False).stdout
+    unit = dict(line.split("=", 1) for line in shown.splitlines() if "=" in line)
+    return {
+        "state": unit.get("ActiveState", "unknown"),
+        "substate": unit.get("SubState", ""),
+        "since": int(unit.get("ActiveEnterTimestamp", "").lstrip("@") or 0),
+        "restarts": int(unit.get("NRestarts") or 0),
+        "memory": memory(unit),
+    }
+
+
+def get(url):
+    with DIRECT.open(url, timeout=PATIENCE) as answer:
+        return json.loads(answer.read())
+
+
+def answer(url):
+    """Empty where it answers as it should; else what it said instead."""
+    try:
+        with DIRECT.open(url, timeout=PATIENCE) as said:
+            return "" if said.status == 200 else "status %s" % said.status
+    except OSError as error:
+        return str(getattr(error, "reason", error))
+
+
+def answers(services):
+    """Service by service what its address says, all asked at once."""
+    said = {}
+
+    def ask(service):
+        said[service["unit"]] = answer(service["url"])
+
+    threads = [threading.Thread(target=ask, args=(it,)) for it in services]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    return said
+
+
+def models(services):
+    """What the Ollama that serves has, and what of it is loaded; None where none answers."""
+    urls = [it["url"] for it in services if it["unit"] == OLLAMA]
+    if not urls:
+        return None
+    api = urls[0].rsplit("/", 1)[0]
+    try:
+        have, loaded = get(api + "/tags")["models"], get(api + "/ps")["models"]
+    except (OSError, ValueError, KeyError):
+        return None
+    return {
+        "digests": {it["name"]: it["digest"].split(":")[-1] for it in have},
+        "loaded": {it["name"]: {"size": it["size"], "size_vram": it.get("size_vram", 0)} for it in loaded},
+    }
+
+
+def version(*command):
+    """Of "Python 3.11.2" or "v20.19.0" the number."""
+    try:
+        told = subprocess.run(command, stdout=subprocess.PIPE, text=True, check=False).stdout
+    except OSError:
+        return ""
+    return told.strip().split(" ")[-1].lstrip("v")
+
+
+def versions():
+    ollama = os.readlink("/opt/ollama/current") if os.path.islink("/opt/ollama/current") else ""
+    return {
+        "python": version("/opt/venom/current/venv/bin/python", "--version"),
+        "node": version("/opt/venom/current/node/bin/node", "--version"),
+        # Its folder bears version and digest; the binary would ask the server.
+        "ollama": ollama.rpartition("-")[0],
+    }
+
+
+def main():
+    asked = json.load(sys.stdin)
+    key, generation = current(asked["nonce"])
+    services = generation["services"] if generation else []
+    units = [it["unit"] for it in services] + (generation["stopped"] if generation else [])
+    json.dump(
+        {
+            "now": int(time.time()),
+            "key": key,
+            "generation": generation,
+            "receipt": read_json(ETC + "/receipt.json"),
+            "kept": kept(),
+            "units": {name: look_at_unit(name) for name in units},
+            "answers": answers(services),
+            "models": models(services),
+            "versions": versions(),
+            "lock": read(LOCK).strip(),
+        },
+        sys.stdout,
+    )
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,111 @@
+"""A report as an operator reads it: one table a host. Pure."""
+
+from __future__ import annotations
+
+import textwrap
+from collections.abc import Iterable, Sequence
+from datetime import UTC, datetime
+
+import click
+
+from roles.common.resources import Difference
+from roles.status.report import DRIFT, ERROR, IN_SYNC, ModelReport, Report, ServiceReport
+from schemas.memory import gib
+
+_COLORS = {IN_SYNC: "green", DRIFT: "yellow", ERROR: "red"}
+_LABEL = 10
+_WIDTH = 110
+
+Row = tuple[str, str]
+
+
+def table(report: Report) -> str:
+    """What is told of the host: a line with how it stands, then a line a subject."""
+    head = f"{report.host} ({report.address}): {click.style(report.state, _COLORS[report.state], bold=True)}"
+    rows = [*_rows(report), *_drift(report), *(("error", it) for it in report.errors)]
+    lines, told = [head], ""
+    for label, text in rows:
+        lines += _lines(label if label != told else "", text)
+        told = label
+    return "\n".join(lines)
+
+
+def _lines(label: str, text: str) -> list[str]:
+    first, *others = text.splitlines()
+    indent = " " * (_LABEL + 4)
+    # What one thing is said of goes on deeper, so that a list stays a list.
+    wrapped = textwrap.wrap(first, _WIDTH - len(indent), subsequent_indent="    ", break_on_hyphens=False)
+    lines = [f"  {label:<{_LABEL}}  {wrapped[0]}"]
+    return lines + [f"{indent}{it}".rstrip() for it in (*wrapped[1:], *others)]
+
+
+def _rows(report: Report) -> list[Row]:
+    busy = [("now", f"{report.lock}: it changes this host, or died doing so")] if report.lock else []
+    if not report.provisioned:
+        return busy
+    names = {"python": "Python", "node": "Node", "ollama": "Ollama"}
+    versions = [f"{names[name]} {version}" for name, version in report.versions.items() if version]
+    kept = [f"{it['key']}  {moment(it['at'])}  {it['name']}" for it in report.kept]
+    return [
+        *busy,
+        ("profile", report.profile or "unknown"),
+        ("venom", report.venom or "unknown"),
+        ("versions", ", ".join(versions) or "unknown"),
+        *([("model", _model(report.model))] if report.model else []),
+        *_services(report.services, report.now),
+        ("applied", f"{moment(report.applied_at)} by {report.applied_by or 'unknown'}: {report.generation}"),
+        *(("kept", line) for line in kept),
+    ]
+
+
+def _model(model: ModelReport) -> str:
+    if not model.known:
+        return f"{model.name}, digest unknown: Ollama does not answer"
+    if not model.digest:
+        return f"{model.name} is not there"
+    if not model.size:
+        return f"{model.name}, sha256 {model.digest[:12]}, not loaded"
+    return f"{model.name}, sha256 {model.digest[:12]}, {gib(model.vram)} of {gib(model.size)} in VRAM"
+
+
+def _services(services: Sequence[ServiceReport], now: int) -> list[Row]:
+    rows: list[Row] = []
+    for it in services:
+        facts = [it.health]
+        if it.since:
+            at = datetime.fromtimestamp(it.since, UTC).isoformat()
+            facts += [f"since {moment(at)} ({age(now - it.since)})", gib(it.memory)]
+        rows.append((it.title.lower(), ", ".join(facts)))
+        if it.restarts:
+            times = "once" if it.restarts == 1 else f"{it.restarts} times"
+            rows.append((it.title.lower(), f"was restarted {times} by itself: journalctl -u {it.unit}"))
+    return rows
+
+
+def _drift(report: Report) -> list[Row]:
+    if report.state == IN_SYNC:
+        return [("drift", "none")]
+    if not report.provisioned:
+        return [] if report.errors else [("drift", "not provisioned: no run of deploy/venom.py ended here")]
+    return [
+        *_group("the host is not as it was left:", report.changed),
+        *_group("the inventory asks for something else than what was applied:", report.asked),
+    ]
+
+
+def _group(title: str, differences: Iterable[Difference]) -> list[Row]:
+    lines = [("drift", f"  {it}") for it in differences]
+    return [("drift", title), *lines] if lines else []
+
+
+def moment(iso: str) -> str:
+    """A UTC time to the minute."""
+    return f"{iso[:10]} {iso[11:16]} UTC" if iso else "unknown"
+
+
+def age(seconds: int) -> str:
+    """How long ago, in the largest unit that fits."""
+    for unit, length in (("days", 86400), ("h", 3600), ("min", 60)):
+        if seconds >= 2 * length:
+            return f"{seconds // length} {unit}"
+    return f"{max(0, seconds)} s"

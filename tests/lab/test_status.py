@@ -1,0 +1,217 @@
+"""One command tells how the hosts stand: it names every difference, and changes nothing."""
+
+from __future__ import annotations
+
+import json
+import shlex
+import subprocess
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from deploy.survey import planning
+from lab import network
+from lab.state import REPOSITORY
+from roles.common.resources import (
+    Absent,
+    Directory,
+    Enabled,
+    EnvFile,
+    File,
+    Link,
+    Packages,
+    Resource,
+    User,
+)
+from roles.preflight.deploy import SCRIPTS
+from roles.preflight.facts import parse
+from schemas.inventory import load
+from tests.lab import provisioning, serving, visitor
+from tests.lab.conftest import Provision
+from tests.lab.serving import MANAGED, Serving
+from tests.lab.visitor import BACKEND, LIGHT, LLM_OFF
+
+_STATUS = "deploy/status.py"
+_KEY = "OPENAI_API_KEY"
+_SECRET = "sk-of-the-test-and-of-nobody"
+
+
+@pytest.fixture
+def fleet(serving: Serving, provision: Provision) -> Iterator[Serving]:
+    """The shared hosts, which are as their inventory says before and after the test."""
+    provision(serving.inventory()).check()
+    yield serving
+    provision(serving.inventory()).check()
+
+
+def ask(folder: Path, inventory: Mapping[str, Any], *form: str) -> tuple[int, dict[str, Any]]:
+    """The exit status, and the document, which is all that stands on standard output."""
+    path = provisioning.inventory(folder, inventory)
+    line = provisioning.command(path, *(form or ("--json",)), deploy=_STATUS)
+    done = subprocess.run(line, cwd=REPOSITORY, capture_output=True, text=True, check=False)
+    assert done.stdout, done.stderr
+    document: dict[str, Any] = json.loads(done.stdout)
+    assert document["status"] == done.returncode
+    return done.returncode, document["hosts"]
+
+
+def things(differences: list[dict[str, str]]) -> set[str]:
+    return {it["thing"] for it in differences}
+
+
+def test_hosts_that_serve_are_in_sync_and_nothing_on_them_changes(fleet: Serving, tmp_path: Path) -> None:
+    hosts, units = (fleet.light, fleet.off), {fleet.light.name: LIGHT, fleet.off.name: LLM_OFF}
+    before = [(visitor.files(it, *MANAGED), visitor.processes(it, units[it.name])) for it in hosts]
+    status, told = ask(tmp_path, fleet.inventory())
+    assert status == 0
+    assert [(visitor.files(it, *MANAGED), visitor.processes(it, units[it.name])) for it in hosts] == before
+    light, off = told["light"], told["off"]
+    assert {it["state"] for it in told.values()} == {"in sync"}
+    assert (light["profile"], off["profile"]) == ("light", "llm_off")
+    assert light["generation"] == visitor.receipt(fleet.light)["generation"]
+    health = {it["unit"]: it["health"] for it in light["services"]}
+    assert health == dict.fromkeys(LIGHT, "serves")
+    assert all(it["since"] and it["memory"] > 1 << 20 for it in light["services"])
+    assert off["services"][-1]["health"] == "does not run, as the profile says"
+    tags = visitor.fetch(fleet.light, f"{visitor.OLLAMA}/api/tags").json()["models"]
+    assert light["model"]["digest"] == tags[0]["digest"].removeprefix("sha256:")
+    assert off["model"] is None
+    # The form of who cannot give pyinfra's own flag.
+    assert ask(tmp_path, fleet.of_light(), "--data", "json=yes")[1]["light"]["state"] == "in sync"
+
+
+def test_a_service_that_was_restarted_by_itself_is_told(fleet: Serving, provision: Provision) -> None:
+    light = fleet.light
+    light.run(f"kill -KILL {visitor.processes(light, LLM_OFF)['venom-backend.service']}")
+    visitor.await_answer(light, f"{BACKEND}/healthz")
+    told = provision(fleet.of_light(), deploy=_STATUS).check()
+    assert "was restarted once by itself: journalctl -u venom-backend.service" in told.output
+    assert "light (" in told.output
+    assert "in sync" in told.output
+
+
+def test_every_managed_thing_that_is_changed_by_hand_is_named_and_mended_by_one_run(
+    fleet: Serving, provision: Provision, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv(_KEY, _SECRET)
+    inventory = fleet.inventory({"secrets": {_KEY: f"env:{_KEY}"}})
+    provision(inventory).check()
+    hosts = {"light": fleet.light, "off": fleet.off}
+    before = {name: visitor.layout(it, *MANAGED) for name, it in hosts.items()}
+    expected = {}
+    for declared in load(provisioning.inventory(tmp_path, inventory).with_suffix(".yaml")).hosts:
+        host = hosts[declared.name]
+        probed = host.run(["sh", "-c", (SCRIPTS / "probe.sh").read_text(encoding="utf-8")]).stdout
+        planned = planning(declared, parse(probed).hardware)
+        release = planned.release
+        cheap = {release.path, release.source_path, release.proof_path}
+        cheap |= {planned.local.pull.makes} if planned.local else set()
+        lines = [spoil(it, number) for number, it in enumerate(planned.resources)]
+        lines += [f"rm -rf {path}" for path in sorted(cheap)]
+        lines += [f"systemctl stop {it.unit}" for it in planned.generation.services[:-1]]
+        lines += [f"systemctl daemon-reload; systemctl start {it}" for it in planned.generation.stopped]
+        host.run("\n".join(["set -e", *lines]))
+        expected[declared.name] = {
+            *(str(it) for it in planned.resources),
+            *(it.unit for it in planned.generation.services),
+            *planned.generation.stopped,
+            *cheap,
+        }
+    status, told = ask(tmp_path, inventory)
+    assert status == 2
+    for name, wanted in expected.items():
+        assert wanted - things(told[name]["drift"]["from_receipt"]) == set(), name
+        assert told[name]["drift"]["from_plan"] == [], "the inventory is what was applied"
+    said = next(
+        it["why"] for it in told["light"]["drift"]["from_receipt"] if it["thing"].endswith("venom.env")
+    )
+    assert _KEY in said
+    assert _SECRET not in json.dumps(told)
+    provision(inventory).check()
+    status, told = ask(tmp_path, inventory)
+    assert (status, [it["drift"]["from_receipt"] for it in told.values()]) == (0, [[], []])
+    assert {name: visitor.layout(it, *MANAGED) for name, it in hosts.items()} == before
+
+
+def spoil(it: Resource, number: int) -> str:  # noqa: PLR0911
+    """A line that makes it differ; files in each way in which they can."""
+    path = shlex.quote(getattr(it, "path", ""))
+    match it:
+        case Packages(names):
+            return f"dpkg --remove --force-depends {names[-1]} >/dev/null"
+        case User(name):
+            return f"sed -i -E '/^{name}:/s|^(([^:]*:){{5}})[^:]*|\\1/nowhere|' /etc/passwd"
+        case Directory():
+            return f"chmod 0710 {path}"
+        case EnvFile():
+            return f"sed -i 's/=.*/=by-hand/' {path}"
+        case File(mode=mode):
+            other = "0644" if mode == "0600" else "0600"
+            ways = (f"echo >>{path}", f"chmod {other} {path}", f"chown nobody {path}", f"rm {path}")
+            return ways[number % len(ways)]
+        case Link():
+            return f"ln -sfn /nowhere {path}"
+        case Enabled(unit):
+            return f"systemctl disable --quiet {unit}"
+        case Absent():
+            start = "ExecStart=/bin/sleep infinity" if path.endswith(".service") else ""
+            lines = shlex.join(["# Managed by the Venom provisioner", "[Service]", start])
+            return f"mkdir -p $(dirname {path}); printf '%s\\n' {lines} >{path}"
+
+
+def test_what_the_inventory_says_since_is_told_apart_from_what_was_changed_by_hand(
+    fleet: Serving, provision: Provision, tmp_path: Path
+) -> None:
+    fleet.light.run("chmod 0600 /etc/systemd/system/venom-ui.service")
+    status, told = ask(tmp_path, fleet.of_light(profile="llm_off"))
+    assert status == 2
+    drift = told["light"]["drift"]
+    assert drift["from_receipt"] == [{"thing": "/etc/systemd/system/venom-ui.service", "why": "mode is 0600"}]
+    asked = {it["thing"]: it["why"] for it in drift["from_plan"]}
+    assert "profile" in asked["the plan"]
+    assert asked["ollama.service"] == "must not run"
+    assert "/var/lib/venom/venom.env" in asked
+    assert "/etc/systemd/system/venom-ui.service" not in asked, "what differs from both is named once"
+    table = provision(fleet.of_light(profile="llm_off"), deploy=_STATUS)
+    assert table.status == 2
+    assert "the host is not as it was left:\n" in table.output
+    assert "  /etc/systemd/system/venom-ui.service: mode is 0600\n" in table.output
+    assert "the inventory asks for something else than what was applied:\n" in table.output
+    assert visitor.fetch(fleet.light, f"{BACKEND}/healthz").status == 200, "it was only looked at"
+
+
+def test_a_host_that_cannot_be_reached_and_one_that_never_was_provisioned_do_not_hide_the_others(
+    fleet: Serving, provision: Provision
+) -> None:
+    inventory = serving.of({"light": (fleet.light, {}), "taken": (fleet.taken, {})})
+    inventory["hosts"]["nobody"] = {"address": str(network.SUBNET[251])}
+    before = visitor.files(fleet.taken, *serving.BARE)
+    told = provision(inventory, deploy=_STATUS)
+    assert told.status == 1
+    _, _, tables = told.output.partition("light (")
+    assert tables.startswith(f"{fleet.light.address}): in sync")
+    assert f"taken ({fleet.taken.address}): drift\n  drift       not provisioned" in tables
+    assert "): error\n  error       was not reached" in tables
+    assert visitor.files(fleet.taken, *serving.BARE) == before
+
+
+def test_what_cannot_be_known_without_a_network_is_said_and_the_rest_is_told(
+    fleet: Serving, tmp_path: Path
+) -> None:
+    fleet.light.run("systemctl stop venom-ui.service")
+    # Nothing was ever resolved for these packages.
+    status, told = ask(tmp_path, fleet.of_light(requirements={"add": ["iniconfig==2.0.0"]}))
+    assert status == 1
+    assert "required  a lock" in told["light"]["errors"][0]
+    assert told["light"]["drift"]["from_receipt"] == [{"thing": "venom-ui.service", "why": "inactive"}]
+
+
+def test_it_is_run_by_itself(fleet: Serving, tmp_path: Path) -> None:
+    path = provisioning.inventory(tmp_path, fleet.of_light())
+    done: subprocess.CompletedProcess[str] = subprocess.run(
+        [*provisioning.command(path), _STATUS], cwd=REPOSITORY, capture_output=True, text=True, check=False
+    )
+    assert done.returncode == 1
+    assert "run it by itself" in done.stderr

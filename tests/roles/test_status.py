@@ -1,0 +1,279 @@
+"""The status of a host is judged and told by pure functions: what differs, from what, once."""
+
+from __future__ import annotations
+
+import json
+import re
+from dataclasses import replace
+from typing import Any
+
+import click
+import pytest
+
+from roles.backend.deploy import UNIT
+from roles.common.env import quoted
+from roles.common.generation import Generation, restored
+from roles.common.look import NONCE, Seen
+from roles.common.paths import RECEIPT
+from roles.common.resources import Difference, Directory, Enabled, EnvFile, File, Link, sha256
+from roles.common.services import Service
+from roles.status.report import Report, Told, Wanted, document, drift, exit_status, other_settings, report
+from roles.status.table import age, table
+
+SERVICE = Service(UNIT, "Backend", "f00d", "http://127.0.0.1:8000/healthz", 120)
+GENERATION = Generation(
+    name="Venom v1.9.0 (62ce167a1ff8), llm_off",
+    resources=(
+        Directory("/etc/venom/units"),
+        File("/etc/venom/a", "text\n"),
+        Link("/opt/venom/current", "releases/abc"),
+        EnvFile("/var/lib/venom/venom.env", {"KEY": "a secret"}, owner="venom"),
+        Enabled(UNIT),
+    ),
+    services=(SERVICE,),
+    stopped=("ollama.service",),
+    parts=("/opt/venom/sources/s",),
+    record={"applied": {"plan": {"profile": "llm_off", "python": {"version": "3.12.1"}, "model": None}}},
+)
+KEY = GENERATION.key
+FILE = {"kind": "file", "mode": "0644", "owner": "root"}
+SEEN = Seen(
+    paths={
+        "/etc/venom/units": {"kind": "directory", "mode": "0755", "owner": "root"},
+        "/etc/venom/a": {**FILE, "sha256": sha256("text\n")},
+        "/opt/venom/current": {"kind": "link", "target": "releases/abc"},
+        "/opt/venom/sources/s": {"kind": "directory"},
+        "/etc/venom/generations/current": {"kind": "link", "target": f"{KEY}.json"},
+        GENERATION.file.path: {**FILE, "mode": "0600", "sha256": GENERATION.file.digest},
+    },
+    env_files={
+        "/var/lib/venom/venom.env": {
+            **{"mode": "0600", "owner": "venom"},
+            "values": {"KEY": sha256(NONCE + quoted("a secret")), "PANEL": "another"},
+        }
+    },
+    units={
+        UNIT: {"ActiveState": "active", "UnitFileState": "enabled", "Fingerprint": "f00d"},
+        "ollama.service": {"ActiveState": "inactive"},
+    },
+    receipt={"generation": KEY},
+)
+
+
+def digested() -> dict[str, Any]:
+    """The generation as a host tells it."""
+    content: dict[str, Any] = json.loads(json.dumps(GENERATION.content()))
+    for it in content["resources"]:
+        if it["kind"] == "file":
+            it["content"] = sha256(it["content"])
+        if it["kind"] == "settings":
+            it["values"] = {key: sha256(NONCE + value) for key, value in it["values"].items()}
+    return content
+
+
+def told(**changes: Any) -> Told:
+    unit = {"state": "active", "substate": "running", "since": 1000, "restarts": 0, "memory": 60 << 20}
+    said = {
+        "now": 1000 + 7200,
+        "key": KEY,
+        "generation": digested(),
+        "receipt": {
+            **GENERATION.record,
+            **{"generation": KEY, "at": "2026-11-21T20:11:47Z", "by": "ada@desk"},
+        },
+        "kept": [{"key": KEY, "at": "2026-11-21T20:11:40Z", "name": GENERATION.name}],
+        "units": {UNIT: unit, "ollama.service": {**unit, "state": "inactive", "memory": 0}},
+        "answers": {UNIT: ""},
+        "models": None,
+        "versions": {"python": "3.12.1", "node": "24.1.0", "ollama": ""},
+        "lock": "",
+    }
+    return Told.of(said | changes)
+
+
+def wanted(generation: Generation = GENERATION, seen: Seen = SEEN) -> Wanted:
+    return Wanted(generation, [*generation.unproven(seen), *generation.differs(seen)], ground=[])
+
+
+def judged(seen: Seen = SEEN, **changes: Any) -> Report:
+    host = told(**changes)
+    return report("box", "192.0.2.1", told=host, seen=seen, wanted=wanted(seen=seen), errors=[])
+
+
+def plain(it: Report) -> str:
+    return click.unstyle(table(it))
+
+
+def test_a_host_as_applied_and_as_planned_is_in_sync() -> None:
+    it = judged()
+    assert (it.state, it.changed, it.asked) == ("in sync", (), ())
+    assert plain(it) == (
+        "box (192.0.2.1): in sync\n"
+        "  profile     llm_off\n"
+        "  venom       Venom v1.9.0 (62ce167a1ff8)\n"
+        "  versions    Python 3.12.1, Node 24.1.0\n"
+        "  backend     serves, since 1970-01-01 00:16 UTC (2 h), 60 MiB\n"
+        "  ollama      does not run, as the profile says\n"
+        f"  applied     2026-11-21 20:11 UTC by ada@desk: {KEY}\n"
+        f"  kept        {KEY}  2026-11-21 20:11 UTC  Venom v1.9.0 (62ce167a1ff8), llm_off\n"
+        "  drift       none"
+    )
+
+
+def test_what_a_host_tells_of_its_generation_is_compared_like_the_generation_itself() -> None:
+    assert restored(digested()).differs(SEEN) == GENERATION.differs(SEEN) == []
+    empty = Seen()
+    assert restored(digested()).differs(empty) == GENERATION.differs(empty)
+    assert len(GENERATION.differs(empty)) == 6
+
+
+@pytest.mark.parametrize(
+    ("path", "change", "why"),
+    [
+        ("/etc/venom/units", {"mode": "0700"}, "mode is 0700"),
+        ("/etc/venom/a", {"sha256": sha256("")}, "other content"),
+        ("/etc/venom/a", {"owner": "nobody"}, "owner is nobody"),
+        ("/opt/venom/current", {"target": "/nowhere"}, "points to /nowhere, not releases/abc"),
+    ],
+)
+def test_what_was_changed_by_hand_is_named_once_with_its_reason(
+    path: str, change: dict[str, str], why: str
+) -> None:
+    seen = replace(SEEN, paths={**SEEN.paths, path: {**SEEN.paths[path], **change}})
+    it = judged(seen)
+    assert (it.state, it.changed, it.asked) == ("drift", (Difference(path, why),), ())
+    assert f"  drift       the host is not as it was left:\n                {path}: {why}" in plain(it)
+
+
+def test_a_setting_that_was_changed_is_named_by_its_key_alone() -> None:
+    file = {**SEEN.env_files["/var/lib/venom/venom.env"], "values": {"KEY": sha256(NONCE + "other")}}
+    it = judged(replace(SEEN, env_files={"/var/lib/venom/venom.env": file}))
+    assert it.changed == (Difference("/var/lib/venom/venom.env", "differs in KEY"),)
+    assert "secret" not in plain(it) + document([it])
+
+
+def test_a_service_that_runs_and_does_not_answer_is_drift() -> None:
+    it = judged(answers={UNIT: "status 500"})
+    assert it.changed == (Difference(UNIT, "does not answer: status 500"),)
+    assert "  backend     does not answer: status 500, since" in plain(it)
+
+
+def test_a_stopped_service_is_named_once() -> None:
+    stopped = {**SEEN.units, UNIT: {**SEEN.units[UNIT], "ActiveState": "failed"}}
+    unit = {"state": "failed", "substate": "failed", "since": 0, "restarts": 5, "memory": 0}
+    units = {UNIT: unit, "ollama.service": {**unit, "state": "active"}}
+    it = judged(replace(SEEN, units=stopped), answers={UNIT: "Connection refused"}, units=units)
+    assert it.changed == (Difference(UNIT, "failed"),)
+    assert "  backend     does not run: failed\n" in plain(it)
+    assert "              was restarted 5 times by itself: journalctl -u venom-backend.service\n" in plain(it)
+    assert "  ollama      runs, and must not\n" in plain(it)
+
+
+def test_what_the_inventory_says_since_is_told_apart() -> None:
+    record = {"applied": {"plan": {"profile": "light", "python": {"version": "3.12.1"}, "model": {"a": 1}}}}
+    other = replace(
+        GENERATION,
+        record=record,
+        stopped=(),
+        resources=(
+            *GENERATION.resources[:1],
+            File("/etc/venom/a", "new\n"),
+            Link("/opt/venom/current", "r/x"),
+        ),
+    )
+    by_hand = {**SEEN.paths, "/opt/venom/current": {"kind": "link", "target": "/nowhere"}}
+    seen = replace(SEEN, paths=by_hand)
+    changed, asked = drift(told(), seen, wanted(other, seen))
+    assert changed == [Difference("/opt/venom/current", "points to /nowhere, not releases/abc")]
+    assert asked == [
+        Difference("the plan", "differs in model, profile"),
+        Difference("/etc/venom/a", "other content"),
+    ]
+
+
+def test_the_same_plan_by_another_version_of_the_provisioner_says_so() -> None:
+    other = replace(GENERATION, parts=())
+    _, asked = drift(told(), SEEN, wanted(other))
+    assert [it.thing for it in asked] == ["the plan"]
+    assert "this version of the provisioner" in asked[0].why
+
+
+def test_a_generation_that_was_lost_and_a_receipt_that_names_another_are_told() -> None:
+    lost = report("box", "a", told=told(generation=None), seen=SEEN, wanted=None, errors=["required  a lock"])
+    assert lost.state == "error"
+    assert [it.thing for it in lost.changed] == ["/etc/venom/generations/current"]
+    other = judged(replace(SEEN, receipt={"generation": "g0"}), receipt={"generation": "g0"})
+    assert [it.thing for it in other.changed] == [RECEIPT]
+
+
+def test_a_host_that_was_never_provisioned_says_so_and_drifted() -> None:
+    for host in (None, told(key="", generation=None, receipt={}, units={}, answers={}, kept=[])):
+        it = report("box", "192.0.2.1", told=host, seen=None, wanted=None, errors=[])
+        assert it.state == "drift"
+        assert plain(it).splitlines()[1:] == [
+            "  drift       not provisioned: no run of deploy/venom.py ended here"
+        ]
+
+
+def test_who_changes_the_host_just_now_is_told() -> None:
+    it = judged(lock="bob@desk since 2026-11-21T20:00:00+00:00: deploy/venom.py")
+    assert "  now         bob@desk since 2026-11-21T20:00:00+00:00: deploy/venom.py: it changes" in plain(it)
+
+
+@pytest.mark.parametrize(
+    ("models", "said"),
+    [
+        (None, "gemma3:4b, digest unknown: Ollama does not answer"),
+        ({"digests": {}, "loaded": {}}, "gemma3:4b is not there"),
+        ({"digests": {"gemma3:4b": "a" * 64}, "loaded": {}}, "gemma3:4b, sha256 aaaaaaaaaaaa, not loaded"),
+        (
+            {
+                "digests": {"gemma3:4b": "a" * 64},
+                "loaded": {"gemma3:4b": {"size": 5 << 30, "size_vram": 4 << 30}},
+            },
+            "gemma3:4b, sha256 aaaaaaaaaaaa, 4.0 GiB of 5.0 GiB in VRAM",
+        ),
+    ],
+)
+def test_the_model_is_told_as_the_host_has_it(models: dict[str, Any] | None, said: str) -> None:
+    receipt = {"generation": KEY, "applied": {"plan": {"model": {"name": "gemma3:4b"}}}}
+    assert f"  model       {said}\n" in plain(judged(models=models, receipt=receipt))
+
+
+def test_the_exit_status_is_that_of_the_worst_host() -> None:
+    good = judged()
+    bad = replace(good, changed=(Difference("/a", "b"),))
+    failed = replace(good, errors=("no",))
+    assert [exit_status(it) for it in ([good], [good, bad], [bad, failed, good])] == [0, 2, 1]
+
+
+def test_the_document_says_the_same_as_the_table() -> None:
+    seen = replace(SEEN, paths={**SEEN.paths, "/etc/venom/a": {**SEEN.paths["/etc/venom/a"], "mode": "0600"}})
+    read = json.loads(document([judged(seen), replace(judged(), host="other")]))
+    assert read["status"] == 2
+    box, other = read["hosts"]["box"], read["hosts"]["other"]
+    assert (box["state"], other["state"]) == ("drift", "in sync")
+    assert box["drift"]["from_receipt"] == [{"thing": "/etc/venom/a", "why": "mode is 0600"}]
+    for value in (box["profile"], box["venom"], box["generation"], *box["versions"].values()):
+        assert value in plain(judged(seen))
+
+
+def test_settings_of_a_plan_are_named_dotted_and_a_whole_that_is_new_by_its_name() -> None:
+    applied = {"model": None, "backend": {"port": 8000, "env": {"A": "1", "B": "1"}}, "same": [1]}
+    now = {"model": {"name": "x"}, "backend": {"port": 8000, "env": {"A": "2", "C": "1"}}, "same": [1]}
+    assert other_settings(applied, now) == ["backend.env.A", "backend.env.B", "backend.env.C", "model"]
+
+
+def test_ages_are_in_the_largest_unit_that_fits() -> None:
+    assert [age(it) for it in (-1, 5, 119, 120, 7199, 7200, 172799, 172800)] == [
+        *("0 s", "5 s", "119 s", "2 min", "119 min", "2 h", "47 h", "2 days"),
+    ]
+
+
+def test_a_line_of_a_table_fits_a_terminal() -> None:
+    names = [f"SETTING_NUMBER_{number}" for number in range(40)]
+    it = replace(
+        judged(), changed=(Difference("/var/lib/venom/venom.env", f"differs in {', '.join(names)}"),)
+    )
+    assert max(len(line) for line in plain(it).splitlines()) <= 110
+    assert re.findall(r"SETTING_NUMBER_\d+", plain(it)) == names
