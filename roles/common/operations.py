@@ -133,7 +133,7 @@ def refusal_ends_this_host() -> Iterator[None]:
     except RefusedError as refusal:
         texts = [str(finding) for finding in refusal.findings]
         _print(host, texts)
-        outcome.refused(pyinfra_state, host)
+        outcome.refused(pyinfra_state, host.name)
         refused(name="Refused before the first change", findings=texts)
 
 

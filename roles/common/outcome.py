@@ -61,9 +61,9 @@ def _operation(state: State, op_hash: str) -> str:
     return ", ".join(sorted(state.get_op_meta(op_hash).names))
 
 
-def refused(state: State, host: Any) -> None:
+def refused(state: State, host: str) -> None:
     """Note that `host` is refused: a dry run, too, ends with a status that is not 0."""
-    state.failed_hosts.add(host)
+    state.failed_hosts.add(state.inventory.get_host(host))
 
 
 def end(text: str, status: int) -> NoReturn:
