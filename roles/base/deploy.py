@@ -13,7 +13,7 @@ from pyinfra.context import host
 from roles.common import paths
 from roles.common.look import Seen
 from roles.common.operations import Commands, converge
-from roles.common.resources import Absent, Directory, Enabled, File, Ground, Packages, User
+from roles.common.resources import Absent, Directory, Enabled, File, Ground, Packages, User, sha256
 from roles.common.templates import render
 from schemas.model import HostPlan
 
@@ -27,6 +27,7 @@ def resources(plan: HostPlan) -> list[Ground]:
     return [
         PACKAGES,
         *_certificates(plan),
+        trust(plan),
         User("venom", paths.STATE),
         User("venom-build", f"{paths.BUILD}/home"),
         Directory(paths.OPT),
@@ -62,10 +63,21 @@ def _certificates(plan: HostPlan) -> list[Ground]:
     ]
 
 
+def trust(plan: HostPlan) -> Ground:
+    """What says which certificates of the operator's are in the host's bundle: written once they are.
+
+    The bundle is made of the certificates by a command; a run may be killed between the two.
+    """
+    if plan.ca_bundle is None:
+        return Absent(paths.TRUSTED)
+    return File(paths.TRUSTED, f"{sha256(Path(plan.ca_bundle).read_text(encoding='utf-8'))}\n")
+
+
 @deploy("Base")
 def base(plan: HostPlan, ground: Sequence[Ground], seen: Seen) -> None:
     """Make the host ready for all other roles. `ground`: what all of them stand on."""
-    converge(name="packages, users, directories", resources=ground, seen=seen)
+    made = [it for it in ground if it != trust(plan)]
+    converge(name="packages, users, directories", resources=made, seen=seen)
     trusted(name="certificates", plan=plan, seen=seen)
 
 
@@ -77,8 +89,9 @@ def trusted(plan: HostPlan, seen: Seen) -> Commands:
     + plan: whether there is a bundle of the operator's
     + seen: what the host has
     """
-    different = [r for r in _certificates(plan) if r.differs(seen)]
+    different = [it for it in (*_certificates(plan), trust(plan)) if it.differs(seen)]
     if not different and seen.there(paths.CA_CERTIFICATES):
         host.noop("the certificate bundle is as declared")
         return
     yield StringCommand("update-ca-certificates", ">/dev/null", "2>&1")
+    yield from converge._inner(resources=[trust(plan)], seen=seen)
