@@ -46,6 +46,10 @@ def ensure() -> None:
         # While a host is down, a packet to it must not leave this machine by the default route.
         machine(["ip", "route", "replace", "unreachable", str(SUBNET), "metric", "4000"])
         Path("/proc/sys/net/ipv4/ip_forward").write_text("1\n")
+        # Each host's systemd takes several, and root is one user on all of them: 128 are 20 hosts.
+        instances = Path("/proc/sys/fs/inotify/max_user_instances")
+        if int(instances.read_text()) < 1024:
+            instances.write_text("1024\n")
         if not exists():
             machine(["nft", "-f", "-"], input=_RULES)
 

@@ -10,6 +10,7 @@ import itertools
 import os
 import re
 from collections.abc import Iterator, Mapping
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, Protocol
@@ -118,9 +119,9 @@ def _hosts(session: pytest.Session) -> Iterator[LabHost]:
     if os.environ.get("KEEP") == "1" and session.testsfailed > failed_before:
         print(f"KEEP=1: look at {', '.join(made)} with script/lab ssh NAME")
         return
-    for host in all_hosts():
-        if host.name in made or host.name.startswith(tuple(f"{name}-" for name in made)):
-            _remove(host)
+    ours = tuple(f"{name}-" for name in made)
+    with ThreadPoolExecutor(4) as pool:
+        list(pool.map(_remove, [it for it in all_hosts() if it.name in made or it.name.startswith(ours)]))
 
 
 def _remove(host: Host) -> None:
