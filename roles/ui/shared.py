@@ -23,18 +23,21 @@ from roles.common.resources import sha256
 
 @dataclass
 class Build:
-    """One build of this run: who has its result already, and who needs it, in the order of asking.
+    """One build of this run: who has its result already, and who needs it.
 
     Complete once every host was surveyed: that is, when the first operation is executed.
     """
 
     having: set[str] = field(default_factory=set)
-    needing: list[str] = field(default_factory=list)
+    needing: set[str] = field(default_factory=set)
 
     @property
     def giver(self) -> str:
-        """The host that the others get it from: one that has it, else the first, which builds."""
-        return min(self.having, default="") or self.needing[0]
+        """The host that the others get it from: one that has it, else one that builds it.
+
+        The first by name: so the run after one that was killed waits for the build that goes on.
+        """
+        return min(self.having or self.needing)
 
 
 @dataclass(frozen=True)
@@ -59,7 +62,7 @@ class UiWork:
     @property
     def gives(self) -> bool:
         """Whether others of this run wait for what this host has or builds."""
-        waiting = set(self.build.needing) - {self.host}
+        waiting = self.build.needing - {self.host}
         return self.host == self.build.giver and bool(waiting)
 
     @property
@@ -79,7 +82,7 @@ def work_for(name: str, build_job: Job, node_job: Job, seen: Seen) -> UiWork:
     if build_job.done(seen):
         build.having.add(name)
     else:
-        build.needing.append(name)
+        build.needing.add(name)
     return UiWork(name, build, build_job, node_job)
 
 
@@ -145,7 +148,7 @@ def _fetch(state: Any, host: Any, work: UiWork) -> bool:
     part.rename(work.archive)
     remote.ask(StringCommand("rm", "-f", _packed()))
     size = work.archive.stat().st_size / 1e6
-    host.log(f"UI for {', '.join(sorted(set(work.build.needing) - {work.host}))}: {size:.0f} MB")
+    host.log(f"UI for {', '.join(sorted(work.build.needing - {work.host}))}: {size:.0f} MB")
     return True
 
 
