@@ -62,9 +62,12 @@ def look(path):
     if stat.S_ISLNK(it.st_mode):
         said.append("-> " + plain(os.readlink(path).encode()).decode())
     elif stat.S_ISREG(it.st_mode) and not no_content.match(path):
-        with open(path, "rb") as file:
-            data = file.read()
-        said.append(hashlib.sha256(data if path.startswith("/opt/") else plain(data)).hexdigest()[:16])
+        if it.st_size > 1 << 20:  # came in an archive with a digest: reading it would take minutes
+            said.append("%d bytes" % it.st_size)
+        else:
+            with open(path, "rb") as file:
+                data = file.read()
+            said.append(hashlib.sha256(data if path.startswith("/opt/") else plain(data)).hexdigest()[:16])
     return " ".join(said)
 
 found = {}

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import shutil
 import subprocess
 from collections.abc import Iterator
 from pathlib import Path
@@ -11,10 +10,9 @@ import pytest
 
 from lab import ssh
 from lab.hosts import Host
-from lab.state import REPOSITORY
 from roles.common import remote
 from roles.common.paths import AUDIT
-from tests.lab import visitor
+from tests.lab import provisioning, visitor
 from tests.lab.conftest import Provision
 from tests.lab.serving import Serving
 from tests.lab.visitor import BACKEND, LIGHT, UI
@@ -35,14 +33,7 @@ def light(serving: Serving, provision: Provision) -> Iterator[Host]:
 @pytest.fixture
 def tree(tmp_path: Path) -> Path:
     """A Venom of one's own to change, which differs from the lab's in nothing yet."""
-    made = [shutil.ignore_patterns(name) for name in ("node_modules", ".next", "__pycache__")]
-    target = tmp_path / "venom"
-    shutil.copytree(
-        REPOSITORY / "lab" / "venom",
-        target,
-        ignore=lambda folder, names: set().union(*(it(folder, names) for it in made)),
-    )
-    return target
+    return provisioning.own_venom(tmp_path / "venom")
 
 
 def _change(tree: Path, before: str, after: str) -> None:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import re
-import shutil
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -14,7 +13,6 @@ import yaml
 
 from lab import fleet, ssh
 from lab.hosts import Host
-from lab.state import REPOSITORY
 from lab.upstream_pins import PINS
 from tests.lab import provisioning, upstream_faults, visitor
 from tests.lab.conftest import Provision
@@ -210,21 +208,15 @@ def _round(hosts: Mapping[str, Host], settings: Mapping[str, dict[str, Any]], fo
     return Round(hosts, before, result)
 
 
-def _tree(folder: Path, name: str) -> Path:
-    """A copy of the small Venom, to be broken."""
-    ignored = shutil.ignore_patterns("node_modules", "__pycache__", ".next")
-    return Path(shutil.copytree(REPOSITORY / "lab" / "venom", folder / name, ignore=ignored))
-
-
 def _unimportable(folder: Path) -> Path:
-    tree = _tree(folder, "unimportable")
+    tree = provisioning.own_venom(folder / "unimportable")
     main = tree / "venom_core" / "main.py"
     main.write_text(f"{main.read_text()}\nimport module_that_nobody_wrote\n")
     return tree
 
 
 def _unbuildable(folder: Path) -> Path:
-    tree = _tree(folder, "unbuildable")
+    tree = provisioning.own_venom(folder / "unbuildable")
     page = tree / "web-next" / "app" / "page.tsx"
     page.write_text(f'{page.read_text()}\nconst wrong: number = "text";\nvoid wrong;\n')
     return tree

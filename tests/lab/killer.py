@@ -1,0 +1,42 @@
+"""Ends the process that runs the main job by SIGKILL, right after an operation that changed a host."""
+
+from __future__ import annotations
+
+import os
+import signal
+from pathlib import Path
+from typing import Any
+
+from pyinfra.api.state import BaseStateCallback, State
+
+
+class Killer(BaseStateCallback):
+    """Kills after the first operation that changed something, and that no run was killed after yet.
+
+    `note` lists these, a line each; this one is added. An operation that changed nothing leaves the
+    hosts as the one before left them: a kill after it would be the same kill again.
+    """
+
+    def __init__(self, note: Path) -> None:
+        self.note = note
+
+    def operation_end(self, state: State, op_hash: str) -> None:  # type: ignore[override]
+        """Note which operation it was, and end."""
+        name = ", ".join(sorted(state.get_op_meta(op_hash).names))
+        with self.note.open("a+", encoding="utf-8") as note:
+            note.seek(0)
+            if name in note.read().splitlines() or not _changed(state, op_hash):
+                return
+            note.write(f"{name}\n")
+        os.kill(os.getpid(), signal.SIGKILL)
+
+
+def arm(state: State, note: Path) -> None:
+    """Have the run killed; the deploy file asks for it once a host."""
+    if not any(isinstance(handler, Killer) for handler in state.callback_handlers):
+        state.add_callback_handler(Killer(note))  # type: ignore[no-untyped-call]
+
+
+def _changed(state: Any, op_hash: str) -> bool:
+    done = [state.ops[host][op_hash].operation_meta for host in state.ops if op_hash in state.ops[host]]
+    return any(it.is_complete() and it.did_change() for it in done)
