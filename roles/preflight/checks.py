@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from dataclasses import dataclass
+from datetime import UTC, datetime
 from urllib.parse import urlsplit
 
 from packaging.version import InvalidVersion, Version
@@ -38,11 +39,16 @@ TYPICAL_BYTES = {"python": int(0.03 * GB), "node": int(0.06 * GB), "ollama": int
 SERVING_BYTES = int(0.6 * GB)
 BUILD_BYTES = int(2.0 * GB)
 
+CLOCK_SECONDS = 300
+
 OUR_UNITS = ("venom-backend.service", "venom-ui.service", "ollama.service")
 
 
-def host_findings(facts: Facts) -> list[Finding]:
-    """What is wrong with the host whatever its plan: system, architecture, rights, init."""
+def host_findings(facts: Facts, now: float) -> list[Finding]:
+    """What is wrong with the host whatever its plan: system, architecture, rights, init, clock.
+
+    `now` is the time on this machine, in seconds since 1970.
+    """
     found = []
     if facts.system not in SUPPORTED:
         found.append(
@@ -64,6 +70,15 @@ def host_findings(facts: Facts) -> list[Finding]:
         )
     if facts.init != "systemd":
         found.append(Finding("systemd as the init", facts.init or "unknown", "use a host that boots with it"))
+    if abs(facts.clock - now) > CLOCK_SECONDS:
+        found.append(
+            Finding(
+                f"a clock that differs from this machine's by at most {CLOCK_SECONDS // 60} minutes: "
+                "certificates are valid for a time",
+                f"{_utc(facts.clock)}; here it is {_utc(now)}",
+                "set the one that is wrong: timedatectl set-ntp true, or timedatectl set-time",
+            )
+        )
     if facts.gpu_trouble:
         found.append(
             Finding(
@@ -73,6 +88,10 @@ def host_findings(facts: Facts) -> list[Finding]:
             )
         )
     return found
+
+
+def _utc(seconds: float) -> str:
+    return datetime.fromtimestamp(seconds, UTC).strftime("%Y-%m-%d %H:%M UTC")
 
 
 @dataclass(frozen=True)

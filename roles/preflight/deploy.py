@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from pathlib import Path
 
 from pyinfra.api.command import QuoteString, StringCommand
@@ -28,7 +29,7 @@ def probe() -> Facts:
             "set `ssh.user: root`, or let the SSH user sudo (NOPASSWD)",
         )
     facts = parse(answer.stdout)
-    findings = checks.host_findings(facts)
+    findings = checks.host_findings(facts, time.time())
     if findings:
         raise RefusedError(findings)
     return facts

@@ -39,6 +39,7 @@ class Facts:
     system: str  # "debian 12"
     uid: str
     init: str
+    clock: int  # seconds since 1970, UTC
     hardware: Hardware
     disks: tuple[Disk, ...]
     listeners: tuple[Listener, ...]
@@ -59,6 +60,7 @@ def parse(text: str) -> Facts:
         system=one["os"],
         uid=one["uid"],
         init=one["init"],
+        clock=int(one["clock"]),
         hardware=Hardware(
             arch=one["arch"],
             python=one["python"] or PYTHON_OF.get(one["os"], ""),

@@ -18,6 +18,7 @@ os=debian 12
 arch=amd64
 uid=0
 init=systemd
+clock=1795305600
 python=3.11
 memory=25189052416
 disk=/opt / 80000000000
@@ -31,6 +32,7 @@ amd=|17163091968
 apt=http://mirror.example/debian
 """
 
+NOW = 1795305600.0  # 2026-11-22 00:00 UTC
 SEEN = Seen()
 NOTHING = Coming(packages=False, environment=False, ui=False, artifacts=(), weights=0)
 
@@ -48,7 +50,7 @@ def test_the_probe_is_read_with_cards_of_both_makers() -> None:
         ("nvidia", 12288 << 20),
         ("amd", 17163091968),
     ]
-    assert checks.host_findings(read) == []
+    assert checks.host_findings(read, NOW) == []
 
 
 def test_a_bare_host_has_the_python_that_it_will_get() -> None:
@@ -68,13 +70,21 @@ def test_a_bare_host_has_the_python_that_it_will_get() -> None:
     ],
 )
 def test_a_host_that_is_none_of_ours_is_told_what_is_required(changed: dict[str, str], required: str) -> None:
-    (finding,) = checks.host_findings(facts(**changed))
+    (finding,) = checks.host_findings(facts(**changed), NOW)
     assert required in finding.requirement
     assert next(iter(changed.values())).split()[0] in finding.found
 
 
+def test_a_clock_that_is_off_is_told_with_both_times() -> None:
+    assert checks.host_findings(facts(clock=str(int(NOW) + 290)), NOW) == []
+    (finding,) = checks.host_findings(facts(clock=str(int(NOW) + 365 * 86400)), NOW)
+    assert "a clock" in finding.requirement
+    assert finding.found == "2027-11-22 00:00 UTC; here it is 2026-11-22 00:00 UTC"
+    assert "timedatectl" in finding.remedy
+
+
 def test_everything_that_is_wrong_is_listed_at_once() -> None:
-    assert len(checks.host_findings(facts(os="arch linux", uid="1000", init="openrc"))) == 3
+    assert len(checks.host_findings(facts(os="arch linux", uid="1000", init="openrc"), NOW)) == 3
 
 
 def found(host_plan: HostPlan, coming: Coming = NOTHING, **changes: str) -> list[str]:

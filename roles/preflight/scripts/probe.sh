@@ -5,6 +5,7 @@ export LC_ALL=C
 echo "os=${ID:-unknown} ${VERSION_ID:-unknown}"
 echo "arch=$(dpkg --print-architecture 2>/dev/null || uname -m)"
 echo "uid=$(id -u)"
+echo "clock=$(date +%s)"
 echo "init=$(cat /proc/1/comm 2>/dev/null)"
 echo "python=$(/usr/bin/python3 -c 'import sys; print("%d.%d" % sys.version_info[:2])' 2>/dev/null)"
 echo "memory=$(awk '/^MemTotal:/ {print $2 * 1024}' /proc/meminfo)"
