@@ -1,7 +1,8 @@
 """Go back: an earlier generation of each host serves again, in seconds and without network.
 
 pyinfra inventories/lab.py deploy/rollback.py                  the one before
-pyinfra --data to=KEY inventories/lab.py deploy/rollback.py    a named one (/etc/venom/generations)
+pyinfra --data to=v1.6.0 inventories/lab.py deploy/rollback.py  the last one of a release
+pyinfra --data to=KEY inventories/lab.py deploy/rollback.py     a named one (/etc/venom/generations)
 """
 
 from pyinfra.context import host

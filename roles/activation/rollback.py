@@ -23,6 +23,7 @@ class Kept:
 
     key: str
     name: str
+    release: str  # of Venom, e.g. "v1.9.0"
     at: str  # when it was last switched to, UTC
     current: bool
 
@@ -39,14 +40,16 @@ def kept() -> list[Kept]:
 
 
 def choose(generations: list[Kept], wanted: str) -> Kept:
-    """The generation to go back to: the one whose key begins with `wanted`; the last but one without.
+    """The generation to go back to.
 
+    The one whose key begins with `wanted`; the last one of the release `wanted`; the last but one without.
     Raises RefusedError, which lists what there is.
     """
     listed = "\n          ".join(str(it) for it in generations) or "none"
     if wanted:
         found = [it for it in generations if it.key.startswith(wanted)]
-        remedy = "name one of them: --data to=KEY"
+        found = found or [it for it in generations if it.release == wanted][:1]
+        remedy = "name one of them: --data to=KEY, or the release: --data to=v1.9.0"
     else:
         found = [it for it in generations if not it.current][:1]
         remedy = "run deploy/venom.py with what the inventory shall say"

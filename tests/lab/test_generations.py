@@ -130,6 +130,8 @@ def test_going_back_needs_no_network_and_no_inventory(
     assert f"generation {second}" in forth.endings["light"]
     again = provision(serving.of_light(), "--data", f"to={second}", deploy="deploy/rollback.py").check()
     assert again.changed_operations == []
+    release = provision(serving.of_light(), "--data", "to=v1.9.0", deploy="deploy/rollback.py").check()
+    assert release.changed_operations == [], "the last one of that release serves already"
     lost = provision(serving.of_light(), "--data", "to=nothing", deploy="deploy/rollback.py")
     assert lost.status == 1
     assert first in lost.endings["light"], "it names what there is"

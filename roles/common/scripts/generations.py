@@ -21,5 +21,14 @@ for at, key in reversed(uses):
             generation = json.load(file)
     except (OSError, ValueError):
         continue  # pruned, or spoiled by hand
-    listed.append({"key": key, "name": generation["name"], "at": at, "current": key == current})
+    source = generation["record"].get("applied", {}).get("plan", {}).get("source", {})
+    listed.append(
+        {
+            "key": key,
+            "name": generation["name"],
+            "release": source.get("release", ""),
+            "at": at,
+            "current": key == current,
+        }
+    )
 json.dump(listed, sys.stdout)
