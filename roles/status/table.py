@@ -45,7 +45,8 @@ def _rows(report: Report) -> list[Row]:
         return busy
     names = {"python": "Python", "node": "Node", "ollama": "Ollama"}
     versions = [f"{names[name]} {version}" for name, version in report.versions.items() if version]
-    kept = [f"{it['key']}  {moment(it['at'])}  {it['name']}" for it in report.kept]
+    now = {report.generation: "  (serves now)"}
+    kept = [f"{it['key']}  {moment(it['at'])}  {it['name']}{now.get(it['key'], '')}" for it in report.kept]
     return [
         *busy,
         ("profile", report.profile or "unknown"),

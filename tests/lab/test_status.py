@@ -110,7 +110,7 @@ def test_every_managed_thing_that_is_changed_by_hand_is_named_and_mended_by_one_
         cheap |= {planned.local.pull.makes} if planned.local else set()
         lines = [spoil(it, number) for number, it in enumerate(planned.resources)]
         lines += [f"rm -rf {path}" for path in sorted(cheap)]
-        lines += [f"systemctl stop {it.unit}" for it in planned.generation.services[:-1]]
+        lines += [f"systemctl stop {it.unit}" for it in planned.generation.services]
         lines += [f"systemctl daemon-reload; systemctl start {it}" for it in planned.generation.stopped]
         host.run("\n".join(["set -e", *lines]))
         expected[declared.name] = {

@@ -115,7 +115,7 @@ def test_a_host_as_applied_and_as_planned_is_in_sync() -> None:
         "  backend     serves, since 1970-01-01 00:16 UTC (2 h), 60 MiB\n"
         "  ollama      does not run, as the profile says\n"
         f"  applied     2026-11-21 20:11 UTC by ada@desk: {KEY}\n"
-        f"  kept        {KEY}  2026-11-21 20:11 UTC  Venom v1.9.0 (62ce167a1ff8), llm_off\n"
+        f"  kept        {KEY}  2026-11-21 20:11 UTC  Venom v1.9.0 (62ce167a1ff8), llm_off  (serves now)\n"
         "  drift       none"
     )
 
@@ -156,6 +156,13 @@ def test_a_service_that_runs_and_does_not_answer_is_drift() -> None:
     it = judged(answers={UNIT: "status 500"})
     assert it.changed == (Difference(UNIT, "does not answer: status 500"),)
     assert "  backend     does not answer: status 500, since" in plain(it)
+
+
+def test_a_service_that_was_started_with_something_else_is_drift_although_it_answers() -> None:
+    other = {**SEEN.units, UNIT: {**SEEN.units[UNIT], "Fingerprint": "beef"}}
+    assert judged(replace(SEEN, units=other)).changed == (
+        Difference(UNIT, "runs with other inputs than it should"),
+    )
 
 
 def test_a_stopped_service_is_named_once() -> None:
