@@ -10,7 +10,6 @@ reached, planned or looked at.
 from pyinfra.context import host
 
 from deploy.survey import looking, planning
-from roles.common.resources import differing
 from roles.preflight.deploy import probe
 from roles.status.deploy import ask, noted, tell
 from roles.status.report import Wanted, report
@@ -28,6 +27,6 @@ if told and told.provisioned:
     with noted(errors):
         seen = looking([r for it in managed for r in it.resources], [p for it in managed for p in it.parts])
 if planned and seen:
-    wanted = Wanted(planned.generation, planned.differs(seen), differing(planned.ground, seen))
+    wanted = Wanted(planned.generation, planned.differs(seen))
 
 tell(report(declared.name, declared.ssh.address, told=told, seen=seen, wanted=wanted, errors=errors))

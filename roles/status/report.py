@@ -141,8 +141,7 @@ class Wanted:
     """What the plan makes of the host, and what of it the host is not."""
 
     generation: Generation
-    differs: Sequence[Difference]  # all of it
-    ground: Sequence[Difference]  # what does not depend on what was applied
+    differs: Sequence[Difference]
 
     @property
     def plan(self) -> Mapping[str, Any]:
@@ -187,16 +186,16 @@ def report(
 
 
 def drift(told: Told, seen: Seen, wanted: Wanted | None) -> tuple[list[Difference], list[Difference]]:
-    """What of the host is not as it was applied last, and what the plan wants otherwise since.
+    """What of the host is not as it was applied last, and what is not yet as the plan says since.
 
-    What differs from both is in the first list only.
+    What differs from both is in the first list only. What all generations stand on is not in what was
+    applied: it is compared with the plan.
     """
     changed = _changed(told, seen)
     if wanted is None:
         return changed, []
     if wanted.generation.key == told.applied:
         return once([*changed, *wanted.differs]), []
-    changed = once([*changed, *wanted.ground])
     named = {it.thing for it in changed} | {it.thing for it in wanted.generation.unproven(seen)}
     others = [it for it in wanted.differs if it.thing not in named]
     return changed, [Difference("the plan", _other(told, wanted)), *others]

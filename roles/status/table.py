@@ -90,7 +90,7 @@ def _drift(report: Report) -> list[Row]:
         return [] if report.errors else [("drift", "not provisioned: no run of deploy/venom.py ended here")]
     return [
         *_group("the host is not as it was left:", report.changed),
-        *_group("the inventory asks for something else than what was applied:", report.asked),
+        *_group("not yet as the inventory asks:", report.asked),
     ]
 
 

@@ -178,7 +178,7 @@ def test_what_the_inventory_says_since_is_told_apart_from_what_was_changed_by_ha
     assert table.status == 2
     assert "the host is not as it was left:\n" in table.output
     assert "  /etc/systemd/system/venom-ui.service: mode is 0600\n" in table.output
-    assert "the inventory asks for something else than what was applied:\n" in table.output
+    assert "not yet as the inventory asks:\n" in table.output
     assert visitor.fetch(fleet.light, f"{BACKEND}/healthz").status == 200, "it was only looked at"
 
 

@@ -92,7 +92,7 @@ def told(**changes: Any) -> Told:
 
 
 def wanted(generation: Generation = GENERATION, seen: Seen = SEEN) -> Wanted:
-    return Wanted(generation, [*generation.unproven(seen), *generation.differs(seen)], ground=[])
+    return Wanted(generation, [*generation.unproven(seen), *generation.differs(seen)])
 
 
 def judged(seen: Seen = SEEN, **changes: Any) -> Report:
