@@ -45,7 +45,7 @@ def _pack(source: Source, offline: bool) -> Archive:
     if not kept.exists():
         tar = _tar_of_commit(_repository(source), source.commit)
         return _store(tar, kept)
-    return _describe(kept)
+    return Archive.at(kept)
 
 
 def _repository(source: Source) -> Path:
@@ -135,15 +135,4 @@ def _store(tar: bytes, kept: Path | None = None) -> Archive:
         part = kept.with_name(f"{kept.name}.{os.getpid()}.part")
         part.write_bytes(gzip.compress(tar, compresslevel=6, mtime=0))
         part.rename(kept)
-    return _describe(kept)
-
-
-def _describe(path: Path) -> Archive:
-    packed = path.read_bytes()
-    try:
-        key = hashlib.sha256(gzip.decompress(packed)).hexdigest()
-    except (OSError, EOFError) as error:
-        raise refuse(
-            f"a whole {path.name} in the controller's cache", str(error), f"delete {path}"
-        ) from error
-    return Archive(path, hashlib.sha256(packed).hexdigest(), key)
+    return Archive.at(kept)
