@@ -19,7 +19,7 @@ from roles.common import paths
 from roles.common.archive import Archive
 from roles.common.generation import Generation
 from roles.common.jobs import Job
-from roles.common.look import Seen, look
+from roles.common.look import Question, Seen, look
 from roles.common.purge import purge_asked
 from roles.common.refusal import Finding, RefusedError
 from roles.common.release import Release
@@ -243,7 +243,12 @@ def planning(declared: DeclaredHost, hardware: Hardware, *, offline: bool = Fals
 
 def looking(declared: Sequence[Resource], parts: Iterable[str]) -> Seen:
     """How all of this, and what every host has of ours, stands on the current host."""
-    return look(
+    return look(question(declared, parts))
+
+
+def question(declared: Sequence[Resource], parts: Iterable[str]) -> Question:
+    """All that a host is asked in order to know that."""
+    return Question(
         paths=[
             *(path for it in declared if (path := getattr(it, "path", ""))),
             *parts,

@@ -45,32 +45,32 @@ class Seen:
         return have is not None and (not sha256 or have.get("sha256") == sha256)
 
 
-def look(
-    *,
-    paths: Iterable[str],
-    env_files: Iterable[str],
-    units: Iterable[str],
-    users: Iterable[str],
-    packages: Iterable[str],
-    manifests: str,
-    receipt: str,
-) -> Seen:
+@dataclass(frozen=True)
+class Question:
+    """What a host is asked about."""
+
+    paths: Iterable[str]
+    env_files: Iterable[str]
+    units: Iterable[str]
+    users: Iterable[str]
+    packages: Iterable[str]
+    manifests: str
+    receipt: str
+
+    def __str__(self) -> str:
+        """What the script on the host reads."""
+        listed = {"paths", "env_files", "units", "users", "packages"}
+        asked = {key: sorted(set(it)) if key in listed else it for key, it in vars(self).items()}
+        return json.dumps({**asked, "nonce": NONCE})
+
+
+def look(question: Question) -> Seen:
     """Ask the current host about all of this at once.
 
     A host without python3 has nothing of ours yet: it is seen as empty. The values in an environment
     file come back as digests with a nonce of this run, so neither log nor fact ever holds a secret.
     """
-    request = {
-        "paths": sorted(set(paths)),
-        "env_files": sorted(set(env_files)),
-        "units": sorted(set(units)),
-        "users": sorted(set(users)),
-        "packages": sorted(set(packages)),
-        "manifests": manifests,
-        "receipt": receipt,
-        "nonce": NONCE,
-    }
-    answer = remote.ask(remote.python("look.py", json.dumps(request)))
+    answer = remote.ask(remote.python("look.py", str(question)))
     if not answer.ok:
         if "python3" in answer.stderr and "not found" in answer.stderr:
             return Seen()
