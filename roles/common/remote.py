@@ -40,8 +40,8 @@ def shell(name: str, *arguments: str, stdin: str = "") -> StringCommand:
 
 
 def python(name: str, stdin: str) -> StringCommand:
-    """A command that runs the Python script `name` with the host's own interpreter."""
-    return StringCommand("python3", "-c", QuoteString(script(name)), _stdin=stdin)
+    """A command that runs the Python script `name` with the host's own interpreter, and no packages."""
+    return StringCommand("python3", "-I", "-S", "-c", QuoteString(script(name)), _stdin=stdin)
 
 
 def ask(command: StringCommand, timeout: int = 120) -> Answer:
