@@ -7,7 +7,8 @@ and looks, and refuses nothing.
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
+from functools import cached_property
 from pathlib import Path
 
 from roles.activation.deploy import Switch
@@ -104,7 +105,7 @@ class Planned:
         """The scripts of the release that its units start."""
         return {"backend": backend.launcher(self.release), "ui-server": ui.launcher(self.release)}
 
-    @property
+    @cached_property
     def generation(self) -> Generation:
         """All that is switched together at the end of the run."""
         plan, release = self.plan, self.release
@@ -203,7 +204,7 @@ def survey(declared: DeclaredHost) -> Survey:
     plan, release = planned.plan, planned.release
     uv_there = seen.there(release.venv_path) or seen.there(backend.uv_path(plan))
     return Survey(
-        **vars(planned),
+        **{it.name: getattr(planned, it.name) for it in fields(Planned)},
         seen=seen,
         wheel=None if uv_there else wheel(plan),
         purge=purge_asked(),
