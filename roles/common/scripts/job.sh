@@ -53,7 +53,8 @@ fetch() {
     die "$(basename "$path") could not be had from any source: nothing of it is in place"
 }
 
-# as_builder COMMAND…: foreign build scripts run as a user who may write nothing but the build tree.
+# as_builder COMMAND…: foreign build scripts run as a user who may write nothing but the build tree, and
+# leave nothing in /tmp.
 as_builder() {
-    runuser -u venom-build -- env HOME=/var/cache/venom-build/home "$@"
+    runuser -u venom-build -- env HOME=/var/cache/venom-build/home TMPDIR=/var/cache/venom-build/home "$@"
 }
