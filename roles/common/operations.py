@@ -19,7 +19,7 @@ from pyinfra.operations import apt, server
 
 from roles.common import outcome, remote
 from roles.common.look import Seen
-from roles.common.paths import UNITS
+from roles.common.paths import AUDIT, UNITS
 from roles.common.refusal import RefusedError
 from roles.common.resources import (
     Absent,
@@ -61,6 +61,7 @@ def converge(resources: Sequence[Ground], seen: Seen) -> Commands:
 def _mend(resource: Ground) -> Commands:
     match resource:
         case Packages():
+            yield remote.shell("note_packages.sh", AUDIT, *resource.names)
             yield from apt.packages._inner(
                 packages=list(resource.names),
                 update=True,
