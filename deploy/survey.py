@@ -31,6 +31,7 @@ from roles.common.resources import (
     Ground,
     Packages,
     Resource,
+    Switchable,
     User,
     differing,
     once,
@@ -49,7 +50,7 @@ from roles.weights import deploy as weights
 from roles.weights.unused import Unused, unused
 from schemas.inventory import DeclaredHost
 from schemas.model import Hardware, HostPlan
-from schemas.plan import plan_host
+from schemas.plan import assumed_hardware, plan_host
 from schemas.problem import PlanError
 from schemas.show import to_dict
 
@@ -81,7 +82,7 @@ class Planned:
     @property
     def ground(self) -> list[Ground]:
         """What everything else stands on: mended in place, and never taken back."""
-        return [*base.resources(self.plan), *ollama.ground()]
+        return _ground(self.plan)
 
     @property
     def jobs(self) -> list[Job]:
@@ -111,12 +112,7 @@ class Planned:
         plan, release = self.plan, self.release
         return Generation(
             name=f"{_venom(plan)}, {plan.profile}",
-            resources=(
-                *ollama.resources(plan),
-                *release_role.resources(release),
-                *backend.resources(plan, self.settings),
-                *ui.resources(plan),
-            ),
+            resources=_switchable(plan, release, self.settings),
             services=(*([self.local.service] if self.local else []), self.backend, self.ui),
             stopped=() if self.local else (ollama.UNIT,),
             parts=(*release.parts, *([self.local.install.makes] if self.local else [])),
@@ -218,12 +214,7 @@ def planning(declared: DeclaredHost, hardware: Hardware, *, offline: bool = Fals
     `offline`: of what this machine does not have, nothing is fetched or resolved for it. Raises
     RefusedError where the plan cannot be, or cannot be known.
     """
-    try:
-        plan = plan_host(declared, hardware)
-    except PlanError as error:
-        raise RefusedError(
-            [Finding(f"{it.path}: {it.allowed}", it.found, it.hint) for it in error.problems]
-        ) from error
+    plan = _plan(declared, hardware)
     archive = pack(plan.source, offline=offline)
     lock = lock_for(plan, archive, offline=offline)
     release = Release.of(plan, archive.key, archive.digest_of(*ui.SOURCES), lock.sha256)
@@ -239,6 +230,38 @@ def planning(declared: DeclaredHost, hardware: Hardware, *, offline: bool = Fals
         backend=backend.service(plan, release, settings),
         ui=ui.service(plan, release),
         local=_local(plan, gpu=bool(hardware.gpus)),
+    )
+
+
+def everything(declared: DeclaredHost) -> list[Resource]:
+    """All that is declared of a host, for who only wants to know what there is and where it lies.
+
+    That depends on no hardware, no source and no secret: nothing is asked, fetched or revealed for it.
+    """
+    plan = _plan(declared, assumed_hardware(declared))
+    release = Release.of(plan, source="", web="", lock="")
+    return [*_ground(plan), *_switchable(plan, release, settings={})]
+
+
+def _plan(declared: DeclaredHost, hardware: Hardware) -> HostPlan:
+    try:
+        return plan_host(declared, hardware)
+    except PlanError as error:
+        raise RefusedError(
+            [Finding(f"{it.path}: {it.allowed}", it.found, it.hint) for it in error.problems]
+        ) from error
+
+
+def _ground(plan: HostPlan) -> list[Ground]:
+    return [*base.resources(plan), *ollama.ground()]
+
+
+def _switchable(plan: HostPlan, release: Release, settings: Mapping[str, str]) -> tuple[Switchable, ...]:
+    return (
+        *ollama.resources(plan),
+        *release_role.resources(release),
+        *backend.resources(plan, settings),
+        *ui.resources(plan),
     )
 
 

@@ -26,11 +26,14 @@ def resources(plan: HostPlan) -> list[Ground]:
     """What every host has, whatever its profile."""
     return [
         PACKAGES,
+        # The first thing of ours, and the last that removal takes: it tells that we are here.
+        File(f"{paths.UNITS}/{paths.TARGET}", render(__file__, "venom.target.j2")),
+        Enabled(paths.TARGET),
         *_certificates(plan),
         trust(plan),
         User("venom", paths.STATE),
         User("venom-build", f"{paths.BUILD}/home"),
-        Directory(paths.OPT),
+        Directory(paths.OPT, ours=True),
         *(
             Directory(path)
             for path in (
@@ -39,17 +42,15 @@ def resources(plan: HostPlan) -> list[Ground]:
             )
         ),
         Directory(paths.JOBS, mode="0700"),
-        Directory(paths.ETC),
+        Directory(paths.ETC, ours=True),
         # They hold what the settings file holds, secrets included.
         Directory(paths.GENERATIONS, mode="0700"),
-        Directory(paths.STATE, owner="venom", mode="0700"),
+        Directory(paths.STATE, owner="venom", mode="0700", keeps="data and settings, secrets among them"),
         Directory(paths.ENV_HISTORY, owner="venom", mode="0700"),
-        Directory(paths.CACHE),
+        Directory(paths.CACHE, ours=True),
         # Root's, with folders of the builder's in it: what a build runs can lay no trap for root here.
-        Directory(paths.BUILD),
+        Directory(paths.BUILD, ours=True),
         Directory(f"{paths.BUILD}/home", owner="venom-build", mode="0700"),
-        File(f"{paths.UNITS}/{paths.TARGET}", render(__file__, "venom.target.j2")),
-        Enabled(paths.TARGET),
     ]
 
 
@@ -57,10 +58,7 @@ def _certificates(plan: HostPlan) -> list[Ground]:
     if plan.ca_bundle is None:
         return [Absent(paths.OPERATOR_CA)]
     text = Path(plan.ca_bundle).read_text(encoding="utf-8")
-    return [
-        Directory(str(Path(paths.OPERATOR_CA).parent)),
-        File(paths.OPERATOR_CA, text if text.endswith("\n") else f"{text}\n"),
-    ]
+    return [File(paths.OPERATOR_CA, text if text.endswith("\n") else f"{text}\n")]
 
 
 def trust(plan: HostPlan) -> Ground:
@@ -93,5 +91,6 @@ def trusted(plan: HostPlan, seen: Seen) -> Commands:
     if not different and seen.there(paths.CA_CERTIFICATES):
         host.noop("the certificate bundle is as declared")
         return
-    yield StringCommand("update-ca-certificates", ">/dev/null", "2>&1")
+    # Anew: else links to a certificate that is gone would stay.
+    yield StringCommand("update-ca-certificates", "--fresh", ">/dev/null", "2>&1")
     yield from converge._inner(resources=[trust(plan)], seen=seen)

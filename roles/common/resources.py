@@ -70,11 +70,16 @@ class User:
 
 @dataclass(frozen=True)
 class Directory:
-    """A directory with its owner and mode; what is in it is not its business."""
+    """A directory with its owner and mode; what is in it is not its business.
+
+    Removal takes it only once it is empty, unless it says that all of it is ours, or the operator's.
+    """
 
     path: str
     owner: str = "root"
     mode: str = "0755"
+    ours: bool = False  # goes with everything in it
+    keeps: str = ""  # what of the operator's lies in it: stays unless purged
 
     def differs(self, seen: Seen) -> str:
         """Why the host is not so, or the empty string."""

@@ -73,8 +73,8 @@ def ground() -> list[Ground]:
     """
     return [
         User("ollama", paths.OLLAMA_STATE, groups=("render", "video")),
-        Directory(paths.OLLAMAS),
-        Directory(paths.OLLAMA_STATE, owner="ollama", mode="0700"),
+        Directory(paths.OLLAMAS, ours=True),
+        Directory(paths.OLLAMA_STATE, owner="ollama", mode="0700", keeps="weights"),
         Directory(paths.MODELS, owner="ollama", mode="0700"),
     ]
 

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 
 from lab.hosts import Host
 
@@ -102,14 +102,16 @@ json.dump(found, sys.stdout)
 _UNITS = ("venom.target", "venom-backend.service", "venom-ui.service", "ollama.service")
 
 
-def describe(host: Host, *, left_out: Mapping[str, str] | None = None) -> dict[str, str]:
+def describe(
+    host: Host, *, folders: Iterable[str] = FOLDERS, left_out: Mapping[str, str] | None = None
+) -> dict[str, str]:
     """Everything about a host that two equal hosts have in common: thing → how it is.
 
     The inventory must call it by the lab's name, as `provisioning.fleet_of` does. `left_out` names
     what a test leaves out beyond the usual: pattern → reason.
     """
     request = {
-        "folders": FOLDERS,
+        "folders": list(folders),
         "left_out": [*LEFT_OUT, *(left_out or {})],
         "content_left_out": list(CONTENT_LEFT_OUT),
         "units": _UNITS,

@@ -54,6 +54,13 @@ class Result:
                 found[name] += f"\n{line[8:]}"
         return found
 
+    @property
+    def planned(self) -> dict[str, str]:
+        """Operation → hosts, of what --dry would change."""
+        _, _, table = self.output.partition("--> Detected changes:")
+        rows = re.findall(r"^ {4}(\S.*?) {2,}(\S.*?) {2,}\S.*$", table, re.M)
+        return {name: hosts for name, hosts in rows if hosts not in {"-", "Change"}}
+
     def check(self) -> Result:
         """This result, if the run succeeded; else an `AssertionError` with the end of its output."""
         end = "\n".join(self.output.splitlines()[-40:])

@@ -149,7 +149,7 @@ def test_a_second_run_changes_nothing_restarts_nothing_and_takes_at_most_ten_sec
 def test_dry_on_hosts_that_serve_exits_0_and_changes_nothing(serving: Serving, provision: Provision) -> None:
     before = _state(serving)
     result = provision(serving.inventory(), "--dry").check()
-    assert _planned(result.output) == {}
+    assert result.planned == {}
     assert _state(serving) == before
 
 
@@ -159,7 +159,7 @@ def test_dry_on_a_bare_host_tells_what_would_be_done_and_changes_nothing(
     host = lab_host(13)
     before = visitor.files(host, *BARE)
     result = provision(of({"bare": (host, {})}), "--dry").check()
-    planned = _planned(result.output)
+    planned = result.planned
     for operation in ("Base | packages", "UI build | start", "Weights | pull", "Switch"):
         assert any(name.startswith(operation) for name in planned), result.output
     assert visitor.files(host, *BARE) == before
@@ -192,10 +192,3 @@ def _state(shared: Serving) -> list[object]:
         found += [processes, visitor.files(host, "/opt", "/etc", "/usr/local", "/var/lib/ollama")]
         found += [visitor.files(host, "/var/lib/venom/venom.env", "/var/cache/venom")]
     return found
-
-
-def _planned(output: str) -> dict[str, str]:
-    """Operation → hosts, of what --dry would change."""
-    _, _, table = output.partition("--> Detected changes:")
-    rows = re.findall(r"^ {4}(\S.*?) {2,}(\S.*?) {2,}\S.*$", table, re.M)
-    return {name: hosts for name, hosts in rows if hosts not in {"-", "Change"}}

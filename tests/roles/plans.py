@@ -6,7 +6,7 @@ import tempfile
 from functools import cache
 from pathlib import Path
 
-from schemas.inventory import load
+from schemas.inventory import DeclaredHost, load
 from schemas.model import HostPlan
 from schemas.plan import assumed_hardware, plan_host
 
@@ -22,10 +22,16 @@ hosts:
 
 
 @cache
-def plan(inventory: str = INVENTORY) -> HostPlan:
-    """The plan of the first host of an inventory, for the hardware that it declares."""
+def declared(inventory: str = INVENTORY) -> DeclaredHost:
+    """The first host of an inventory."""
     with tempfile.TemporaryDirectory() as folder:
         path = Path(folder) / "inventory.yaml"
         path.write_text(inventory, encoding="utf-8")
-        declared = load(path).hosts[0]
-    return plan_host(declared, assumed_hardware(declared))
+        return load(path).hosts[0]
+
+
+@cache
+def plan(inventory: str = INVENTORY) -> HostPlan:
+    """The plan of the first host of an inventory, for the hardware that it declares."""
+    host = declared(inventory)
+    return plan_host(host, assumed_hardware(host))

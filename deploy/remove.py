@@ -1,0 +1,43 @@
+"""Remove: everything goes that the provisioner put on each host; data and weights stay unless purged.
+
+pyinfra inventories/lab.py deploy/remove.py                     data, weights and their users stay
+pyinfra --data purge=yes inventories/lab.py deploy/remove.py    they go, too
+pyinfra --dry inventories/lab.py deploy/remove.py               tells what would go and what would stay
+"""
+
+from pyinfra.context import host
+
+from deploy.survey import everything, looking
+from roles.common.lock import acquired, released
+from roles.common.operations import refusal_ends_this_host
+from roles.common.purge import purge_asked
+from roles.removal.deploy import (
+    cleared,
+    deleted,
+    forgotten,
+    found,
+    purged,
+    stopped,
+    told,
+    unmarked,
+)
+from roles.removal.removal import decide
+
+with refusal_ends_this_host():
+    declared = everything(host.data.declared)
+    it = decide(declared, looking(declared, ()), found(declared), purge=purge_asked())
+    told(it)
+
+    if it.needed:
+        acquired(name="Lock", needed=True, what="deploy/remove.py", generation=it.generation)
+        if it.marked:
+            stopped(name="Services", removal=it)
+            cleared(name="Files", removal=it)
+        if it.purge:
+            purged(name="Data and weights", removal=it)
+        deleted(name="Users", users=it.leaving)
+        if it.marked:
+            unmarked(name="Mark")
+        released(name="Unlock")
+        if it.purge:
+            forgotten(name="Audit log")

@@ -1,0 +1,1 @@
+"""Removal: everything of ours goes from a host, and what may be the operator's stays unless purged."""

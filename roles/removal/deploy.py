@@ -1,0 +1,123 @@
+"""Taking everything of ours away from a host: what runs first, and last what tells that we are here.
+
+So a removal that was cut off is completed by the next one.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+
+from pyinfra.api.command import QuoteString, StringCommand
+from pyinfra.api.operation import operation
+from pyinfra.context import host
+
+from roles.common import outcome, paths, remote
+from roles.common.operations import Commands, tell
+from roles.common.refusal import refuse
+from roles.common.resources import Directory, Resource
+from roles.removal.removal import MARK, Found, Removal, units_of
+
+SCRIPTS = Path(__file__).parent / "scripts"
+
+
+def found(resources: Sequence[Resource]) -> Found:
+    """What the look does not tell of the current host. Raises RefusedError where removal cannot work."""
+    folders = [it.path for it in resources if isinstance(it, Directory) and it.keeps]
+    answer = remote.ask(_shell("see.sh", paths.AUDIT, MARK, " ".join(units_of(resources)), *folders))
+    if not answer.ok:
+        raise refuse("a host that answers", answer.stderr.strip() or "no answer")
+    said: dict[str, list[str]] = {}
+    for line in answer.stdout.splitlines():
+        name, _, value = line.partition("=")
+        said.setdefault(name, []).append(value)
+    marked, log = "marked" in said, "log" in said
+    if said["uid"] != ["0"]:
+        remedy = "set `ssh.user: root`, or `ssh.sudo: true` with a user who may sudo without a password"
+        raise refuse("root on the host", f"user id {said['uid'][0]}", remedy)
+    if (marked or "size" in said) and "python" not in said:
+        raise refuse("python3 on a host where something of ours is", "none", "apt-get install python3")
+    sizes = (it.split(" ", 1) for it in said.get("size", []))
+    return Found(
+        marked=marked,
+        log=log,
+        sizes={path: int(size) for size, path in sizes},
+        drop_ins=tuple(said.get("drop-in", [])),
+        installed=tuple(said.get("package", [])),
+    )
+
+
+def told(removal: Removal) -> None:
+    """Tell what will go and what will stay before anything goes, and note it for the end of the run."""
+    goes, stays = removal.goes(), removal.stays()
+    for line in [*(f"goes   {it}" for it in goes), *(f"stays  {it}" for it in stays)]:
+        host.log(line)
+    if not goes:
+        host.log(removal.headline())
+    outcome.serves(host.name, "\n".join([removal.headline(), *(f"stays  {it}" for it in stays)]))
+
+
+@operation()
+def stopped(removal: Removal) -> Commands:
+    """
+    Stop what runs, jobs first, and let nothing start again.
+
+    + removal: what goes
+    """
+    yield tell(f"stop {', '.join(removal.units) or 'jobs'}")
+    yield _shell("stop.sh", *removal.units)
+
+
+@operation()
+def cleared(removal: Removal) -> Commands:
+    """
+    Remove units, files and folders, and let the trust bundle follow.
+
+    + removal: what goes
+    """
+    for path in removal.files:
+        yield StringCommand("rm", "-f", QuoteString(path))
+    for folder in removal.folders:
+        yield StringCommand("rmdir", "--ignore-fail-on-non-empty", QuoteString(folder))
+    yield StringCommand("systemctl", "daemon-reload")
+    yield StringCommand("update-ca-certificates", "--fresh", ">/dev/null", "2>&1")
+    yield _shell("clear.sh", *removal.trees)
+
+
+@operation()
+def purged(removal: Removal) -> Commands:
+    """
+    Remove what is the operator's: data and weights.
+
+    + removal: what goes
+    """
+    yield _shell("clear.sh", *(it.path for it in removal.data))
+
+
+@operation()
+def deleted(users: Sequence[str]) -> Commands:
+    """
+    Delete users, each with the group of its name.
+
+    + users: their names
+    """
+    for user in users:
+        yield StringCommand("userdel", user)
+
+
+@operation()
+def unmarked() -> Commands:
+    """Remove what tells that we are here: by it the next run finds what was cut off."""
+    yield StringCommand("rm", "-f", MARK)
+    yield StringCommand("systemctl", "daemon-reload")
+
+
+@operation()
+def forgotten() -> Commands:
+    """Remove the audit log, which tells that we were here; the end of the lock was its last line."""
+    yield StringCommand("rm", "-f", paths.AUDIT)
+
+
+def _shell(name: str, *arguments: str) -> StringCommand:
+    text = (SCRIPTS / name).read_text(encoding="utf-8")
+    return StringCommand("sh", "-c", QuoteString(text), "sh", *map(QuoteString, arguments))

@@ -1,0 +1,266 @@
+"""Removal leaves a host as it was before us, whatever became of it since, but for what is the operator's."""
+
+from __future__ import annotations
+
+import re
+import subprocess
+from dataclasses import dataclass
+from pathlib import Path
+
+import pytest
+
+from lab.hosts import Host
+from lab.state import REPOSITORY
+from roles.base.deploy import PACKAGES
+from tests.lab import comparison, provisioning, visitor
+from tests.lab.conftest import LabHost
+from tests.lab.provisioning import Result, fleet_of
+from tests.lab.serving import BARE
+from tests.lab.visitor import BACKEND, UI
+
+_REMOVE = "deploy/remove.py"
+_INSTALL = f"apt-get install -qq --no-install-recommends {' '.join(PACKAGES.names)}"
+
+# All that a host has on disk; what is left out of it beyond the usual is the system's own.
+_EVERYTHING = ("/boot", "/etc", "/home", "/opt", "/root", "/srv", "/tmp", "/usr", "/var")
+_LEFT_OUT = {
+    r"/(var/)?tmp/systemd-private-": "of services that run",
+    r"/var/(log|cache/apt|lib/apt|cache/debconf|cache/ldconfig)(/|$)": "logs and caches of the system's own",
+    r"/var/lib/(systemd|dbus)(/|$)": "the system's own state",
+    r".*/__pycache__(/|$)": "whoever runs Python makes it",
+}
+
+# Somebody replaced a unit of ours by one of theirs, and wrote a drop-in for another.
+_FOREIGN = "/etc/systemd/system/venom-ui.service"
+_FOREIGN_TEXT = "[Service]\nExecStart=/bin/sleep infinity\n[Install]\nWantedBy=multi-user.target\n"
+_ENABLED = f"/etc/systemd/system/multi-user.target.wants/{Path(_FOREIGN).name}"
+_DROP_IN = "/etc/systemd/system/ollama.service.d/mine.conf"
+
+
+def _state(host: Host) -> dict[str, str]:
+    """Everything about a host: files by content, packages, users, units, and who listens where."""
+    found = comparison.describe(host, folders=_EVERYTHING, left_out=_LEFT_OUT)
+    found["users"] = host.run("getent passwd; getent group").stdout
+    found["unit files"] = host.run("systemctl list-unit-files --no-legend --plain").stdout
+    found["ports"] = " ".join(sorted(visitor.listening(host)))
+    return found
+
+
+@dataclass(frozen=True)
+class Story:
+    """One host from bare to bare: each run, and how the host was after it."""
+
+    bare: dict[str, str]  # with the Debian packages, and nothing else of ours
+    provisioned: dict[str, str]
+    dry: Result
+    after_dry: dict[str, str]
+    wrong: Result
+    removed: Result
+    foreign_runs: str
+    kept: dict[str, str]
+    audit: str
+    again: Result
+    after_again: dict[str, str]
+    once_more: Result  # the main job, on what was kept
+    answers: tuple[int, int]
+    chat: str
+    remembered: str  # of that chat, after it
+    cut_off: str  # what the removal had begun when it was killed
+    purged: Result
+    after_purge: dict[str, str]
+    at_last: Result
+    after_at_last: dict[str, str]
+
+
+@pytest.fixture(scope="module")
+def bare(upstream: None, module_host: LabHost) -> tuple[Host, dict[str, str]]:
+    """A host that has the Debian packages and nothing else of ours, and its state."""
+    host = module_host(12)
+    host.run(_INSTALL)
+    return host, _state(host)
+
+
+@pytest.fixture(scope="module")
+def story(bare: tuple[Host, dict[str, str]], tmp_path_factory: pytest.TempPathFactory) -> Story:
+    """Provision, remove, provision again, purge; with what is somebody else's on the way."""
+    host, state = bare
+    inventory = provisioning.inventory(tmp_path_factory.mktemp("removal"), fleet_of(host))
+    provisioning.run(inventory).check()
+    chat = visitor.chat(host, "Do you remember me?").result
+
+    host.run("systemctl disable --quiet --now venom-ui; systemctl clean --what=cache venom-ui")
+    host.put(_FOREIGN_TEXT, _FOREIGN)
+    host.put("# mine\n", _DROP_IN)
+    host.run("systemctl daemon-reload; systemctl enable --quiet --now venom-ui")
+    provisioned = _state(host)
+    dry = provisioning.run(inventory, "--dry", deploy=_REMOVE)
+    after_dry = _state(host)
+    wrong = provisioning.run(inventory, "--data", "purge=please", deploy=_REMOVE)
+    removed = provisioning.run(inventory, deploy=_REMOVE)
+    foreign_runs = host.run("systemctl is-active venom-ui; systemctl is-enabled venom-ui", check=False).stdout
+    kept = _state(host)
+    audit = host.read("/var/log/venom-provisioner.log")
+    again = provisioning.run(inventory, deploy=_REMOVE)
+    after_again = _state(host)
+    host.run(f"systemctl disable --quiet --now venom-ui; rm -r {_FOREIGN} {Path(_DROP_IN).parent}")
+    host.run("systemctl daemon-reload")
+
+    once_more = provisioning.run(inventory)
+    answers = tuple(visitor.fetch(host, url).status for url in (f"{BACKEND}/healthz", UI))
+    remembered = visitor.fetch(host, f"{BACKEND}/api/v1/tasks").body
+
+    # By an inventory that has changed its mind meanwhile, and killed on the way.
+    changed = fleet_of(host, profile="llm_off")
+    del changed["defaults"]["ca_bundle"]
+    provisioning.inventory(inventory.parent, changed)
+    cut_off = _killed_at(inventory, "Users", "--data", "purge=yes", deploy=_REMOVE)
+    purged = provisioning.run(inventory, "--data", "purge=yes", deploy=_REMOVE)
+    after_purge = _state(host)
+    at_last = provisioning.run(inventory, "--data", "purge=yes", deploy=_REMOVE)
+    return Story(
+        bare=state,
+        provisioned=provisioned,
+        dry=dry,
+        after_dry=after_dry,
+        wrong=wrong,
+        removed=removed,
+        foreign_runs=foreign_runs,
+        kept=kept,
+        audit=audit,
+        again=again,
+        after_again=after_again,
+        once_more=once_more,
+        answers=(answers[0], answers[1]),
+        chat=chat,
+        remembered=remembered,
+        cut_off=cut_off,
+        purged=purged,
+        after_purge=after_purge,
+        at_last=at_last,
+        after_at_last=_state(host),
+    )
+
+
+# -- a whole host ------------------------------------------------------------------------------------
+
+
+def test_dry_tells_what_would_go_and_stay_and_changes_nothing(story: Story) -> None:
+    story.dry.check()
+    for thing in ("/opt/venom", "/etc/venom", "users venom-build", "units venom-backend.service"):
+        assert re.search(rf"goes   .*{thing}", story.dry.output), story.dry.output
+    assert "stays  /var/lib/ollama (weights, " in story.dry.output
+    assert comparison.differences(story.provisioned, story.after_dry) == []
+
+
+def test_a_purge_that_is_none_is_refused_with_one_message(story: Story) -> None:
+    assert story.wrong.status != 0
+    (told,) = story.wrong.endings.values()
+    assert "required  --data purge=yes, or no purge at all\nfound     purge=please\n" in told
+    assert "Traceback" not in story.wrong.output
+
+
+def test_everything_goes_but_what_is_told_to_stay(story: Story) -> None:
+    (told,) = story.removed.check().endings.values()
+    assert told.startswith("removed\n")
+    left = {line.partition(": ")[0] for line in comparison.differences(story.bare, story.kept)}
+    assert {it for it in left if not it.startswith(("/var/lib/venom", "/var/lib/ollama"))} == {
+        *("user ollama", "user venom", "users"),
+        *("unit venom-ui.service", "unit files", _FOREIGN, _ENABLED, _DROP_IN, str(Path(_DROP_IN).parent)),
+    }
+    assert {"/var/lib/venom/venom.env", "/var/lib/ollama/models"} <= left
+    assert "/var/lib/venom/config" not in left, "a link into what is gone"
+    assert re.search(r"stays  /var/lib/ollama \(weights, [0-9]{3}\.[0-9] MB\)", told)
+    assert re.search(r"stays  /var/lib/venom \(data and settings, secrets among them, [0-9.]+ [kM]B\)", told)
+    assert "--data purge=yes removes these for good, with the users ollama, venom" in told
+    assert "Debian packages that it uses, none of them recorded as installed by it: ca-certificates" in told
+
+
+def test_what_is_somebody_elses_is_named_and_goes_on_running(story: Story) -> None:
+    (told,) = story.removed.endings.values()
+    assert f"stays  {_FOREIGN}: somebody else's" in told
+    assert f"stays  {_DROP_IN}: somebody else's" in told
+    assert story.foreign_runs == "active\nenabled\n"
+
+
+def test_the_audit_log_tells_of_it(story: Story) -> None:
+    assert re.search(r"deploy/remove\.py: removed \(g[0-9a-f]{12} -> none\)$", story.audit.strip())
+
+
+def test_a_second_removal_changes_nothing(story: Story) -> None:
+    assert story.again.check().changed_operations == []
+    assert comparison.differences(story.kept, story.after_again) == []
+    (told,) = story.again.endings.values()
+    assert told.startswith("nothing of ours is here but what was kept\nstays  /var/lib/ollama (weights, ")
+
+
+def test_on_what_was_kept_it_serves_again_with_the_old_data(story: Story) -> None:
+    assert "Weights | pull" not in [name for _, name in story.once_more.check().changed_operations]
+    assert story.answers == (200, 200)
+    assert story.chat in story.remembered
+
+
+def test_a_purge_leaves_the_bare_host_although_it_was_killed_and_the_inventory_had_changed(
+    story: Story,
+) -> None:
+    assert "Starting operation: Users" in story.cut_off
+    (told,) = story.purged.check().endings.values()
+    assert told.startswith("removed, data and weights with it\n")
+    assert comparison.differences(story.bare, story.after_purge) == []
+
+
+def test_after_that_nothing_of_ours_is_there(story: Story) -> None:
+    assert story.at_last.check().changed_operations == []
+    assert list(story.at_last.endings.values()) == ["nothing of ours is here"]
+    assert comparison.differences(story.after_purge, story.after_at_last) == []
+
+
+# -- half a host -------------------------------------------------------------------------------------
+
+
+def test_a_host_that_never_was_ours_is_left_alone_and_a_half_made_one_is_cleared(
+    bare: tuple[Host, dict[str, str]], lab_host: LabHost, tmp_path: Path
+) -> None:
+    host = lab_host(12)
+    before = visitor.files(host, *BARE)
+    inventory = provisioning.inventory(tmp_path, fleet_of(host))
+    alone = provisioning.run(inventory, "--data", "purge=yes", deploy=_REMOVE).check()
+    assert (list(alone.endings.values()), alone.changed_operations) == (["nothing of ours is here"], [])
+    assert visitor.files(host, *BARE) == before
+
+    with subprocess.Popen(
+        provisioning.command(inventory), cwd=REPOSITORY, stdout=subprocess.DEVNULL, stderr=subprocess.STDOUT
+    ) as run:
+        _await(host, "grep -q 'npm ci' /opt/venom/jobs/ui/steps")
+        run.kill()
+    assert "venom-job-ui" in visitor.jobs(host)
+    result = provisioning.run(inventory, "--data", "purge=yes", deploy=_REMOVE).check()
+    (told,) = result.endings.values()
+    packages = re.search(r"unless you need them: apt-get remove (.*)", told)
+    assert packages
+    assert packages[1].split() == list(PACKAGES.names)
+    assert visitor.jobs(host) == ""
+    assert comparison.differences(bare[1], _state(host)) == []
+
+
+def _await(host: Host, condition: str, seconds: int = 300) -> None:
+    line = f"until {condition} 2>/dev/null; do sleep 0.2; done"
+    host.run(["timeout", str(seconds), "sh", "-c", line])
+
+
+def _killed_at(inventory: Path, operation: str, *arguments: str, deploy: str) -> str:
+    """Begin a run and kill it when it begins an operation. Returns what it said."""
+    said = ""
+    with subprocess.Popen(
+        provisioning.command(inventory, *arguments, deploy=deploy),
+        cwd=REPOSITORY,
+        stdin=subprocess.DEVNULL,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+        text=True,
+    ) as run:
+        assert run.stdout
+        for line in run.stdout:
+            said += line
+            if f"Starting operation: {operation}" in line:
+                run.kill()
+    return said

@@ -1,0 +1,99 @@
+"""What removal decides: without our mark nothing goes, and never what is somebody else's."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+from deploy.survey import everything
+from roles.common.look import Seen
+from roles.common.resources import Directory, User
+from roles.removal.removal import Found, Removal, decide
+from tests.roles.plans import declared
+
+FOUND = Found(
+    marked=True,
+    log=True,
+    sizes={"/var/lib/venom": 40_000, "/var/lib/ollama": 253_000_000},
+    drop_ins=("/etc/systemd/system/ollama.service.d/venom.conf",),
+    installed=("git", "zstd"),
+)
+NOT_OURS = {"/usr/local", "/usr/local/share/ca-certificates", "/etc/systemd/system", "/opt", "/var/lib"}
+
+
+def seen(changes: dict[str, dict[str, str]]) -> Seen:
+    """A host that has everything that is declared, each file with our mark, but for `changes`."""
+    resources = everything(declared())
+    there = {path: {"ours": "yes"} for it in resources if (path := getattr(it, "path", ""))}
+    users = {it.name: {"home": it.home, "groups": []} for it in resources if isinstance(it, User)}
+    return Seen(
+        paths={**there, **changes},
+        users=users,
+        packages=frozenset({"git", "curl"}),
+    )
+
+
+def decided(
+    found: Found = FOUND, *, purge: bool = False, changes: dict[str, dict[str, str]] | None = None
+) -> Removal:
+    return decide(everything(declared()), seen(changes or {}), found, purge=purge)
+
+
+def test_what_is_declared_goes_but_for_shared_folders_and_data() -> None:
+    it = decided()
+    assert set(it.trees) == {
+        "/opt/venom",
+        "/opt/ollama",
+        "/etc/venom",
+        "/var/cache/venom",
+        "/var/cache/venom-build",
+    }
+    assert it.units == ("venom-ui.service", "venom-backend.service", "ollama.service", "venom.target")
+    assert "/usr/local/share/ca-certificates/venom-operator.crt" in it.files
+    assert it.folders == ("/etc/systemd/system/ollama.service.d",)
+    assert (it.users, it.data_users) == (("venom-build",), ("ollama", "venom"))
+    assert not NOT_OURS & {*it.trees, *it.folders, *it.files}
+
+
+def test_every_declared_folder_goes_as_ours_or_stays_as_data_or_is_shared_on_purpose() -> None:
+    shared = {
+        it.path
+        for it in everything(declared())
+        if isinstance(it, Directory) and not it.ours and not it.keeps
+        if not it.path.startswith(("/opt/venom/", "/etc/venom/", "/var/lib/venom/", "/var/lib/ollama/"))
+        if not it.path.startswith("/var/cache/venom-build/")
+    }
+    assert shared == {"/etc/systemd/system/ollama.service.d"}
+
+
+def test_without_our_mark_nothing_goes() -> None:
+    it = decided(replace(FOUND, marked=False, log=False), purge=True)
+    assert not it.needed
+    assert (it.goes(), it.stays(), it.headline()) == ([], [], "nothing of ours is here")
+
+
+def test_what_an_earlier_removal_kept_goes_with_purge_and_nothing_beside_it() -> None:
+    it = decided(replace(FOUND, marked=False), purge=True)
+    assert it.needed
+    assert (it.trees, it.files, it.units, it.users) == ((), (), (), ())
+    assert [kept.path for kept in it.data] == ["/var/lib/ollama", "/var/lib/venom"]
+    assert it.data_users == ("ollama", "venom")
+    assert not decided(replace(FOUND, marked=False)).needed
+
+
+def test_a_unit_and_drop_ins_of_somebody_else_stay_and_are_named() -> None:
+    unit, mine = "/etc/systemd/system/venom-ui.service", "/etc/systemd/system/ollama.service.d/mine.conf"
+    it = decided(replace(FOUND, drop_ins=(*FOUND.drop_ins, mine)), changes={unit: {"kind": "file"}})
+    assert it.left == (unit, mine)
+    assert unit not in it.files
+    assert "venom-ui.service" not in it.units
+
+
+def test_a_user_of_the_same_name_with_another_home_is_somebody_elses() -> None:
+    host = seen({})
+    host = replace(host, users={**host.users, "venom-build": {"home": "/home/venom-build", "groups": []}})
+    assert decide(everything(declared()), host, FOUND, purge=True).users == ()
+
+
+def test_packages_are_told_as_they_were_recorded() -> None:
+    assert decided().stays()[-1].endswith("unless you need them: apt-get remove git")
+    assert decided(replace(FOUND, installed=())).stays()[-1].endswith("installed by it: curl git")
