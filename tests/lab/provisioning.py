@@ -17,7 +17,7 @@ from lab.hosts import Host
 from lab.state import REPOSITORY
 
 _OPERATION = re.compile(r"--> Starting operation: (?P<name>.*?) *$")
-_OUTCOME = re.compile(r" +\[(?P<host>[^\]]+)\] (?P<outcome>Success|No changes|Skipped|Error)\b")
+_OUTCOME = re.compile(r" +\[(?P<host>[^\]]+)\] +(?P<outcome>Success|No changes|Skipped|Error)\b")
 
 _ENDING = re.compile(r"    \[(?P<host>[^\]]+)\] (?P<text>.*)")
 
