@@ -1,0 +1,117 @@
+"""Measures a run that has nothing to do, beside what else could keep the same state: see script/bench."""
+
+from __future__ import annotations
+
+import argparse
+import json
+import os
+import subprocess
+import sys
+import tempfile
+import time
+from collections.abc import Callable, Mapping
+from pathlib import Path
+from typing import Any
+
+from bench import ansible, report
+from bench.hosts import inventory, plain_inventory, probed, provisioned, pyinfra
+from bench.state import variables
+from deploy.survey import Planned, planning, question
+from lab import ssh
+from lab.hosts import Host
+from lab.state import LabError
+from roles.common import remote
+from roles.preflight.facts import parse
+from schemas.inventory import load
+
+_LOOK = Path(remote.__file__).parent / "scripts" / "look.py"
+_UNCHANGED = "As declared"
+
+
+def main() -> int:
+    """Boot the hosts, measure in turns, print the tables. Status 1 says that a figure is void."""
+    arguments = argparse.ArgumentParser(prog="script/bench", description=__doc__)
+    arguments.add_argument("--runs", type=int, default=5, metavar="N", help="of each (default: 5)")
+    runs = arguments.parse_args().runs
+    try:
+        with tempfile.TemporaryDirectory() as folder:
+            _tell("booting a host, making it serve, cloning it")
+            with provisioned(Path(folder)) as hosts:
+                print(report.machine(), flush=True)
+                taken = measure(Path(folder), hosts, runs)
+    except LabError as error:
+        print(f"bench: {error}", file=sys.stderr)
+        return 1
+    print(report.tables(taken))
+    return 0
+
+
+def measure(folder: Path, hosts: list[Host], runs: int) -> dict[str, list[float]]:
+    """Seconds of each thing, `runs` times in turns, so that a busy moment of the machine hits all alike."""
+    things = _things(folder, hosts)
+    taken: dict[str, list[float]] = {name: [] for name in report.ROWS}
+    for number in range(runs):
+        _tell(f"round {number + 1} of {runs}")
+        for name, thing in things:
+            begun = time.monotonic()
+            thing()
+            taken[name].append(time.monotonic() - begun)
+    return taken
+
+
+def _things(folder: Path, hosts: list[Host]) -> list[tuple[str, Callable[[], object]]]:
+    first, last = hosts[0], hosts[-1]
+    one, eight = inventory(folder, "one", [first]), inventory(folder, "eight", hosts)
+    off, light = inventory(folder, "off", [last], profile="llm_off"), inventory(folder, "light", [last])
+    plain, plain_eight = (plain_inventory(folder, f"plain{len(of)}", of) for of in ([first], hosts))
+    planned = _planned(one, first)
+    asked = str(question(planned.resources, planned.parts))
+    (folder / "question.json").write_text(asked)
+    environment = {**os.environ, "LOOK": str(_LOOK), "QUESTION": str(folder / "question.json")}
+    ansible.prepare(folder, [first], variables(planned))
+
+    def back() -> None:
+        pyinfra(light, "deploy/rollback.py")
+
+    return [
+        ("bare", lambda: _bare(first, asked)),
+        ("pyinfra", lambda: pyinfra(plain, "bench/pyinfra/look.py", environment)),
+        ("venom", lambda: _unchanged(one, 1)),
+        ("mitogen", lambda: ansible.keep(folder, mitogen=True)),
+        ("ansible", lambda: ansible.keep(folder)),
+        ("pyinfra-8", lambda: pyinfra(plain_eight, "bench/pyinfra/look.py", environment)),
+        ("venom-8", lambda: _unchanged(eight, len(hosts))),
+        ("off", lambda: pyinfra(off)),
+        ("light", lambda: pyinfra(light)),
+        # To llm_off and to light again, as the next round expects it.
+        ("rollback", back),
+        ("rollback", back),
+    ]
+
+
+def _planned(declared: Path, host: Host) -> Planned:
+    (one,) = load(declared.with_suffix(".yaml")).hosts
+    return planning(one, parse(probed(host)).hardware)
+
+
+def _bare(host: Host, asked: str) -> None:
+    script = remote.python(_LOOK.name, asked)
+    command = [*ssh.command(host.address), script.get_raw_value()]
+    answer = subprocess.run(command, input=asked, capture_output=True, text=True, check=False)
+    seen: Mapping[str, Any] = json.loads(answer.stdout) if answer.returncode == 0 else {}
+    if not seen.get("receipt"):
+        raise LabError(f"{host.name} did not answer: {answer.stderr}")
+
+
+def _unchanged(hosts: Path, count: int) -> None:
+    said = pyinfra(hosts)
+    if said.count("No changes") != count or _UNCHANGED not in said:
+        raise LabError(f"deploy/venom.py found something to do\n{said}")
+
+
+def _tell(text: str) -> None:
+    print(f"bench: {text}", file=sys.stderr, flush=True)
+
+
+if __name__ == "__main__":
+    sys.exit(main())

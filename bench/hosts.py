@@ -1,0 +1,84 @@
+"""The hosts of a measurement: one that was provisioned afresh, and seven clones of it."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+from lab import fleet, preconditions, ssh, upstream_process
+from lab.hosts import Host, all_hosts
+from lab.state import REPOSITORY, CommandFailed, LabError
+
+COUNT = 8
+_PROBE = REPOSITORY / "roles" / "preflight" / "scripts" / "probe.sh"
+
+
+@contextmanager
+def provisioned(folder: Path) -> Iterator[list[Host]]:
+    """Boot the hosts and make them serve; they go away again."""
+    if missing := preconditions.missing():
+        raise LabError(preconditions.message(missing))
+    upstream_process.ensure()
+    try:
+        first = Host.create("bench-1")
+        pyinfra(inventory(folder, "first", [first]))
+        # Ansible's module for packages needs it, and would install it in its first run.
+        first.run("DEBIAN_FRONTEND=noninteractive apt-get install -qq --no-install-recommends python3-apt")
+        first.stop()
+        clones = [first.clone(f"bench-{number}") for number in range(2, COUNT + 1)]
+        first.start()
+        hosts = [first, *clones]
+        pyinfra(inventory(folder, "all", hosts))
+        yield hosts
+    finally:
+        for host in all_hosts():
+            if host.name.startswith("bench-"):
+                host.destroy()
+                ssh.forget(host.name)
+
+
+def inventory(folder: Path, name: str, hosts: Sequence[Host], **settings: Any) -> Path:
+    """The `.py` of an inventory of these hosts; `settings` go over the lab's defaults."""
+    declared = fleet.default()
+    data = {
+        **declared,
+        "defaults": {**declared["defaults"], **settings},
+        "hosts": {host.name: {"address": host.address} for host in hosts},
+    }
+    return fleet.write(data, folder / f"{name}.py")
+
+
+def plain_inventory(folder: Path, name: str, hosts: Sequence[Host]) -> Path:
+    """An inventory of the same hosts with nothing of ours in it."""
+    data = {"ssh_user": "root", "ssh_key": str(ssh.KEY), "ssh_known_hosts_file": str(ssh.KNOWN_HOSTS)}
+    listed = [(host.name, data | {"ssh_hostname": host.address}) for host in hosts]
+    path = folder / f"{name}.py"
+    path.write_text(f"hosts = {listed!r}\n")
+    return path
+
+
+def pyinfra(hosts: Path, deploy: str = "deploy/venom.py", env: Mapping[str, str] | None = None) -> str:
+    """Run a deploy as an operator does and return what it said; `CommandFailed` if it fails."""
+    command = [str(Path(sys.executable).with_name("pyinfra")), "-y", str(hosts), deploy]
+    result = subprocess.run(
+        command,
+        cwd=REPOSITORY,
+        env=env,
+        stdin=subprocess.DEVNULL,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+        text=True,
+        check=False,
+    )
+    if result.returncode != 0:
+        raise CommandFailed(deploy, result)
+    return result.stdout
+
+
+def probed(host: Host) -> str:
+    """What the product's probe says of the host."""
+    return host.run("sh", input=_PROBE.read_text()).stdout

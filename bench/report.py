@@ -1,0 +1,78 @@
+"""The figures as the tables of docs/figures.md and docs/figures.pl.md."""
+
+from __future__ import annotations
+
+import os
+import re
+from collections.abc import Mapping, Sequence
+from datetime import UTC, datetime
+from pathlib import Path
+from statistics import median
+
+# What is measured, in both languages, in the order of the table.
+ROWS = {
+    "bare": ("the look over bare `ssh`", "spojrzenie przez samo `ssh`", 1),
+    "pyinfra": ("pyinfra: start, connect, one look", "pyinfra: start, połączenie, jedno spojrzenie", 1),
+    "venom": ("`deploy/venom.py`, nothing to do", "`deploy/venom.py`, nic do zrobienia", 1),
+    "mitogen": ("Ansible with mitogen, the same state", "Ansible z mitogenem, ten sam stan", 1),
+    "ansible": ("Ansible, the same state", "Ansible, ten sam stan", 1),
+    "pyinfra-8": ("pyinfra: start, connect, one look", "pyinfra: start, połączenie, jedno spojrzenie", 8),
+    "venom-8": ("`deploy/venom.py`, nothing to do", "`deploy/venom.py`, nic do zrobienia", 8),
+    "off": ("`light` to `llm_off`", "z `light` na `llm_off`", 1),
+    "light": ("`llm_off` to `light`", "z `llm_off` na `light`", 1),
+    "rollback": ("`deploy/rollback.py`", "`deploy/rollback.py`", 1),
+}
+_HEADS = (("what", "hosts", "seconds", "least to most"), ("co", "hosty", "sekundy", "od do"))
+_GOALS = (
+    ("a run with nothing to do, of pyinfra's own", "przebieg bez zmian, wobec samego pyinfra"),
+    ("plain Ansible, of ours", "sam Ansible, wobec naszego"),
+    ("Ansible with mitogen, of ours", "Ansible z mitogenem, wobec naszego"),
+    ("eight hosts, of one", "osiem hostów, wobec jednego"),
+)
+_GOAL_HEADS = (("ratio", "goal", "found", "met"), ("stosunek", "cel", "wynik", "osiągnięty"))
+
+
+def machine() -> str:
+    """This machine: processor, cores, memory, how busy it is; and the date."""
+    model = re.search(r"model name\s*: (.*)", Path("/proc/cpuinfo").read_text())
+    memory = re.search(r"MemTotal:\s*([0-9]+)", Path("/proc/meminfo").read_text())
+    return (
+        f"{datetime.now(UTC):%Y-%m-%d}, {model[1].strip() if model else 'unknown processor'}, "
+        f"{os.cpu_count()} cores, {int(memory[1]) / 2**20 if memory else 0:.0f} GiB, "
+        f"load average {os.getloadavg()[0]:.1f}"
+    )
+
+
+def tables(taken: Mapping[str, Sequence[float]]) -> str:
+    """Both tables, first in English, then in Polish, from all seconds that each row took."""
+    middle = {name: median(seconds) for name, seconds in taken.items()}
+    ratios = (
+        (middle["venom"] / middle["pyinfra"], "≤ 1.5"),
+        (middle["ansible"] / middle["venom"], "≥ 20"),
+        (middle["mitogen"] / middle["venom"], "≥ 4"),
+        (middle["venom-8"] / middle["venom"], "≤ 2"),
+    )
+    text = []
+    for language, (yes, no) in enumerate((("yes", "no"), ("tak", "nie"))):
+        rows = [
+            (ROWS[name][language], ROWS[name][2], f"{middle[name]:.2f}", f"{min(s):.2f}–{max(s):.2f}")
+            for name, s in taken.items()
+        ]
+        text.append(_table(_HEADS[language], rows))
+        goals = [
+            (_GOALS[i][language], goal, f"{ratio:.2f}", yes if _met(ratio, goal) else no)
+            for i, (ratio, goal) in enumerate(ratios)
+        ]
+        text.append(_table(_GOAL_HEADS[language], goals))
+    polish = [re.sub(r"([0-9])\.([0-9])", r"\1,\2", table) for table in text[2:]]
+    return "\n".join([*text[:2], *polish])
+
+
+def _met(ratio: float, goal: str) -> bool:
+    sign, limit = goal.split()
+    return ratio <= float(limit) if sign == "≤" else ratio >= float(limit)
+
+
+def _table(head: Sequence[str], rows: Sequence[Sequence[object]]) -> str:
+    lines = [head, ["---"] * len(head), *rows]
+    return "".join(f"| {' | '.join(map(str, line))} |\n" for line in lines)
