@@ -31,7 +31,7 @@ _UNCHANGED = "As declared"
 def main() -> int:
     """Boot the hosts, measure in turns, print the tables. Status 1 says that a figure is void."""
     arguments = argparse.ArgumentParser(prog="script/bench", description=__doc__)
-    arguments.add_argument("--runs", type=int, default=5, metavar="N", help="of each (default: 5)")
+    arguments.add_argument("--runs", type=int, default=3, metavar="N", help="of each (default: 3)")
     runs = arguments.parse_args().runs
     try:
         with tempfile.TemporaryDirectory() as folder:
