@@ -14,7 +14,7 @@ from roles.backend.deploy import UNIT
 from roles.common.env import quoted
 from roles.common.generation import Generation, restored
 from roles.common.look import NONCE, Seen
-from roles.common.paths import RECEIPT
+from roles.common.paths import GENERATIONS, RECEIPT
 from roles.common.resources import Difference, Directory, Enabled, EnvFile, File, Link, sha256
 from roles.common.services import Service
 from roles.status.report import Report, Told, Wanted, document, drift, exit_status, other_settings, report
@@ -36,6 +36,7 @@ GENERATION = Generation(
     record={"applied": {"plan": {"profile": "llm_off", "python": {"version": "3.12.1"}, "model": None}}},
 )
 KEY = GENERATION.key
+CURRENT = f"{GENERATIONS}/current"
 FILE = {"kind": "file", "mode": "0644", "owner": "root"}
 SEEN = Seen(
     paths={
@@ -43,7 +44,7 @@ SEEN = Seen(
         "/etc/venom/a": {**FILE, "sha256": sha256("text\n")},
         "/opt/venom/current": {"kind": "link", "target": "releases/abc"},
         "/opt/venom/sources/s": {"kind": "directory"},
-        "/etc/venom/generations/current": {"kind": "link", "target": f"{KEY}.json"},
+        CURRENT: {"kind": "link", "target": f"{KEY}.json"},
         GENERATION.file.path: {**FILE, "mode": "0600", "sha256": GENERATION.file.digest},
     },
     env_files={
@@ -122,9 +123,27 @@ def test_a_host_as_applied_and_as_planned_is_in_sync() -> None:
 
 def test_what_a_host_tells_of_its_generation_is_compared_like_the_generation_itself() -> None:
     assert restored(digested()).differs(SEEN) == GENERATION.differs(SEEN) == []
-    empty = Seen()
-    assert restored(digested()).differs(empty) == GENERATION.differs(empty)
-    assert len(GENERATION.differs(empty)) == 6
+    env = {**SEEN.env_files["/var/lib/venom/venom.env"], "values": {"KEY": sha256(NONCE + "other")}}
+    other = replace(SEEN, env_files={"/var/lib/venom/venom.env": env})
+    for seen, count in ((Seen(), 6), (other, 1)):
+        assert restored(digested()).differs(seen) == GENERATION.differs(seen)
+        assert len(GENERATION.differs(seen)) == count
+
+
+@pytest.mark.parametrize(
+    ("change", "thing"),
+    [
+        ({"receipt": {"generation": "g0"}}, RECEIPT),
+        ({"receipt": {}}, RECEIPT),
+        ({"paths": {**SEEN.paths, CURRENT: {"kind": "link", "target": "g0.json"}}}, CURRENT),
+        ({"paths": {**SEEN.paths, GENERATION.file.path: {**FILE, "mode": "0600"}}}, GENERATION.file.path),
+    ],
+)
+def test_a_generation_is_proven_by_its_receipt_its_link_and_its_file(
+    change: dict[str, Any], thing: str
+) -> None:
+    assert GENERATION.unproven(SEEN) == []
+    assert [it.thing for it in GENERATION.unproven(replace(SEEN, **change))] == [thing]
 
 
 @pytest.mark.parametrize(
@@ -171,6 +190,9 @@ def test_a_stopped_service_is_named_once() -> None:
     units = {UNIT: unit, "ollama.service": {**unit, "state": "active"}}
     it = judged(replace(SEEN, units=stopped), answers={UNIT: "Connection refused"}, units=units)
     assert it.changed == (Difference(UNIT, "failed"),)
+    assert drift(told(answers={UNIT: "Connection refused"}), replace(SEEN, units=stopped), None)[0] == [
+        Difference(UNIT, "failed")
+    ]
     assert "  backend     does not run: failed\n" in plain(it)
     assert "              was restarted 5 times by itself: journalctl -u venom-backend.service\n" in plain(it)
     assert "  ollama      runs, and must not\n" in plain(it)
@@ -208,7 +230,7 @@ def test_the_same_plan_by_another_version_of_the_provisioner_says_so() -> None:
 def test_a_generation_that_was_lost_and_a_receipt_that_names_another_are_told() -> None:
     lost = report("box", "a", told=told(generation=None), seen=SEEN, wanted=None, errors=["required  a lock"])
     assert lost.state == "error"
-    assert [it.thing for it in lost.changed] == ["/etc/venom/generations/current"]
+    assert [it.thing for it in lost.changed] == [CURRENT]
     other = judged(replace(SEEN, receipt={"generation": "g0"}), receipt={"generation": "g0"})
     assert [it.thing for it in other.changed] == [RECEIPT]
 
