@@ -24,9 +24,9 @@ class Answer:
 
 
 @cache
-def script(name: str) -> str:
-    """The text of a script in `roles/common/scripts`, which is sent to the host as it stands."""
-    return (SCRIPTS / name).read_text(encoding="utf-8")
+def script(name: str, folder: Path = SCRIPTS) -> str:
+    """The text of a script, which is sent to the host as it stands. `folder`: a role's own."""
+    return (folder / name).read_text(encoding="utf-8")
 
 
 def shell(name: str, *arguments: str, stdin: str = "") -> StringCommand:
@@ -39,9 +39,9 @@ def shell(name: str, *arguments: str, stdin: str = "") -> StringCommand:
     )
 
 
-def python(name: str, stdin: str) -> StringCommand:
+def python(name: str, stdin: str, folder: Path = SCRIPTS) -> StringCommand:
     """A command that runs the Python script `name` with the host's own interpreter, and no packages."""
-    return StringCommand("python3", "-I", "-S", "-c", QuoteString(script(name)), _stdin=stdin)
+    return StringCommand("python3", "-I", "-S", "-c", QuoteString(script(name, folder)), _stdin=stdin)
 
 
 def ask(command: StringCommand, timeout: int = 120) -> Answer:

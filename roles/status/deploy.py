@@ -8,7 +8,6 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-from pyinfra.api.command import QuoteString, StringCommand
 from pyinfra.api.exceptions import DeployError
 from pyinfra.context import host
 from pyinfra.context import state as pyinfra_state
@@ -19,7 +18,7 @@ from roles.common.refusal import RefusedError, refuse
 from roles.status.report import Report, Told, document, exit_status
 from roles.status.table import table
 
-SCRIPT = Path(__file__).parent / "scripts" / "status.py"
+SCRIPTS = Path(__file__).parent / "scripts"
 
 _reports: dict[str, Report] = {}
 
@@ -29,8 +28,7 @@ def ask() -> Told | None:
 
     Raises RefusedError where it cannot be asked.
     """
-    script = QuoteString(SCRIPT.read_text(encoding="utf-8"))
-    answer = remote.ask(StringCommand("python3", "-c", script, _stdin=json.dumps({"nonce": NONCE})))
+    answer = remote.ask(remote.python("status.py", json.dumps({"nonce": NONCE}), SCRIPTS))
     if answer.ok:
         return Told.of(json.loads(answer.stdout))
     if "python3" in answer.stderr and "not found" in answer.stderr:
@@ -63,8 +61,7 @@ def tell(report: Report) -> None:
         return
     hosts = [it for it in pyinfra_state.inventory if pyinfra_state.is_host_in_limit(it)]
     reports = [_reports.get(it.name) or _unreached(it.name, it.data.declared.ssh.address) for it in hosts]
-    # pyinfra's own flag, or the one for who cannot give it.
-    json_form = "--json" in sys.argv or host.data.get("json")
+    json_form = "--json" in sys.argv or host.data.get("json") == "yes"
     text = document(reports) if json_form else "\n\n".join(table(it) for it in reports)
     outcome.end(text, exit_status(reports))
 

@@ -208,6 +208,7 @@ def _changed(told: Told, seen: Seen) -> list[Difference]:
     if told.receipt.get("generation") != told.key:
         found.append(Difference(paths.RECEIPT, f"does not name {told.key}, which serves"))
     answers = [Difference(unit, f"does not answer: {said}") for unit, said in told.answers.items() if said]
+    # Where it does not run at all, that says more.
     return once([*found, *answers])
 
 
