@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 from dotenv import dotenv_values
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from roles.backend.deploy import launcher
@@ -29,6 +29,17 @@ def set_env(path: Path, values: dict[str, str], absent: tuple[str, ...] = ()) ->
     activate["settings"](str(path), lines, set(absent), getpass.getuser())
 
 
+def test_a_link_in_place_of_the_file_is_not_followed(tmp_path: Path) -> None:
+    # Who may write the folder could else have root read for them what only root may.
+    shadow, path = tmp_path / "shadow", tmp_path / "venom.env"
+    shadow.write_text("root:secret\n", encoding="utf-8")
+    path.symlink_to(shadow)
+    set_env(path, {"PROFILE": "full"})
+    assert not path.is_symlink()
+    assert path.read_text(encoding="utf-8") == "PROFILE=full\n"
+    assert shadow.read_text(encoding="utf-8") == "root:secret\n"
+
+
 def test_keys_of_others_and_comments_stay_as_they_are(tmp_path: Path) -> None:
     path = tmp_path / "venom.env"
     path.write_text("# mine\nPANEL='set by hand'\nPROFILE=light\nOLD=1\n", encoding="utf-8")
@@ -38,6 +49,7 @@ def test_keys_of_others_and_comments_stay_as_they_are(tmp_path: Path) -> None:
     assert list(tmp_path.iterdir()) == [path]
 
 
+@settings(deadline=None)  # it starts a shell, and the machine may be busy
 @given(st.dictionaries(st.from_regex(r"[A-Z][A-Z_]{0,9}", fullmatch=True), VALUES, min_size=1, max_size=4))
 def test_the_launcher_computes_the_digest_that_the_plan_expects(values: dict[str, str]) -> None:
     lines = "".join(f"{key}={quoted(value)}\n" for key, value in values.items())

@@ -68,8 +68,11 @@ def write(path, text, owner="root", mode=0o644):
 
 
 def read(path):
+    """The file's text, or None. Never through a link: in a folder that is not root's it may lead to
+    what only root can read, and end up in a file that others can."""
     try:
-        with open(path, encoding="utf-8", errors="surrogateescape") as file:
+        descriptor = os.open(path, os.O_RDONLY | os.O_NOFOLLOW)
+        with open(descriptor, encoding="utf-8", errors="surrogateescape") as file:
             return file.read()
     except OSError:
         return None
