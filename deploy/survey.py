@@ -11,6 +11,7 @@ from dataclasses import dataclass, fields
 from functools import cached_property
 from pathlib import Path
 
+from deploy import serving
 from roles.activation.deploy import Switch
 from roles.backend import deploy as backend
 from roles.backend.lock import Lock, lock_for
@@ -38,6 +39,7 @@ from roles.common.resources import (
 )
 from roles.common.secrets import reveal
 from roles.common.services import Service
+from roles.development import deploy as development
 from roles.ollama import deploy as ollama
 from roles.preflight.checks import Coming
 from roles.preflight.deploy import check, probe
@@ -111,7 +113,7 @@ class Planned:
         """All that is switched together at the end of the run."""
         plan, release = self.plan, self.release
         return Generation(
-            name=f"{_venom(plan)}, {plan.profile}",
+            name=f"{serving.name(plan)}, {plan.profile}",
             resources=_switchable(plan, release, self.settings),
             services=(*([self.local.service] if self.local else []), self.backend, self.ui),
             stopped=() if self.local else (ollama.UNIT,),
@@ -139,7 +141,7 @@ class Planned:
         model = f", {plan.model.name}" if plan.model else ""
         ports = " ".join(f"-L {port}:127.0.0.1:{port}" for port in (plan.ui.port, plan.backend.port))
         serves = (
-            f"serves {_venom(plan)}, profile {plan.profile}{model}\n"
+            f"serves {serving.name(plan)}, profile {plan.profile}{model}\n"
             f"open http://127.0.0.1:{plan.ui.port} while this runs: "
             f"ssh -N {ports} -p {ssh.port} {ssh.user}@{ssh.address}"
         )
@@ -181,13 +183,6 @@ def _lost(path: str) -> Difference:
     return Difference(path, "is not there")
 
 
-def _venom(plan: HostPlan) -> str:
-    source = plan.source
-    if source.kind == "tree":
-        return f"Venom from {source.location}"
-    return f"Venom {source.release} ({source.commit[:12]})"
-
-
 def survey(declared: DeclaredHost) -> Survey:
     """Plan the current host, look at it once, and refuse what cannot work.
 
@@ -219,6 +214,7 @@ def planning(declared: DeclaredHost, hardware: Hardware, *, offline: bool = Fals
     lock = lock_for(plan, archive, offline=offline)
     release = Release.of(plan, archive.key, archive.digest_of(*ui.SOURCES), lock.sha256)
     settings = {**plan.backend.env_file, **reveal(plan.backend.secrets)}
+    backend_service, ui_service = serving.services(plan, release, settings)
     return Planned(
         plan=plan,
         archive=archive,
@@ -227,8 +223,8 @@ def planning(declared: DeclaredHost, hardware: Hardware, *, offline: bool = Fals
         settings=settings,
         backend_job=backend.environment_job(plan, release, lock),
         ui_job=ui.build_job(plan, release),
-        backend=backend.service(plan, release, settings),
-        ui=ui.service(plan, release),
+        backend=backend_service,
+        ui=ui_service,
         local=_local(plan, gpu=bool(hardware.gpus)),
     )
 
@@ -240,7 +236,7 @@ def everything(declared: DeclaredHost) -> list[Resource]:
     """
     plan = _plan(declared, assumed_hardware(declared))
     release = Release.of(plan, source="", web="", lock="")
-    return [*_ground(plan), *_switchable(plan, release, settings={})]
+    return [*_ground(plan), development.DATA, *_switchable(plan, release, settings={})]
 
 
 def _plan(declared: DeclaredHost, hardware: Hardware) -> HostPlan:
@@ -260,8 +256,8 @@ def _switchable(plan: HostPlan, release: Release, settings: Mapping[str, str]) -
     return (
         *ollama.resources(plan),
         *release_role.resources(release),
-        *backend.resources(plan, settings),
-        *ui.resources(plan),
+        *backend.state(settings),
+        *serving.resources(plan, release, settings),
     )
 
 
@@ -300,7 +296,7 @@ def checking(planned: Planned, facts: Facts, seen: Seen) -> None:
         weights_there=local is None or local.pull.done(seen),
         ollama=local.install.makes if local else "",
     )
-    check(planned.plan, facts, coming, seen)
+    check(planned.plan, facts, coming, seen, serving.unfit(planned.plan, planned.archive))
 
 
 def _local(plan: HostPlan, gpu: bool) -> LocalModel | None:

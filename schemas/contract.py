@@ -99,6 +99,7 @@ class Contract:
     tiers: dict[str, Tier]  # from the smallest to the largest
     requirements: dict[str, RequirementTier]
     variables: dict[str, Variable]
+    development: dict[str, str]  # environment that goes over the profile's
     cloud: tuple[tuple[str, dict[str, str]], ...]  # key → what it sets, the first that is given decides
     profile: str  # the defaults of a host that says nothing
     vram_tier: str
@@ -134,6 +135,7 @@ def contract() -> Contract:
         variables={
             name: Variable(name=name, **_frozen(variable)) for name, variable in data["environment"].items()
         },
+        development=data["development"]["environment"],
         cloud=tuple((entry["key"], entry["environment"]) for entry in data["cloud"]),
         profile=defaults["profile"],
         vram_tier=defaults["vram_tier"],

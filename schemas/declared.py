@@ -11,7 +11,7 @@ from typing import Any
 from schemas.contract import contract
 from schemas.environment import checked
 from schemas.inherit import Settings
-from schemas.model import Mirrors, Secret, Source, Ssh
+from schemas.model import Development, Mirrors, Secret, Source, Ssh
 from schemas.pins import File, Pins, how_to_pin
 from schemas.problem import Problem, did_you_mean, listed
 from schemas.show import reference
@@ -39,6 +39,7 @@ class DeclaredHost:
     vram_tier: str  # a tier's name, or auto
     model: str  # a tag, or auto
     source: Source
+    development: Development | None
     tier: str  # of the requirements
     extras: tuple[str, ...]
     add: tuple[str, ...]
@@ -111,6 +112,9 @@ def declare(settings: Settings, pins: Pins) -> tuple[DeclaredHost | None, list[P
     user = ssh.get("user", "root")
     ca_bundle = settings.get("ca_bundle")
     mirrors = settings.get("mirrors", default={})
+    # Where one of the two is missing, that was told already.
+    work = settings.get("development", default={})
+    development = Development(**work) if len(work) == 2 else None
     if problems or source is None:
         return None, problems
     host = DeclaredHost(
@@ -128,6 +132,7 @@ def declare(settings: Settings, pins: Pins) -> tuple[DeclaredHost | None, list[P
         vram_tier=settings.get("vram_tier", default=known.vram_tier),
         model=model,
         source=source,
+        development=development,
         tier=tier,
         extras=extras,
         add=added,

@@ -97,18 +97,17 @@ def form(variable: Variable) -> str:
 
 
 def values(
-    scope: str, overrides: Mapping[str, str], fill: Mapping[str, object], profile: str
+    scope: str, overrides: Mapping[str, str], fill: Mapping[str, object], special: Mapping[str, str]
 ) -> dict[str, str]:
-    """All names of one scope, resolved: override, else the profile's value, else the default.
+    """All names of one scope, resolved: override, else the special value, else the default.
 
-    `fill` gives what the contract writes in braces (profile, model, tier, keep_alive, ports).
+    `special` is what profile and development set. `fill` gives what the contract writes in
+    braces (profile, model, tier, keep_alive, ports).
     """
-    known = contract()
-    of_profile = known.profiles[profile].environment
     result = {}
-    for name, variable in known.variables.items():
+    for name, variable in contract().variables.items():
         if scope in variable.scope and not variable.secret:
-            default = of_profile.get(name, variable.default).format_map(fill)
+            default = special.get(name, variable.default).format_map(fill)
             result[name] = overrides.get(name, default)
     return result
 

@@ -89,6 +89,14 @@ class Source:
 
 
 @dataclass(frozen=True)
+class Development:
+    """Backend and UI from a developer's tree that lies on the host, with `--reload` and `next dev`."""
+
+    tree: str  # absolute path on the host
+    user: str  # whose it is
+
+
+@dataclass(frozen=True)
 class Requirements:
     """Which Python packages the backend gets."""
 
@@ -122,7 +130,7 @@ class Node:
 
 @dataclass(frozen=True)
 class Ui:
-    """The Next.js UI: what is baked in at build, and what it is started with."""
+    """The Next.js UI: what is baked in at build, and what it is started with (`next dev`, too)."""
 
     port: int
     build_env: Mapping[str, str]
@@ -214,6 +222,7 @@ class HostPlan:
     profile: str
     services: tuple[str, ...]  # of backend, ui, ollama: what runs; anything else of ours must not
     source: Source
+    development: Development | None  # None: they run from the release
     requirements: Requirements
     python: Python
     uv: Package

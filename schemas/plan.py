@@ -68,6 +68,7 @@ def plan_host(declared: DeclaredHost, hardware: Hardware) -> HostPlan:
         profile=declared.profile,
         services=profile.services,
         source=declared.source,
+        development=declared.development,
         requirements=_requirements(declared, release.add),
         python=python,
         uv=uv,
@@ -168,11 +169,13 @@ def _requirements(declared: DeclaredHost, forgotten: tuple[str, ...]) -> Require
 def _ui(declared: DeclaredHost, local: Local, fonts: tuple[str, ...]) -> Ui:
     port = declared.ports["ui"]
     pins = declared.pins.fonts
-    run = _scope(declared, local, "ui-run")
+    kind, run = "production", _scope(declared, local, "ui-run")
+    if declared.development:
+        kind, run = "development", {**run, **_scope(declared, local, "development")}
     return Ui(
         port=port,
         build_env=_scope(declared, local, "ui-build"),
-        run_env={"HOSTNAME": "127.0.0.1", "PORT": str(port), "NODE_ENV": "production", **run},
+        run_env={"HOSTNAME": "127.0.0.1", "PORT": str(port), "NODE_ENV": kind, **run},
         fonts=tuple(Package(name, pins[name].version, pins[name].integrity) for name in fonts),
         font_families={name: pins[name].family for name in fonts},
     )
@@ -203,12 +206,16 @@ def _scope(declared: DeclaredHost, local: Local, scope: str) -> dict[str, str]:
         "keep_alive": local.keep_alive,
         **{f"{name}_port": port for name, port in declared.ports.items()},
     }
-    return values(scope, declared.environment, fill, declared.profile)
+    special = contract().profiles[declared.profile].environment
+    if declared.development and scope != "ui-build":
+        special = {**special, **contract().development}
+    return values(scope, declared.environment, fill, special)
 
 
 def _effectless(declared: DeclaredHost, notes: list[str]) -> None:
-    """Names that are known and concern nothing on a host."""
+    """Names that are known and concern nothing on this host."""
     variables = contract().variables
+    without = {"container"} if declared.development else {"container", "development"}
     for name in declared.environment:
-        if set(variables[name].scope) <= {"container", "development"}:
+        if set(variables[name].scope) <= without:
             notes.append(f"{name} concerns {' and '.join(variables[name].scope)}: no effect here")

@@ -89,7 +89,7 @@ def _server(
 ) -> dict[str, str]:
     """The complete environment of the Ollama server, every value resolved."""
     server = {
-        **values("ollama", declared.environment, {}, declared.profile),
+        **values("ollama", declared.environment, {}, contract().profiles[declared.profile].environment),
         "OLLAMA_HOST": f"127.0.0.1:{declared.ports['ollama']}",
         "OLLAMA_MODELS": _MODELS,
         "OLLAMA_CONTEXT_LENGTH": str(tier.context_length),

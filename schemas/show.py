@@ -38,6 +38,7 @@ def describe(plan: HostPlan) -> str:
         ("reached", f"{ssh.user}@{ssh.address}:{ssh.port}{', sudo' if ssh.sudo else ''}"),
         ("profile", f"{plan.profile}: {', '.join(plan.services)}"),
         ("venom", _source(plan)),
+        *_development(plan),
         ("packages", _packages(plan)),
         ("python", f"{plan.python.version} ({_origin(plan.python.artifact)})"),
         ("node", f"{plan.node.version} ({_origin(plan.node.artifact)})"),
@@ -77,6 +78,11 @@ def _source(plan: HostPlan) -> str:
     if source.kind == "tree":
         return f"the tree {source.location}, as {source.release}"
     return f"{source.release}, commit {source.commit[:12]} of {source.location}"
+
+
+def _development(plan: HostPlan) -> list[tuple[str, str]]:
+    work = plan.development
+    return [("runs", f"{work.tree} as {work.user}: uvicorn --reload, next dev")] if work else []
 
 
 def _packages(plan: HostPlan) -> str:

@@ -70,16 +70,22 @@ def service(plan: HostPlan, release: Release, settings: Mapping[str, str]) -> Se
     )
 
 
-def resources(plan: HostPlan, settings: Mapping[str, str]) -> list[Switchable]:
-    """What the backend has on the host besides its release.
+def state(settings: Mapping[str, str]) -> list[Switchable]:
+    """What lies in the state directory, which stays while a developer's tree serves instead.
 
-    `settings` are the managed keys of its environment file, revealed secrets among them; what others
+    `settings` are the managed keys of the environment file, revealed secrets among them; what others
     write into that file is left alone.
     """
-    unit = services.fingerprint({"unit": _unit_text(plan, settings, "")})
     return [
         EnvFile(paths.ENV_FILE, settings, owner="venom"),
         Link(f"{paths.STATE}/config", f"{paths.CURRENT}/source/config"),
+    ]
+
+
+def resources(plan: HostPlan, settings: Mapping[str, str]) -> list[Switchable]:
+    """The backend's unit. `settings`: whose names it tells the launcher."""
+    unit = services.fingerprint({"unit": _unit_text(plan, settings, "")})
+    return [
         File(f"{paths.UNITS}/{UNIT}", _unit_text(plan, settings, unit)),
         Enabled(UNIT),
     ]

@@ -43,7 +43,7 @@ def lock_for(plan: HostPlan, archive: Archive, *, offline: bool = False) -> Lock
     Raises RefusedError where the source lacks a requirements file, or where the requirements
     contradict each other; and `offline`, where there is no lock and one would have to be resolved.
     """
-    files = _inputs(plan, archive)
+    files = inputs(plan, archive)
     key = ("lock", archive.key, plan.requirements, plan.python.minor, plan.arch)
     return controller.once(key, lambda: _lock(plan, archive, files, offline))
 
@@ -82,7 +82,7 @@ def _digest(text: str) -> str:
     return hashlib.sha256("\n".join(lines).encode()).hexdigest()
 
 
-def _inputs(plan: HostPlan, archive: Archive) -> dict[str, str]:
+def inputs(plan: HostPlan, archive: Archive) -> dict[str, str]:
     """The requirements files of the tier and all that they include, by name."""
     files: dict[str, str] = {}
     waiting = list(plan.requirements.files)

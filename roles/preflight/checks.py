@@ -36,8 +36,10 @@ UNPACKED = 3
 TYPICAL_BYTES = {"python": int(0.03 * GB), "node": int(0.06 * GB), "ollama": int(1.4 * GB)}
 
 # Resident memory (facts): backend up to 314 MB, UI 95 MB; the UI build at most 2 GB, beside the rest.
+# `next dev` takes 1.5 GB with a first page of the real Venom.
 SERVING_BYTES = int(0.6 * GB)
 BUILD_BYTES = int(2.0 * GB)
+DEVELOPMENT_BYTES = int(1.6 * GB)
 
 CLOCK_SECONDS = 300
 
@@ -208,8 +210,12 @@ def _disk(facts: Facts, coming: Coming) -> list[Finding]:
 
 
 def _memory(plan: HostPlan, facts: Facts, coming: Coming) -> list[Finding]:
-    need = SERVING_BYTES + (BUILD_BYTES if coming.ui else 0)
-    what = "serving, and building the UI" if coming.ui else "serving"
+    more, what = 0, "serving"
+    if plan.development:
+        more, what = DEVELOPMENT_BYTES, "serving from a tree (next dev)"
+    if coming.ui:
+        more, what = BUILD_BYTES, "serving, and building the UI"
+    need = SERVING_BYTES + more
     if need <= facts.hardware.memory_bytes:
         return []
     return [

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import time
+from collections.abc import Sequence
 from pathlib import Path
 
 from pyinfra.api.command import QuoteString, StringCommand
@@ -35,9 +36,10 @@ def probe() -> Facts:
     return facts
 
 
-def check(plan: HostPlan, facts: Facts, coming: Coming, seen: Seen) -> None:
-    """Raise RefusedError with everything that stands between this host and its plan."""
-    findings = checks.plan_findings(plan, facts, coming, seen)
+def check(plan: HostPlan, facts: Facts, coming: Coming, seen: Seen, unfit: Sequence[Finding]) -> None:
+    """Raise RefusedError with everything that stands between this host and its plan, `unfit` first."""
+    findings = [*unfit]
+    findings += checks.plan_findings(plan, facts, coming, seen)
     findings += _reach(checks.addresses(plan, facts, coming))
     if findings:
         raise RefusedError(findings)

@@ -97,3 +97,11 @@ def test_a_user_of_the_same_name_with_another_home_is_somebody_elses() -> None:
 def test_packages_are_told_as_they_were_recorded() -> None:
     assert decided().stays()[-1].endswith("unless you need them: apt-get remove git")
     assert decided(replace(FOUND, installed=())).stays()[-1].endswith("installed by it: curl git")
+
+
+def test_the_data_of_a_developer_are_known_although_the_release_serves_again() -> None:
+    left = "/var/lib/venom-development"
+    found = replace(FOUND, sizes={**FOUND.sizes, left: 1_000})
+    assert left in [it.path for it in decided(found).data]
+    assert left not in {*decided(found).trees, *decided(found).folders}
+    assert "root" not in decided(found, purge=True).leaving

@@ -321,6 +321,32 @@ def test_names_without_effect_on_a_host_are_noted(host: Host) -> None:
     assert plan.notes == ("OLLAMA_HOST concerns container: no effect here",)
 
 
+def test_development_changes_what_runs_and_nothing_that_is_built(host: Host) -> None:
+    work = "development: {tree: /home/ada/Venom, user: ada}"
+    plan, other = plan_host(host(work), card(16)), plan_host(host(), card(16))
+    assert plan.development is not None
+    assert (plan.development.tree, plan.development.user) == ("/home/ada/Venom", "ada")
+    assert other.development is None
+    assert plan.backend.process_env["ENV"] == "development"
+    assert plan.backend.process_env["ENV_FILE"] == "/var/lib/venom-development/venom.env"
+    assert plan.ui.run_env["NODE_ENV"] == plan.ui.run_env["NEXT_PUBLIC_ENV"] == "development"
+    assert plan.ui.build_env == other.ui.build_env
+    assert plan.backend.env_file == other.backend.env_file
+    assert (plan.source, plan.requirements) == (other.source, other.requirements)
+    assert "/home/ada/Venom as ada" in describe(plan)
+
+
+def test_a_name_for_development_takes_effect_there_alone(host: Host) -> None:
+    setting = "environment: {NEXT_DISABLE_TURBOPACK: false, ENV: staging}"
+    plan = plan_host(host(setting), card(16))
+    assert plan.notes == ("NEXT_DISABLE_TURBOPACK concerns development: no effect here",)
+    assert "NEXT_DISABLE_TURBOPACK" not in plan.ui.run_env
+    plan = plan_host(host(f"{setting}\ndevelopment: {{tree: /home/ada/Venom, user: ada}}"), card(16))
+    assert plan.notes == ()
+    assert plan.ui.run_env["NEXT_DISABLE_TURBOPACK"] == "0"
+    assert plan.backend.process_env["ENV"] == "staging", "what the inventory says wins"
+
+
 def test_the_same_declaration_and_hardware_give_the_same_data(host: Host) -> None:
     plans = [to_dict(plan_host(host("profile: full"), card(16))) for _ in range(2)]
     assert json.dumps(plans[0]) == json.dumps(plans[1])

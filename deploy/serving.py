@@ -1,0 +1,61 @@
+"""How backend and UI run: from the release, or from a developer's tree."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+from roles.backend import deploy as backend
+from roles.backend.lock import inputs
+from roles.common.archive import Archive
+from roles.common.refusal import Finding
+from roles.common.release import Release
+from roles.common.resources import Switchable
+from roles.common.services import Service
+from roles.development import deploy as development
+from roles.development import tree as trees
+from roles.ui import deploy as ui
+from schemas.model import HostPlan
+
+
+def name(plan: HostPlan) -> str:
+    """What serves, for the operator."""
+    if plan.development:
+        return f"Venom from {plan.development.tree} (development)"
+    return _release(plan)
+
+
+def services(plan: HostPlan, release: Release, settings: Mapping[str, str]) -> tuple[Service, Service]:
+    """Backend and UI as running services."""
+    if work := plan.development:
+        return (
+            development.backend_service(plan, work, release, settings),
+            development.ui_service(plan, work, release),
+        )
+    return backend.service(plan, release, settings), ui.service(plan, release)
+
+
+def resources(plan: HostPlan, release: Release, settings: Mapping[str, str]) -> list[Switchable]:
+    """What they have on the host besides the release and its state."""
+    if work := plan.development:
+        return development.resources(plan, work, release, settings)
+    return [*backend.resources(plan, settings), *ui.resources(plan), *development.absent()]
+
+
+def unfit(plan: HostPlan, archive: Archive) -> list[Finding]:
+    """What stands against serving from the tree on the current host; where it differs is only told."""
+    work = plan.development
+    if work is None:
+        return []
+    tree = trees.look(work)
+    findings = trees.findings(work, tree)
+    other = trees.other_requirements(tree, inputs(plan, archive))
+    if other and not findings:
+        trees.warn(work, other, _release(plan))
+    return findings
+
+
+def _release(plan: HostPlan) -> str:
+    source = plan.source
+    if source.kind == "tree":
+        return f"Venom from {source.location}"
+    return f"Venom {source.release} ({source.commit[:12]})"

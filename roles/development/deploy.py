@@ -1,0 +1,146 @@
+"""Backend and UI from a developer's tree: the same units, started otherwise.
+
+Interpreter, packages, Node and model are the release's. What differs is how the two units start, whose
+they are and where their state lies; so ports, target, switch and going back are what they are anywhere.
+What changes in the tree is none of the run's inputs: it takes effect at once, or at the next start.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from pathlib import Path
+
+from roles.common import paths, services
+from roles.common.env import settings_digest
+from roles.common.release import Release
+from roles.common.resources import Absent, Directory, Enabled, EnvFile, File, Link, Switchable
+from roles.common.services import Service
+from roles.common.templates import render
+from schemas.model import Development, HostPlan
+
+BACKEND, UI = "venom-backend.service", "venom-ui.service"
+ENV_FILE = f"{paths.DEVELOPMENT}/venom.env"
+# Of whoever has worked there: it stays when the release serves again.
+DATA = Directory(paths.DEVELOPMENT, mode="0700", keeps="a developer's data")
+START = f"{paths.ETC}/start-development"
+START_TEXT = (Path(__file__).parent / "scripts" / "start.sh").read_text(encoding="utf-8")
+# The first start installs the UI's packages, and `next dev` compiles a page when it is asked for it.
+UI_READY_SECONDS = 300
+
+
+def backend_service(
+    plan: HostPlan, work: Development, release: Release, settings: Mapping[str, str]
+) -> Service:
+    """The backend as `uvicorn --reload`."""
+    unit = _fingerprint(_backend_unit(plan, work, release, settings, ""))
+    return Service(
+        unit=BACKEND,
+        title="Backend",
+        fingerprint=f"{unit}.{settings_digest(settings)}",
+        url=f"http://127.0.0.1:{plan.backend.port}/healthz",
+        ready_timeout=plan.backend.ready_timeout,
+    )
+
+
+def ui_service(plan: HostPlan, work: Development, release: Release) -> Service:
+    """The UI as `next dev`."""
+    return Service(
+        unit=UI,
+        title="UI",
+        fingerprint=_fingerprint(_ui_unit(plan, work, release, "")),
+        url=f"http://127.0.0.1:{plan.ui.port}/",
+        ready_timeout=UI_READY_SECONDS,
+    )
+
+
+def resources(
+    plan: HostPlan, work: Development, release: Release, settings: Mapping[str, str]
+) -> list[Switchable]:
+    """What serving from the tree has on the host, outside of the tree."""
+    backend = _fingerprint(_backend_unit(plan, work, release, settings, ""))
+    ui = _fingerprint(_ui_unit(plan, work, release, ""))
+    return [
+        Directory(paths.DEVELOPMENT, owner=work.user, mode="0700"),
+        EnvFile(ENV_FILE, settings, owner=work.user),
+        Link(f"{paths.DEVELOPMENT}/config", f"{work.tree}/config"),
+        File(START, START_TEXT, mode="0755"),
+        File(f"{paths.UNITS}/{BACKEND}", _backend_unit(plan, work, release, settings, backend)),
+        File(f"{paths.UNITS}/{UI}", _ui_unit(plan, work, release, ui)),
+        Enabled(BACKEND),
+        Enabled(UI),
+    ]
+
+
+def absent() -> list[Switchable]:
+    """What must not stay where the release serves: settings hold secrets, which nobody would renew here.
+
+    The other data are the developer's, and stay.
+    """
+    return [Absent(START), Absent(ENV_FILE)]
+
+
+def _fingerprint(unit: str) -> str:
+    return services.fingerprint({"unit": unit, "start": START_TEXT})
+
+
+def _backend_unit(
+    plan: HostPlan, work: Development, release: Release, settings: Mapping[str, str], fingerprint: str
+) -> str:
+    ollama = [f"{paths.OLLAMAS}/current/bin"] if plan.ollama else []
+    path = [f"{release.venv_path}/bin", *ollama, "/usr/local/bin", "/usr/bin", "/bin"]
+    port = str(plan.backend.port)
+    command = [
+        *(START, port, f"{release.venv_path}/bin/python", "-m", "uvicorn", "venom_core.main:app"),
+        *("--app-dir", work.tree, "--host", "127.0.0.1", "--port", port, "--no-server-header"),
+        *("--reload", "--reload-dir", f"{work.tree}/venom_core"),
+        # Else a page that is open, which keeps a stream open, holds up every reload.
+        *("--timeout-graceful-shutdown", "5"),
+    ]
+    return render(
+        __file__,
+        "development.service.j2",
+        description="Venom backend (FastAPI), development",
+        tree=work.tree,
+        user=work.user,
+        directory=paths.DEVELOPMENT,
+        command=" ".join(command),
+        compiles=False,
+        fingerprint=fingerprint,
+        environment={
+            **plan.backend.process_env,
+            # Names only: what the start script takes the digest of.
+            "VENOM_SETTINGS": "|".join(sorted(settings)),
+            "HOME": paths.DEVELOPMENT,
+            "PATH": ":".join(path),
+            # Relative to the working directory by default, but the prompts come with the source.
+            "PROMPTS_DIR": f"{work.tree}/data/prompts",
+        },
+    )
+
+
+def _ui_unit(plan: HostPlan, work: Development, release: Release, fingerprint: str) -> str:
+    web, port = f"{work.tree}/web-next", str(plan.ui.port)
+    command = [
+        *(START, port, "npm", "run", "dev", "--", "--hostname", "127.0.0.1", "--port", port),
+    ]
+    return render(
+        __file__,
+        "development.service.j2",
+        description="Venom UI (Next.js), development",
+        tree=work.tree,
+        user=work.user,
+        directory=web,
+        command=" ".join(command),
+        compiles=True,
+        fingerprint=fingerprint,
+        environment={
+            **plan.ui.run_env,
+            "PATH": f"{release.node_path}/bin:/usr/local/bin:/usr/bin:/bin",
+            # Modules beside web-next find its packages by this, as in Venom's own start.
+            "NODE_PATH": f"{web}/node_modules",
+            "NODE_EXTRA_CA_CERTS": paths.CA_CERTIFICATES,
+            "npm_config_cache": f"{paths.DEVELOPMENT}/npm",
+            **({"npm_config_registry": plan.mirrors.npm} if plan.mirrors.npm else {}),
+            **{f"npm_config_{name}": "false" for name in ("update_notifier", "fund", "audit")},
+        },
+    )
