@@ -71,6 +71,7 @@ def end(text: str, status: int) -> NoReturn:
 
     Called before pyinfra asks whether to make changes. `text` is all that stands on standard output.
     """
+    click.echo(err=True)
     click.echo(text)
     sys.stdout.flush()
     # gevent carries it from a host's greenlet to pyinfra, which closes the connections.

@@ -71,7 +71,7 @@ class ServiceReport:
 
     unit: str
     title: str
-    health: str  # "serves", "does not run: failed", "does not answer: …", "stopped, as it should be"
+    health: str  # "serves", "does not run: failed (failed)", "does not answer: …", "stopped, as it should be"
     since: int = 0  # seconds since 1970; 0 where it does not run
     restarts: int = 0  # by systemd itself, since it was last started
     memory: int = 0  # bytes
@@ -243,7 +243,7 @@ def _services(told: Told) -> tuple[ServiceReport, ...]:
             ServiceReport(
                 unit=service.unit,
                 title=service.title,
-                health=health if runs else f"does not run: {unit['state']}",
+                health=health if runs else f"does not run: {unit['state']} ({unit['substate']})",
                 since=unit["since"] if runs else 0,
                 restarts=unit["restarts"],
                 memory=unit["memory"],

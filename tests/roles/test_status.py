@@ -185,15 +185,15 @@ def test_a_service_that_was_started_with_something_else_is_drift_although_it_ans
 
 
 def test_a_stopped_service_is_named_once() -> None:
-    stopped = {**SEEN.units, UNIT: {**SEEN.units[UNIT], "ActiveState": "failed"}}
-    unit = {"state": "failed", "substate": "failed", "since": 0, "restarts": 5, "memory": 0}
+    stopped = {**SEEN.units, UNIT: {**SEEN.units[UNIT], "ActiveState": "activating"}}
+    unit = {"state": "activating", "substate": "auto-restart", "since": 0, "restarts": 5, "memory": 0}
     units = {UNIT: unit, "ollama.service": {**unit, "state": "active"}}
     it = judged(replace(SEEN, units=stopped), answers={UNIT: "Connection refused"}, units=units)
-    assert it.changed == (Difference(UNIT, "failed"),)
+    assert it.changed == (Difference(UNIT, "activating"),)
     assert drift(told(answers={UNIT: "Connection refused"}), replace(SEEN, units=stopped), None)[0] == [
-        Difference(UNIT, "failed")
+        Difference(UNIT, "activating")
     ]
-    assert "  backend     does not run: failed\n" in plain(it)
+    assert "  backend     does not run: activating (auto-restart)\n" in plain(it)
     assert "              was restarted 5 times by itself: journalctl -u venom-backend.service\n" in plain(it)
     assert "  ollama      runs, and must not\n" in plain(it)
 
