@@ -184,7 +184,7 @@ def test_a_service_that_was_started_with_something_else_is_drift_although_it_ans
     )
 
 
-def test_a_stopped_service_is_named_once() -> None:
+def test_a_service_that_does_not_run_is_named_once() -> None:
     stopped = {**SEEN.units, UNIT: {**SEEN.units[UNIT], "ActiveState": "activating"}}
     unit = {"state": "activating", "substate": "auto-restart", "since": 0, "restarts": 5, "memory": 0}
     units = {UNIT: unit, "ollama.service": {**unit, "state": "active"}}
