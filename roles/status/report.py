@@ -11,6 +11,7 @@ from roles.common import paths
 from roles.common.generation import Generation, restored
 from roles.common.look import Seen
 from roles.common.resources import Difference, Switchable, once
+from schemas.compare import changes
 
 IN_SYNC, DRIFT, ERROR = "in sync", "drift", "error"
 # The process's exit status; where hosts differ, an error counts before a drift.
@@ -198,7 +199,7 @@ def drift(told: Told, seen: Seen, wanted: Wanted | None) -> tuple[list[Differenc
         return once([*changed, *wanted.differs]), []
     named = {it.thing for it in changed} | {it.thing for it in wanted.generation.unproven(seen)}
     others = [it for it in wanted.differs if it.thing not in named]
-    return changed, [Difference("the plan", _other(told, wanted)), *others]
+    return changed, [*_other(told, wanted), *others]
 
 
 def _changed(told: Told, seen: Seen) -> list[Difference]:
@@ -212,23 +213,12 @@ def _changed(told: Told, seen: Seen) -> list[Difference]:
     return once([*found, *answers])
 
 
-def _other(told: Told, wanted: Wanted) -> str:
-    names = other_settings(told.plan, wanted.plan)
-    if not names:
-        return "is the same; this version of the provisioner makes something else of it"
-    return f"differs in {', '.join(names)}"
-
-
-def other_settings(applied: Mapping[str, Any], wanted: Mapping[str, Any], within: str = "") -> list[str]:
-    """The names of what differs between two plans, dotted."""
-    found = []
-    for name in sorted({*applied, *wanted}):
-        old, new = applied.get(name), wanted.get(name)
-        if isinstance(old, Mapping) and isinstance(new, Mapping):
-            found += other_settings(old, new, f"{within}{name}.")
-        elif old != new:
-            found.append(f"{within}{name}")
-    return found
+def _other(told: Told, wanted: Wanted) -> list[Difference]:
+    other = changes(told.plan, wanted.plan)
+    if not other:
+        same = "is the same; this version of the provisioner makes something else of it"
+        return [Difference("the plan", same)]
+    return [Difference(f"plan {name}", change) for name, change in other.items()]
 
 
 def _services(told: Told) -> tuple[ServiceReport, ...]:

@@ -170,7 +170,7 @@ def test_what_the_inventory_says_since_is_told_apart_from_what_was_changed_by_ha
     drift = told["light"]["drift"]
     assert drift["from_receipt"] == [{"thing": "/etc/systemd/system/venom-ui.service", "why": "mode is 0600"}]
     asked = {it["thing"]: it["why"] for it in drift["from_plan"]}
-    assert "profile" in asked["the plan"]
+    assert asked["plan profile"] == "light -> llm_off"
     assert asked["ollama.service"] == "must not run"
     assert "/var/lib/venom/venom.env" in asked
     assert "/etc/systemd/system/venom-ui.service" not in asked, "what differs from both is named once"

@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 from dotenv import dotenv_values
-from hypothesis import given, settings
+from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from roles.backend.deploy import launcher
@@ -49,7 +49,8 @@ def test_keys_of_others_and_comments_stay_as_they_are(tmp_path: Path) -> None:
     assert list(tmp_path.iterdir()) == [path]
 
 
-@settings(deadline=None)  # it starts a shell, and the machine may be busy
+# It starts a shell, and the machine may be busy.
+@settings(deadline=None, suppress_health_check=[HealthCheck.too_slow])
 @given(st.dictionaries(st.from_regex(r"[A-Z][A-Z_]{0,9}", fullmatch=True), VALUES, min_size=1, max_size=4))
 def test_the_launcher_computes_the_digest_that_the_plan_expects(values: dict[str, str]) -> None:
     lines = "".join(f"{key}={quoted(value)}\n" for key, value in values.items())

@@ -17,7 +17,7 @@ from roles.common.look import NONCE, Seen
 from roles.common.paths import GENERATIONS, RECEIPT
 from roles.common.resources import Difference, Directory, Enabled, EnvFile, File, Link, sha256
 from roles.common.services import Service
-from roles.status.report import Report, Told, Wanted, document, drift, exit_status, other_settings, report
+from roles.status.report import Report, Told, Wanted, document, drift, exit_status, report
 from roles.status.table import age, table
 
 SERVICE = Service(UNIT, "Backend", "f00d", "http://127.0.0.1:8000/healthz", 120)
@@ -215,7 +215,8 @@ def test_what_the_inventory_says_since_is_told_apart() -> None:
     changed, asked = drift(told(), seen, wanted(other, seen))
     assert changed == [Difference("/opt/venom/current", "points to /nowhere, not releases/abc")]
     assert asked == [
-        Difference("the plan", "differs in model, profile"),
+        Difference("plan model", "none -> 1 values"),
+        Difference("plan profile", "llm_off -> light"),
         Difference("/etc/venom/a", "other content"),
     ]
 
@@ -285,12 +286,6 @@ def test_the_document_says_the_same_as_the_table() -> None:
     assert box["drift"]["from_receipt"] == [{"thing": "/etc/venom/a", "why": "mode is 0600"}]
     for value in (box["profile"], box["venom"], box["generation"], *box["versions"].values()):
         assert value in plain(judged(seen))
-
-
-def test_settings_of_a_plan_are_named_dotted_and_a_whole_that_is_new_by_its_name() -> None:
-    applied = {"model": None, "backend": {"port": 8000, "env": {"A": "1", "B": "1"}}, "same": [1]}
-    now = {"model": {"name": "x"}, "backend": {"port": 8000, "env": {"A": "2", "C": "1"}}, "same": [1]}
-    assert other_settings(applied, now) == ["backend.env.A", "backend.env.B", "backend.env.C", "model"]
 
 
 def test_ages_are_in_the_largest_unit_that_fits() -> None:
