@@ -21,7 +21,7 @@ from schemas.model import Development, HostPlan
 BACKEND, UI = "venom-backend.service", "venom-ui.service"
 ENV_FILE = f"{paths.DEVELOPMENT}/venom.env"
 # Of whoever has worked there: it stays when the release serves again.
-DATA = Directory(paths.DEVELOPMENT, mode="0700", keeps="a developer's data")
+DATA = Directory(paths.DEVELOPMENT, mode="0700", keeps="a developer's data and settings")
 START = f"{paths.ETC}/start-development"
 START_TEXT = (Path(__file__).parent / "scripts" / "start.sh").read_text(encoding="utf-8")
 # The first start installs the UI's packages, and `next dev` compiles a page when it is asked for it.
