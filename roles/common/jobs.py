@@ -14,7 +14,7 @@ from pyinfra.api.command import FunctionCommand, StringCommand
 from pyinfra.api.operation import operation
 from pyinfra.context import host
 
-from roles.common import remote
+from roles.common import outcome, remote
 from roles.common.look import Seen
 from roles.common.operations import Commands, fail
 from roles.common.paths import JOBS
@@ -102,13 +102,13 @@ def _wait(state: Any, host: Any, job: Job) -> bool:
         answer = remote.ask(remote.shell("watch_job.sh", job.name, job.makes), timeout=30)
         now = time.monotonic()
         if not answer.ok:
-            if now - heard_at > LOST_SECONDS:
+            if remote.lost(host) or now - heard_at > LOST_SECONDS:
                 return fail(
                     state,
                     host,
-                    f"{job.title}: the host has not answered for {LOST_SECONDS:.0f} s\n"
+                    f"required  the connection to the host, until {job.title} is ready\n"
                     f"found     {answer.stderr}\n"
-                    "do        run again: the work goes on there and is taken up",
+                    f"do        {outcome.RUN_AGAIN}",
                 )
             time.sleep(POLL_SECONDS)
             continue

@@ -6,9 +6,11 @@ import getpass
 import shlex
 import socket
 import subprocess
+from contextlib import suppress
 from datetime import UTC, datetime
 from typing import IO, Any
 
+from paramiko import SSHException
 from pyinfra.api.command import FunctionCommand, StringCommand
 from pyinfra.api.operation import operation
 from pyinfra.api.state import BaseStateCallback
@@ -105,8 +107,10 @@ def _release(state: Any, host: Any) -> bool:
     hold = _held.pop(host.name, None)
     if hold is not None:
         stdin, stdout = hold
-        stdin.write(f"{outcome.in_a_line(state, host.name)}\n")
-        stdin.flush()
-        stdin.close()
-        stdout.read()  # until it has written its line and is gone
+        # Where the connection is lost, the lock went with it.
+        with suppress(OSError, EOFError, SSHException):
+            stdin.write(f"{outcome.in_a_line(state, host.name)}\n")
+            stdin.flush()
+            stdin.close()
+            stdout.read()  # until it has written its line and is gone
     return True

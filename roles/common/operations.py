@@ -31,6 +31,13 @@ from roles.common.resources import (
     User,
 )
 
+# apt refuses to go on after an installation that was cut off, until dpkg has ended it. Where dpkg cannot,
+# because another one is at work, apt waits for that; otherwise it says what is wrong.
+END_DPKG = (
+    '[ -z "$(dpkg --audit; ls /var/lib/dpkg/updates)" ] ||'
+    " DEBIAN_FRONTEND=noninteractive dpkg --configure --pending --force-confold || true"
+)
+
 Commands = Generator[Any, None, None]
 
 
@@ -61,6 +68,7 @@ def converge(resources: Sequence[Ground], seen: Seen) -> Commands:
 def _mend(resource: Ground) -> Commands:
     match resource:
         case Packages():
+            yield StringCommand("sh", "-c", QuoteString(END_DPKG))
             yield remote.shell("note_packages.sh", AUDIT, *resource.names)
             yield from apt.packages._inner(
                 packages=list(resource.names),
@@ -129,6 +137,7 @@ def refusal_ends_this_host() -> Iterator[None]:
     at once, because a dry run executes nothing.
     """
     outcome.tell_at_the_end(pyinfra_state)
+    remote.notice_loss(host)
     try:
         yield
     except RefusedError as refusal:

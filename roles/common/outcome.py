@@ -12,9 +12,16 @@ from typing import Any, NoReturn
 import click
 from pyinfra.api.state import BaseStateCallback, State, StateStage
 
+from roles.common import remote
+
+RUN_AGAIN = (
+    "see that the host is up, and run again: what is done is kept, and work that still runs there\n"
+    "          is taken up"
+)
+
 _serves: dict[str, str] = {}
-_besides: dict[str, str] = {}
 _reasons: dict[str, str] = {}
+_besides: dict[str, list[str]] = {}
 _failed_at: dict[str, str] = {}
 
 UNREACHED = (
@@ -31,6 +38,13 @@ class _Failures(BaseStateCallback):
         state: State, host: Any, op_hash: str, retry_count: int = 0, max_retries: int = 0
     ) -> None:
         _failed_at[host.name] = op_hash
+        if remote.lost(host):
+            _reasons.setdefault(
+                host.name,
+                "required  the connection to the host, until the run has ended\n"
+                "found     it was lost\n"
+                f"do        {RUN_AGAIN}",
+            )
 
 
 def serves(host: str, text: str) -> None:
@@ -40,7 +54,9 @@ def serves(host: str, text: str) -> None:
 
 def adds(host: str, text: str) -> None:
     """Note what the operator should know of `host` besides, however the run ends there."""
-    _besides[host] = text
+    texts = _besides.setdefault(host, [])
+    if text not in texts:
+        texts.append(text)
 
 
 def because(host: str, text: str) -> None:
@@ -90,10 +106,11 @@ def _tell(state: State) -> None:
         return  # --dry: nothing has ended, and what is refused was told already
     lines = [click.style("--> In the end:", bold=True)]
     for name in sorted(host.name for host in state.activated_hosts - state.failed_hosts):
-        lines += _block(click.style(name, "green"), _serves.get(name, "serves as before"))
-        lines += [f"        {_besides[name]}"] if name in _besides else []
+        told = [_serves.get(name, "serves as before"), *_besides.get(name, [])]
+        lines += _block(click.style(name, "green"), "\n".join(told))
     for host in sorted(state.failed_hosts, key=lambda host: str(host.name)):
-        lines += _block(click.style(host.name, "red"), _failure(state, host))
+        told = [_failure(state, host), *_besides.get(host.name, [])]
+        lines += _block(click.style(host.name, "red"), "\n".join(told))
     click.echo("\n".join(lines), err=True)
     sys.stderr.flush()
 

@@ -6,12 +6,16 @@ import socket
 from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
+from typing import Any
 
 from paramiko import SSHException
 from pyinfra.api.command import QuoteString, StringCommand
 from pyinfra.context import host
 
 SCRIPTS = Path(__file__).parent / "scripts"
+
+# Ask after 15 s of silence, every 15 s, eight times; give up on what was sent after 120 000 ms.
+_KEEPALIVE = {"TCP_KEEPIDLE": 15, "TCP_KEEPINTVL": 15, "TCP_KEEPCNT": 8, "TCP_USER_TIMEOUT": 120_000}
 
 
 @dataclass(frozen=True)
@@ -60,6 +64,28 @@ def ask(command: StringCommand, timeout: int = 120) -> Answer:
     return Answer(ok, output.stdout, output.stderr)
 
 
+def lost(target: Any) -> bool:
+    """Whether the connection to this host is gone. Within a run it does not come back."""
+    client = getattr(target.connector, "client", None)
+    if client is None:
+        return False
+    transport = client.get_transport()
+    return transport is None or not transport.is_active()
+
+
+def notice_loss(target: Any) -> None:
+    """Have a host that vanished without a word found out after two minutes, whatever is waited for."""
+    client = getattr(target.connector, "client", None)
+    transport = client.get_transport() if client else None
+    connection = getattr(transport, "sock", None)
+    # A connection through a jump host is no socket of ours.
+    if isinstance(connection, socket.socket):
+        connection.setsockopt(socket.SOL_SOCKET, socket.SO_KEEPALIVE, 1)
+        for option, value in _KEEPALIVE.items():
+            if hasattr(socket, option):
+                connection.setsockopt(socket.IPPROTO_TCP, getattr(socket, option), value)
+
+
 def journal(unit: str, lines: int = 25) -> str:
     """The last lines that the unit's own processes wrote since it was last started."""
     invocation = f"$(systemctl show --property InvocationID --value {unit})"
@@ -69,4 +95,6 @@ def journal(unit: str, lines: int = 25) -> str:
             f'"_SYSTEMD_INVOCATION_ID={invocation}"',
         )
     )
-    return answer.stdout.strip() or f"none (journalctl --unit {unit} may tell more)"
+    # What runs as another user is announced and dismissed by PAM, in the same journal.
+    own = [it for it in answer.stdout.splitlines() if not it.startswith("pam_unix(")]
+    return "\n".join(own).strip() or f"none (journalctl --unit {unit} may tell more)"
