@@ -178,6 +178,11 @@ class Survey(Planned):
         """Weights that the plan does not use."""
         return unused(self.local.pull if self.local else None, self.seen)
 
+    @property
+    def troubles(self) -> list[str]:
+        """What is not well with services although it is as declared."""
+        return [text for it in self.generation.services if (text := it.trouble(self.seen))]
+
 
 def _lost(path: str) -> Difference:
     return Difference(path, "is not there")

@@ -11,6 +11,7 @@ from roles.activation.deploy import activated
 from roles.backend.deploy import environment
 from roles.backend.deploy import installed as backend_installed
 from roles.base.deploy import base
+from roles.common import outcome
 from roles.common.lock import acquired, released
 from roles.common.operations import refusal_ends_this_host
 from roles.ollama.deploy import install
@@ -26,6 +27,8 @@ with refusal_ends_this_host():
     s = survey(host.data.declared)
     plan, release, seen, local = s.plan, s.release, s.seen, s.local
     named(models=s.unused, purge=s.purge)
+    for text in s.troubles:
+        outcome.adds(host.name, text)
 
     if s.in_sync:
         # All that is left is what other hosts of this run may want of it.

@@ -40,6 +40,20 @@ class Service:
             return unit.get("ActiveState", "not there")
         return "runs" if self.runs(seen) else "runs with other inputs than it should"
 
+    def trouble(self, seen: Seen) -> str:
+        """That its process ended by itself since it was last started, for the operator; else empty."""
+        unit = seen.units.get(self.unit, {})
+        times = int(unit.get("NRestarts") or 0)
+        if not times:
+            return ""
+        again = "once" if times == 1 else f"{times} times"
+        now = "gave up" if unit.get("ActiveState") == "failed" else "it was last started"
+        at = unit.get("InactiveEnterTimestamp" if now == "gave up" else "ExecMainStartTimestamp", "")
+        return (
+            f"{self.title} had ended by itself; systemd started it again {again}, and {now} ({at})\n"
+            f"do        journalctl -u {self.unit} tells why; deploy/rollback.py goes back to the one before"
+        )
+
     def runs(self, seen: Seen) -> bool:
         """Whether its process runs and was started with the planned inputs (rule 3 of the design)."""
         unit = seen.units.get(self.unit, {})

@@ -16,7 +16,7 @@ MARK = b"Managed by the Venom provisioner"
 KINDS = {stat.S_IFDIR: "directory", stat.S_IFREG: "file", stat.S_IFLNK: "link"}
 UNIT_PROPERTIES = [
     "Id", "LoadState", "ActiveState", "SubState", "UnitFileState", "MainPID",
-    "NeedDaemonReload", "FragmentPath",
+    "NeedDaemonReload", "FragmentPath", "NRestarts", "ExecMainStartTimestamp", "InactiveEnterTimestamp",
 ]  # fmt: skip
 
 
