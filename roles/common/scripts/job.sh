@@ -18,12 +18,45 @@ die() {
     exit 1
 }
 
+# What a job makes that is of no use unless it gets to its end: goes where it fails.
+half=()
+ended() {
+    local status=$? path
+    [ "$status" -eq 0 ] && return
+    # Before it goes: what of it is on a file system that is full?
+    for path in "${half[@]}"; do full "$path" >&2; done
+    rm -rf "${half[@]}"
+}
+trap ended EXIT
+
+# full PATH: tells if the file system that holds it is full. What is left there may be a few blocks.
+full() {
+    local folder mount size free
+    folder=$(dirname "$1")
+    [ -e "$1" ] || return 0
+    read -r size free mount < <(df -Pm "$folder" | awk 'NR == 2 {print $2, $4, $6}') || return 0
+    [ "$free" -lt 8 ] || return 0
+    printf 'required  more room in %s: it is on %s, a file system of %s MB\n' "$folder" "$mount" "$size"
+    printf 'found     %s MB free, with %s MB of what was being made, which are freed again\n' \
+        "$free" "$(du -sm "$1" | cut -f1)"
+    printf 'do        make it larger, or free some, and run again\n'
+}
+
 # fetch PATH SHA256 BYTES URL…: a file, from the first place that has the right one.
 # It is in place once its digest is right; a cut connection is resumed.
 fetch() {
-    local path=$1 sha256=$2 bytes=$3 part=$1.part found said='' url
+    local path=$1 sha256=$2 bytes=$3 part=$1.part found said='' url folder free
+    folder=$(dirname "$path")
     shift 3
-    mkdir -p "$(dirname "$path")"
+    mkdir -p "$folder"
+    half+=("$part" "$path")
+    found=$(stat -c %s "$part" 2>/dev/null || echo 0)
+    free=$(df -Pk "$folder" | awk 'NR == 2 {print $4 * 1024}')
+    if [ "$free" -lt $((bytes - found)) ]; then
+        printf 'required  %s MB free in %s for %s\n' $(((bytes - found) / 1000000 + 1)) "$folder" "$(basename "$path")" >&2
+        printf 'found     %s MB\ndo        free some, and run again\n' $((free / 1000000)) >&2
+        die "nothing of it is in place"
+    fi
     printf '%s %s\n' "$part" "$bytes" >"$JOB/progress"
     for url in "$@"; do
         for _ in 1 2 3; do
@@ -49,7 +82,6 @@ fetch() {
         printf 'source    %s\nexpected  sha256 %s\nfound     sha256 %s\n' "$url" "$sha256" "$found" >&2
         rm -f "$part"
     done
-    rm -f "$part"
     die "$(basename "$path") could not be had from any source: nothing of it is in place"
 }
 

@@ -77,11 +77,28 @@ def digest_of(api, wanted):
     return None
 
 
-def pull(api):
+def full(there):
+    """What to do on a disk without room: what was pulled goes again, because it is what fills it."""
+    pulled = blobs() - there
+    size = sum(os.path.getsize(it) for it in pulled)
+    for blob in pulled:
+        os.unlink(blob)
+    disk = os.statvfs(models)
+    return (
+        "required  %d MB free in %s for %s\n" % (asked["size"] / 1e6 + 1, models, name)
+        + "found     %d MB, " % (disk.f_bavail * disk.f_frsize / 1e6)
+        + "of which %d MB were filled before it was full\n" % (size / 1e6)
+        + "do        make it larger, or free some, and run again"
+    )
+
+
+def pull(api, there):
     done, totals, said = {}, {}, ""
     body = {"model": pull_name, "insecure": asked["insecure"], "stream": True}
     for line in call(api, "/api/pull", body):
         report = json.loads(line)
+        if "no space left on device" in report.get("error", ""):
+            sys.exit(full(there))
         if "error" in report:
             sys.exit("source    %s\nanswered  %s" % (pull_name, report["error"]))
         if report.get("total"):
@@ -132,7 +149,7 @@ def main():
     server, api = serve()
     try:
         step("pull %s" % pull_name)
-        pull(api)
+        pull(api, there)
         found = digest_of(api, pull_name)
         if found != digest:
             take_out(before, there)
