@@ -30,6 +30,7 @@ STORES = [
     "/opt/venom/python", "/opt/venom/releases", "/opt/ollama",
 ]  # fmt: skip
 JOBS = "/opt/venom/jobs"
+CACHE = "/var/cache/venom"
 
 
 class NotServingError(Exception):
@@ -304,6 +305,9 @@ def prune(keep):
     for name in os.listdir(GENERATIONS):
         if name.endswith(".json") and name[: -len(".json")] not in kept:
             os.unlink(os.path.join(GENERATIONS, name))
+    # All that was downloaded is in place: what is left there belonged to runs that were cut off.
+    for name in os.listdir(CACHE):
+        remove(os.path.join(CACHE, name))
     for store in STORES:
         for name in os.listdir(store) if os.path.isdir(store) else []:
             path = os.path.join(store, name)
@@ -354,7 +358,8 @@ def main():
     before = generation_of(before_key)
     try:
         switch(generation, before)
-    except NotServingError as error:
+    except (NotServingError, OSError, KeyError) as error:
+        # A full disk, a user that is gone: what was begun is taken back, too.
         outcome = take_back(before, generation)
         if key != before_key:
             os.unlink(path)
