@@ -75,7 +75,9 @@ for folder in asked["folders"]:
     for base, folders, files in os.walk(folder):
         for path in [base] + [os.path.join(base, it) for it in files + folders]:
             if not left_out.match(path):
-                found[plain(path.encode("utf-8", "replace")).decode()] = look(path)
+                # Names that differ only in what is no part of the comparison stand together.
+                found.setdefault(plain(path.encode("utf-8", "replace")).decode(), set()).add(look(path))
+found = {path: " and ".join(sorted(looks)) for path, looks in found.items()}
 
 def lines(*command):
     return subprocess.run(command, stdout=subprocess.PIPE, text=True, check=True).stdout.splitlines()

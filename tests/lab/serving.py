@@ -9,7 +9,7 @@ from typing import Any
 
 from lab import fleet, network
 from lab.hosts import Host
-from tests.lab import provisioning, visitor
+from tests.lab import comparison, provisioning, visitor
 from tests.lab.provisioning import Result
 
 # Where the product writes; `bare` adds the places where it must not while a host is refused.
@@ -18,6 +18,9 @@ MANAGED = (
     *("/var/lib/venom", "/var/lib/ollama", "/usr/local"),
 )
 BARE = ("/opt", "/etc", "/usr", "/var/lib", "/var/cache", "/home", "/srv")
+
+# What is left out of a comparison with `light`, whose name in the inventory is not the lab's.
+NAMED = {"/etc/venom/generations/g": "holds the name that the inventory gives the host"}
 
 _OPERATOR = "operator"
 # Listens like any other program; a bare host has Perl and no Python.
@@ -37,7 +40,7 @@ class Serving:
     taken: Host  # bare; somebody else has the backend's port
     taken_before: str  # its files before the run
     first: Result
-    layout: str  # of the managed files of `light` after the first run
+    described: dict[str, str]  # `light` after the first run, as `comparison.describe` does
 
     def inventory(self, light: dict[str, Any] | None = None) -> dict[str, Any]:
         """The inventory of the two hosts that serve; settings given for `light` are its own."""
@@ -68,8 +71,8 @@ def make_serving(create: Callable[..., Host], folder: Path) -> Serving:
     declared = of({"light": (light, {}), "off": (off, _off()), "taken": (taken, {})})
     declared["hosts"]["nobody"] = {"address": str(network.SUBNET[251])}  # the lab gives none beyond 249
     first = provisioning.run(provisioning.inventory(folder, declared))
-    layout = visitor.layout(light, *MANAGED)
-    return Serving(light, off, taken, taken_before, first, layout)
+    described = comparison.describe(light, left_out=NAMED)
+    return Serving(light, off, taken, taken_before, first, described)
 
 
 def _off() -> dict[str, Any]:

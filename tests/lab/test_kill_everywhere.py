@@ -24,7 +24,7 @@ from tests.lab.provisioning import Result
 from tests.lab.visitor import BACKEND, UI
 
 # One that is never disturbed, one that goes through all kills, and those that stay behind.
-HOSTS = 8
+HOSTS = 6
 
 T = TypeVar("T")
 
@@ -74,7 +74,7 @@ def fresh(upstream: None, module_host: LabHost, tmp_path_factory: pytest.TempPat
     first.stop()
     with ThreadPoolExecutor(2) as pool:
         clones = pool.map(first.clone, (f"{first.name}-{number:02}" for number in range(HOSTS - 1)))
-        return _kill_everywhere([undisturbed, *clones], tmp_path_factory.mktemp("fresh"), every=3)
+        return _kill_everywhere([undisturbed, *clones], tmp_path_factory.mktemp("fresh"), every=4)
 
 
 @pytest.fixture(scope="module")
@@ -101,7 +101,7 @@ def upgrade(light: Killed, tmp_path_factory: pytest.TempPathFactory) -> Killed:
         text = (tree / path).read_text(encoding="utf-8")
         assert before in text
         (tree / path).write_text(text.replace(before, after), encoding="utf-8")
-    return _kill_everywhere(light.hosts, folder, every=2, venom={"tree": str(tree)})
+    return _kill_everywhere(light.hosts, folder, every=3, venom={"tree": str(tree)})
 
 
 @pytest.mark.parametrize("change", ["fresh", "off", "light", "upgrade"])

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 import subprocess
 import time
 from collections.abc import Callable
@@ -12,20 +11,11 @@ import pytest
 
 from lab.hosts import Host
 from lab.state import REPOSITORY
-from tests.lab import provisioning, visitor
+from tests.lab import comparison, provisioning, visitor
 from tests.lab.conftest import LabHost, Provision
 from tests.lab.provisioning import Result
-from tests.lab.serving import MANAGED, Serving, of
+from tests.lab.serving import NAMED, Serving, of
 from tests.lab.visitor import BACKEND, UI
-
-# A build of the UI names its files at random.
-_BUILT = re.compile(r"/opt/venom/uis/[^/ ]+/.")
-# A generation is named after its content, the host's name and address among it.
-_GENERATION = re.compile(r"g[0-9a-f]{12}(?=\.json)")
-# Which host of a fleet builds the UI and which receives it is chance, and so is whose record this is.
-_CHANCE = re.compile(r"/opt/venom/jobs/(ui|node)[/ ]")
-# What the application keeps for itself: the undisturbed host was looked at before its first chat.
-_OWN = re.compile(r"/var/lib/venom/(data|workspace|logs|\.venom_runtime)")
 
 
 @dataclass(frozen=True)
@@ -90,17 +80,12 @@ def test_nothing_half_made_is_left(resumed: Resumed) -> None:
 
 
 def test_the_host_is_as_one_that_was_never_disturbed(resumed: Resumed, serving: Serving) -> None:
-    assert _comparable(visitor.layout(resumed.host, *MANAGED)) == _comparable(serving.layout)
+    described = comparison.describe(resumed.host, left_out=NAMED)
+    assert comparison.differences(serving.described, described) == []
 
 
 def test_the_run_after_that_changes_nothing(resumed: Resumed, provision: Provision) -> None:
     assert provision(of({"bare": (resumed.host, {})})).check().changed_operations == []
-
-
-def _comparable(layout: str) -> str:
-    lines = _GENERATION.sub("KEY", layout).splitlines()
-    left_out = (_BUILT, _CHANCE, _OWN)
-    return "\n".join(line for line in lines if not any(it.match(line) for it in left_out))
 
 
 def _steps(host: Host) -> list[str]:

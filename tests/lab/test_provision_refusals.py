@@ -47,6 +47,16 @@ _CASES = {
         setup="sed -i 's/^VERSION_ID=.*/VERSION_ID=\"11\"/' /etc/os-release",
         told=("required  one of Debian 12, Debian 13", "found     debian 11", "do        install one"),
     ),
+    "wrong-clock": Case(
+        # All hosts of the lab have the clock of this machine.
+        setup='printf \'#!/bin/sh\\nexec /usr/bin/date --date="365 days" "$@"\\n\' >/usr/local/bin/date;'
+        " chmod +x /usr/local/bin/date",
+        told=(
+            "required  a clock that differs from this machine's by at most 5 minutes",
+            "found     20.* UTC; here it is 20.* UTC",
+            "do        set the one that is wrong: timedatectl",
+        ),
+    ),
     "full-disk": Case(
         setup="mount -t tmpfs -o size=200m tmpfs /opt",
         debian=13,

@@ -1,0 +1,161 @@
+"""A host that loses its power in the middle of long work, or of the switch: the next run completes it.
+
+One bare host goes through all of it, each time further: while Debian's packages are installed, during a
+download, while an archive is unpacked, during the pull of the weights, during the UI's build. Then it
+serves, and loses the job that switches it to something else.
+"""
+
+from __future__ import annotations
+
+import subprocess
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from lab.hosts import Host
+from lab.state import REPOSITORY
+from tests.lab import comparison, provisioning, visitor
+from tests.lab.conftest import LabHost
+from tests.lab.provisioning import Result
+from tests.lab.serving import NAMED, Serving
+from tests.lab.visitor import BACKEND, UI
+
+
+@dataclass
+class Cut:
+    """A host, and how the runs ended from under which it was taken."""
+
+    host: Host
+    runs: dict[str, Result]
+    completed: Result | None = None
+
+
+@pytest.fixture(scope="module")
+def cut(upstream: None, module_host: LabHost, tmp_path_factory: pytest.TempPathFactory) -> Cut:
+    """A bare host that loses its power five times, and is then left alone."""
+    folder = tmp_path_factory.mktemp("cut")
+    host = module_host(12)
+    runs = {}
+    slow = {"files": ["http://10.77.0.1:8080/_fault/slow"], "ollama": "10.77.0.1:5000"}
+    with _running(folder, host, mirrors=slow) as run:
+        _until(lambda: host.run("pgrep -f '[d]pkg .*--(unpack|configure)'", check=False).stdout != "")
+        runs["packages"] = _power_cut(host, run, folder)
+    with _running(folder, host, mirrors=slow) as run:
+        _until(lambda: "Node" in _step(host, "ui") and _size(host, "/var/cache/venom/node*.part") > 1 << 20)
+        runs["download"] = _power_cut(host, run, folder)
+    with _running(folder, host) as run:
+        _until(lambda: "Node" in _step(host, "ui") and _size(host, "/opt/venom/node") > 20 << 20)
+        runs["unpack"] = _power_cut(host, run, folder)
+    with _running(folder, host) as run:
+        _until(lambda: "pull" in _step(host, "weights") and _size(host, "/var/lib/ollama/models/blobs/*") > 0)
+        runs["pull"] = _power_cut(host, run, folder)
+    with _running(folder, host) as run:
+        _until(lambda: _step(host, "ui") == "npm ci" and _size(host, "/var/cache/venom-build/ui") > 0)
+        runs["build"] = _power_cut(host, run, folder)
+    # What a run for another version left, which no run will ask for again.
+    host.put("a beginning", "/var/cache/venom/another.tar.zst.part")
+    cut = Cut(host, runs)
+    cut.completed = _run(folder, host)
+    return cut
+
+
+@pytest.mark.parametrize("what", ["packages", "download", "unpack", "pull", "build"])
+def test_a_run_whose_host_loses_its_power_says_so_and_what_to_do(cut: Cut, what: str) -> None:
+    result = cut.runs[what]
+    assert result.status == 1
+    assert result.seconds < 30, "the host was back after a few seconds"
+    told = result.endings[cut.host.name]
+    assert "required  the connection to the host" in told
+    assert "do        see that the host is up, and run again" in told
+    assert "Traceback" not in result.output
+
+
+def test_the_next_run_completes_it(cut: Cut, serving: Serving) -> None:
+    assert cut.completed
+    assert "serves" in cut.completed.check().endings[cut.host.name]
+    assert visitor.chat(cut.host, "Still there?").status == "COMPLETED"
+    assert visitor.parts(cut.host) + visitor.jobs(cut.host) == ""
+    described = comparison.describe(cut.host, left_out=NAMED)
+    assert comparison.differences(serving.described, described) == []
+
+
+def test_a_switch_that_is_killed_is_completed_by_the_next_run(cut: Cut, tmp_path: Path) -> None:
+    host = cut.host
+    before = visitor.receipt(host)["generation"]
+    host.run("rm -r /opt/venom/jobs/activate")
+    with _running(tmp_path, host, profile="llm_off") as run:
+        host.run(
+            "until grep -qs 'wait for' /opt/venom/jobs/activate/steps; do sleep 0.02; done;"
+            "systemctl kill --signal=KILL venom-job-activate",
+            timeout=180,
+        )
+        killed = _ended(run, tmp_path)
+    assert killed.status == 1
+    assert "Switch" in killed.endings[host.name]
+    assert visitor.receipt(host)["generation"] == before
+    _run(tmp_path, host, profile="llm_off").check()
+    assert visitor.receipt(host)["generation"] != before
+    for url in (f"{BACKEND}/healthz", f"{UI}/"):
+        assert visitor.fetch(host, url).status == 200
+    assert visitor.parts(host) + visitor.jobs(host) == ""
+    assert _run(tmp_path, host, profile="llm_off").check().changed_operations == []
+
+
+@contextmanager
+def _running(folder: Path, host: Host, **settings: Any) -> Iterator[subprocess.Popen[bytes]]:
+    """A run that goes on while the test does something to its host."""
+    inventory = provisioning.inventory(folder, provisioning.fleet_of(host, **settings))
+    with (folder / "log").open("w") as output:
+        run = subprocess.Popen(
+            provisioning.command(inventory),
+            cwd=REPOSITORY,
+            stdin=subprocess.DEVNULL,
+            stdout=output,
+            stderr=subprocess.STDOUT,
+        )
+        try:
+            yield run
+        finally:
+            run.kill()
+            run.wait()
+
+
+def _power_cut(host: Host, run: subprocess.Popen[bytes], folder: Path) -> Result:
+    """Take the host's power and give it back; returns how the run ended after that."""
+    host.stop(hard=True)
+    host.start()
+    return _ended(run, folder)
+
+
+def _ended(run: subprocess.Popen[bytes], folder: Path) -> Result:
+    begun = time.monotonic()
+    status = run.wait(timeout=180)
+    return Result(status, (folder / "log").read_text(), time.monotonic() - begun)
+
+
+def _run(folder: Path, host: Host, **settings: Any) -> Result:
+    return provisioning.run(provisioning.inventory(folder, provisioning.fleet_of(host, **settings)))
+
+
+def _step(host: Host, job: str) -> str:
+    """What the job is doing."""
+    said = host.run(f"tail -n 1 /opt/venom/jobs/{job}/steps", check=False).stdout
+    return said.partition(" ")[2].strip()
+
+
+def _size(host: Host, pattern: str) -> int:
+    """Bytes of what the pattern names; 0 where there is nothing."""
+    said = host.run(f"du -cb {pattern} | tail -n 1", check=False).stdout
+    return int(said.split()[0]) if said else 0
+
+
+def _until(condition: Callable[[], bool], seconds: float = 180) -> None:
+    deadline = time.monotonic() + seconds
+    while not condition():
+        assert time.monotonic() < deadline, f"not within {seconds:g} s"
+        time.sleep(0.2)
