@@ -51,10 +51,10 @@ fetch() {
     mkdir -p "$folder"
     half+=("$part" "$path")
     found=$(stat -c %s "$part" 2>/dev/null || echo 0)
-    free=$(df -Pk "$folder" | awk 'NR == 2 {print $4 * 1024}')
-    if [ "$free" -lt $((bytes - found)) ]; then
+    free=$(df -Pk "$folder" | awk 'NR == 2 {print $4}')
+    if [ $((free * 1024)) -lt $((bytes - found)) ]; then
         printf 'required  %s MB free in %s for %s\n' $(((bytes - found) / 1000000 + 1)) "$folder" "$(basename "$path")" >&2
-        printf 'found     %s MB\ndo        free some, and run again\n' $((free / 1000000)) >&2
+        printf 'found     %s MB\ndo        free some, and run again\n' $((free / 1000)) >&2
         die "nothing of it is in place"
     fi
     printf '%s %s\n' "$part" "$bytes" >"$JOB/progress"
@@ -65,8 +65,15 @@ fetch() {
                 said=''
                 break
             fi
+            case $said in
+            # There is nothing beyond what a job had that was killed before it looked at the digest.
+            *'returned error: 416'*)
+                said=''
+                break
+                ;;
             # What the server lacks or refuses, it will lack in a second, too.
-            case $said in *'returned error: 4'*) break ;; esac
+            *'returned error: 4'*) break ;;
+            esac
         done
         if [ -n "$said" ]; then
             printf 'source    %s\nanswered  %s\n' "$url" "$said" >&2
