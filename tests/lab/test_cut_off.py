@@ -134,7 +134,10 @@ def _power_cut(host: Host, run: subprocess.Popen[bytes], folder: Path) -> Result
 
 def _ended(run: subprocess.Popen[bytes], folder: Path) -> Result:
     begun = time.monotonic()
-    status = run.wait(timeout=180)
+    try:
+        status = run.wait(timeout=180)
+    except subprocess.TimeoutExpired:
+        raise AssertionError(f"the run hangs:\n{(folder / 'log').read_text()}") from None
     return Result(status, (folder / "log").read_text(), time.monotonic() - begun)
 
 
