@@ -1,4 +1,4 @@
-"""The main job, killed after an operation: `--data note=FILE` (tests/lab/killer.py)."""
+"""The main job, or `--data deploy=FILE`, killed after an operation: `--data note=FILE` (see killer.py)."""
 
 from pathlib import Path
 
@@ -8,4 +8,4 @@ from pyinfra.context import host, state
 from tests.lab.killer import arm
 
 arm(state, Path(host.data.note))
-local.include("deploy/venom.py")
+local.include(host.data.get("deploy") or "deploy/venom.py")

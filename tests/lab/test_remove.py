@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+import signal
 import subprocess
 from dataclasses import dataclass
 from pathlib import Path
@@ -29,6 +30,9 @@ _LEFT_OUT = {
     r"/var/lib/(systemd|dbus)(/|$)": "the system's own state",
     r".*/__pycache__(/|$)": "whoever runs Python makes it",
 }
+
+# Those of a removal with purge, in their order; after each it is killed once.
+_OPERATIONS = ["Lock", "Services", "Files", "Data and weights", "Users", "Mark", "Unlock", "Audit log"]
 
 # Somebody replaced a unit of ours by one of theirs, and wrote a drop-in for another.
 _FOREIGN = "/etc/systemd/system/venom-ui.service"
@@ -65,8 +69,7 @@ class Story:
     answers: tuple[int, int]
     chat: str
     remembered: str  # of that chat, after it
-    cut_off: str  # what the removal had begun when it was killed
-    purged: Result
+    killed: list[str]  # the operations after which a removal was killed
     after_purge: dict[str, str]
     at_last: Result
     after_at_last: dict[str, str]
@@ -109,12 +112,11 @@ def story(bare: tuple[Host, dict[str, str]], tmp_path_factory: pytest.TempPathFa
     answers = tuple(visitor.fetch(host, url).status for url in (f"{BACKEND}/healthz", UI))
     remembered = visitor.fetch(host, f"{BACKEND}/api/v1/tasks").body
 
-    # By an inventory that has changed its mind meanwhile, and killed on the way.
+    # By an inventory that has changed its mind meanwhile, and killed again and again.
     changed = fleet_of(host, profile="llm_off")
     del changed["defaults"]["ca_bundle"]
     provisioning.inventory(inventory.parent, changed)
-    cut_off = _killed_at(inventory, "Users", "--data", "purge=yes", deploy=_REMOVE)
-    purged = provisioning.run(inventory, "--data", "purge=yes", deploy=_REMOVE)
+    killed = _killed_everywhere(inventory, "--data", "purge=yes")
     after_purge = _state(host)
     at_last = provisioning.run(inventory, "--data", "purge=yes", deploy=_REMOVE)
     return Story(
@@ -133,8 +135,7 @@ def story(bare: tuple[Host, dict[str, str]], tmp_path_factory: pytest.TempPathFa
         answers=(answers[0], answers[1]),
         chat=chat,
         remembered=remembered,
-        cut_off=cut_off,
-        purged=purged,
+        killed=killed,
         after_purge=after_purge,
         at_last=at_last,
         after_at_last=_state(host),
@@ -199,12 +200,10 @@ def test_on_what_was_kept_it_serves_again_with_the_old_data(story: Story) -> Non
     assert story.chat in story.remembered
 
 
-def test_a_purge_leaves_the_bare_host_although_it_was_killed_and_the_inventory_had_changed(
+def test_a_purge_leaves_the_bare_host_wherever_it_was_killed_and_although_the_inventory_had_changed(
     story: Story,
 ) -> None:
-    assert "Starting operation: Users" in story.cut_off
-    (told,) = story.purged.check().endings.values()
-    assert told.startswith("removed, data and weights with it\n")
+    assert story.killed == _OPERATIONS
     assert comparison.differences(story.bare, story.after_purge) == []
 
 
@@ -235,6 +234,7 @@ def test_a_host_that_never_was_ours_is_left_alone_and_a_half_made_one_is_cleared
     assert "venom-job-ui" in visitor.jobs(host)
     result = provisioning.run(inventory, "--data", "purge=yes", deploy=_REMOVE).check()
     (told,) = result.endings.values()
+    assert told.startswith("removed, data and weights with it\n")
     packages = re.search(r"unless you need them: apt-get remove (.*)", told)
     assert packages
     assert packages[1].split() == list(PACKAGES.names)
@@ -247,20 +247,10 @@ def _await(host: Host, condition: str, seconds: int = 300) -> None:
     host.run(["timeout", str(seconds), "sh", "-c", line])
 
 
-def _killed_at(inventory: Path, operation: str, *arguments: str, deploy: str) -> str:
-    """Begin a run and kill it when it begins an operation. Returns what it said."""
-    said = ""
-    with subprocess.Popen(
-        provisioning.command(inventory, *arguments, deploy=deploy),
-        cwd=REPOSITORY,
-        stdin=subprocess.DEVNULL,
-        stdout=subprocess.PIPE,
-        stderr=subprocess.STDOUT,
-        text=True,
-    ) as run:
-        assert run.stdout
-        for line in run.stdout:
-            said += line
-            if f"Starting operation: {operation}" in line:
-                run.kill()
-    return said
+def _killed_everywhere(inventory: Path, *arguments: str) -> list[str]:
+    """Remove; the runs are killed after one operation more each, until one gets through. Which they were."""
+    note = inventory.with_name("killed")
+    data = ["--data", f"deploy={_REMOVE}", "--data", f"note={note}"]
+    while (run := provisioning.run(inventory, *arguments, *data, deploy="tests/lab/killed_run.py")).status:
+        assert run.status == -signal.SIGKILL, run.output
+    return [name.removeprefix(f"{_REMOVE} | ") for name in note.read_text().splitlines()]
