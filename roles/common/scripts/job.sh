@@ -45,7 +45,8 @@ full() {
 # fetch PATH SHA256 BYTES URL…: a file, from the first place that has the right one.
 # It is in place once its digest is right; a cut connection is resumed.
 fetch() {
-    local path=$1 sha256=$2 bytes=$3 part=$1.part found said='' url folder free
+    # Archives of two versions may have one name: what is resumed is of this one.
+    local path=$1 sha256=$2 bytes=$3 part=$1.${2:0:8}.part found said='' url folder free
     folder=$(dirname "$path")
     shift 3
     mkdir -p "$folder"
