@@ -155,7 +155,7 @@ def main():
             take_out(before, there)
             sys.exit(
                 "source    %s\nexpected  manifest sha256 %s\nfound     manifest sha256 %s\n"
-                "It was removed again." % (pull_name, digest, found)
+                "It was removed again; weights that were there before stay." % (pull_name, digest, found)
             )
         if pull_name != name:
             step("name it %s" % name)
