@@ -1,5 +1,5 @@
 "use client";
-// The chat: one question, one task, its answer as it comes.
+// The chat: one question, one task, its answer as it comes. What tests look for bears the real one's names.
 import { type FormEvent, useEffect, useRef, useState } from "react";
 import { ask } from "@/lib/api";
 
@@ -54,9 +54,11 @@ export function Chat() {
           </div>
         )}
         {turns.map((turn, index) => (
-          <article key={index} className="turn" data-state={turn.state} data-testid="turn">
-            <p className="question">{turn.question}</p>
-            <p className="answer" data-testid="answer">
+          <article key={index} className="turn" data-state={turn.state}>
+            <p className="question" data-testid="conversation-bubble-user">
+              {turn.question}
+            </p>
+            <p className="answer" data-testid="conversation-bubble-assistant">
               {turn.answer}
               {turn.state === "running" && <span className="caret" aria-label="answering" />}
             </p>
@@ -71,9 +73,10 @@ export function Chat() {
           onChange={(event) => setText(event.target.value)}
           placeholder="Write to Venom"
           aria-label="Question"
+          data-testid="cockpit-prompt-input"
           autoFocus
         />
-        <button type="submit" disabled={busy || !text.trim()}>
+        <button type="submit" disabled={busy || !text.trim()} data-testid="cockpit-send-button">
           {busy ? "Answering" : "Send"}
         </button>
       </form>
