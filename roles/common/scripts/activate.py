@@ -163,12 +163,14 @@ def state(unit):
 
 
 def start(service):
+    """Whether the service had to be started: its process has other inputs, or there is none."""
     unit = service["unit"]
     if state(unit).get("ActiveState") == "active" and fingerprint(unit) == service["fingerprint"]:
-        return
+        return False
     step("start %s" % service["title"])
     run("systemctl", "reset-failed", unit)
     run("systemctl", "restart", unit)
+    return True
 
 
 def ask(url, body=None, timeout=10):
@@ -186,39 +188,68 @@ def answers(url):
         return str(getattr(error, "reason", error))
 
 
-def wait(service):
-    """Until the service answers, from a process with the inputs of this generation."""
-    unit, begun, since = service["unit"], time.monotonic(), time.time()
-    restarts = int(state(unit).get("NRestarts") or 0)
-    step("wait for %s" % service["title"])
-    while True:
-        said = answers(service["url"])
-        now = state(unit)
-        if not said:
-            runs = fingerprint(unit)
-            if runs == service["fingerprint"]:
-                print("%s answers after %.1f s" % (service["title"], time.monotonic() - begun))
-                return
-            said = "it runs with other inputs (%s, not %s)" % (runs or "none", service["fingerprint"])
-            raise NotServingError(failure(service, said, since))
-        # Told while no process of it runs: so its last words are whole.
-        ended = now.get("SubState") == "auto-restart" and int(now.get("NRestarts") or 0) >= restarts + 2
-        if now.get("ActiveState") == "failed" or ended:
-            raise NotServingError(failure(service, "its process ends again and again", since))
-        if time.monotonic() - begun > service["ready_timeout"]:
-            reason = "no answer from %s within %s s (%s)" % (service["url"], service["ready_timeout"], said)
-            raise NotServingError(failure(service, reason, since))
-        time.sleep(0.3)
+def wait(services):
+    """Until each service answers, from a process with the inputs of this generation.
+
+    All are asked in turns, so that none hides how long another took. Returns unit → seconds from the
+    start of its process until it answered; for one that had been running, since when it runs.
+    """
+    begun, since = time.monotonic(), time.time()
+    restarts = {it["unit"]: int(state(it["unit"]).get("NRestarts") or 0) for it in services}
+    waiting, seconds = list(services), {}
+    if waiting:
+        step("wait for %s" % ", ".join(it["title"] for it in waiting))
+    while waiting:
+        for service in list(waiting):
+            unit = service["unit"]
+            if answered(service, time.monotonic() - begun, restarts[unit], since):
+                waiting.remove(service)
+                seconds[unit] = round(time.monotonic() - started(unit), 1)
+                print("%s answers %.1f s after its start" % (service["title"], seconds[unit]))
+        if waiting:
+            time.sleep(0.3)
+    return seconds
+
+
+def answered(service, waited, restarts, since):
+    """Whether it answers. Raises NotServingError where it will not, or not in its time."""
+    unit = service["unit"]
+    said = answers(service["url"])
+    now = state(unit)
+    if not said:
+        runs = fingerprint(unit)
+        if runs == service["fingerprint"]:
+            return True
+        said = "it runs with other inputs (%s, not %s)" % (runs or "none", service["fingerprint"])
+        raise NotServingError(failure(service, said, since))
+    # Told while no process of it runs: so its last words are whole.
+    ended = now.get("SubState") == "auto-restart" and int(now.get("NRestarts") or 0) >= restarts + 2
+    if now.get("ActiveState") == "failed" or ended:
+        raise NotServingError(failure(service, "its process ends again and again", since))
+    if waited > service["ready_timeout"]:
+        reason = "no answer from %s within %s s (%s)" % (service["url"], service["ready_timeout"], said)
+        raise NotServingError(failure(service, reason, since))
+    return False
+
+
+def started(unit):
+    """When its main process was started, by the clock of time.monotonic."""
+    shown = run("systemctl", "show", "--property", "ExecMainStartTimestampMonotonic", "--value", unit)
+    return int(shown.stdout.strip() or 0) / 1e6
 
 
 def generate(service):
-    """Load the model by a tiny generation: a model server serves once it generates."""
-    wanted, since = service["model"], time.time()
+    """Load the model by a tiny generation: a model server serves once it generates.
+
+    Returns the seconds that it took.
+    """
+    wanted, begun, since = service["model"], time.monotonic(), time.time()
     api, model = wanted["api"], wanted["name"]
     step("load %s" % model)
     body = {"model": model, "prompt": "Hi", "stream": False, "options": {"num_predict": 1}}
     try:
         ask(api + "/api/generate", body, wanted["load_timeout"])
+        seconds = time.monotonic() - begun
         loaded = [it for it in json.loads(ask(api + "/api/ps")[1])["models"] if it["name"] == model]
     except urllib.error.HTTPError as error:
         said = "%s cannot be loaded: %s" % (model, error.read().decode(errors="replace")[:500])
@@ -236,6 +267,7 @@ def generate(service):
                 "warning: %s is not wholly in VRAM, so it will be slow. Choose a smaller model or tier, "
                 "or see what else uses the card (nvidia-smi)." % model
             )
+    return round(seconds, 1)
 
 
 def failure(service, reason, since):
@@ -251,22 +283,42 @@ def failure(service, reason, since):
 
 
 def switch(generation, before):
+    """Make the host so. Returns what only this moment can tell: see `measured`."""
+    begun = time.monotonic()
     for unit in generation["stopped"]:
         if state(unit).get("ActiveState") not in ("inactive", None):
             step("stop %s" % unit)
         run("systemctl", "disable", "--quiet", "--now", unit)
     apply(generation, before)
-    for service in generation["services"]:
-        start(service)
-        if service.get("first"):
-            wait(service)
-    run("systemctl", "start", "venom.target")
-    for service in generation["services"]:
-        if not service.get("first"):
-            wait(service)
+    new, starts, loads = set(), {}, {}
+    first = [it for it in generation["services"] if it.get("first")]
+    others = [it for it in generation["services"] if not it.get("first")]
+    for group in (first, others):
+        new.update(it["unit"] for it in group if start(it))
+        if group is others:
+            run("systemctl", "start", "venom.target")
+        starts.update(wait(group))
     for service in generation["services"]:
         if service.get("model"):
-            generate(service)
+            loads[service["unit"]] = generate(service)
+    return measured(new, starts, loads, time.monotonic() - begun)
+
+
+def measured(new, starts, loads, ready):
+    """Seconds, for the receipt: `starts`, from the start of each service until it answered; `loads`,
+    until it had loaded its model; `ready`, from the begin of the switch until all of that was so.
+
+    What was not started anew keeps the figures of its own start.
+    """
+    try:
+        earlier = json.loads(read(RECEIPT) or "{}")
+    except ValueError:
+        earlier = {}
+    found = {"ready": round(ready, 1)}
+    for name, now in (("starts", starts), ("loads", loads)):
+        known = dict(earlier.get(name, {}), **{unit: now[unit] for unit in new if unit in now})
+        found[name] = {unit: known[unit] for unit in now if unit in known}
+    return found
 
 
 def take_back(before, failed):
@@ -318,7 +370,7 @@ def prune(keep):
 
 
 def timings(since):
-    """The jobs of this run: their steps with their seconds."""
+    """The jobs of this run: their steps with their seconds, and the bytes that they received."""
     found = {}
     for name in sorted(os.listdir(JOBS)):
         steps = [line.split(" ", 1) for line in (read(os.path.join(JOBS, name, "steps")) or "").splitlines()]
@@ -332,10 +384,14 @@ def timings(since):
         if begun < since:
             continue
         found[name] = {"begun": begun, "ended": ended, "steps": listed, "seconds": round(ended - begun, 1)}
+        # By systemd's count, where the kernel lets it count.
+        received = (read(os.path.join(JOBS, name, "received")) or "").strip()
+        if received.isdigit() and int(received) < 1 << 63:
+            found[name]["received"] = int(received)
     return found
 
 
-def settled(key, generation, keep, who, seconds):
+def settled(key, generation, keep, who, seconds, measures):
     """The generation serves: it is the current one from now on."""
     at = time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime())
     if history()[-1:] != [key]:
@@ -344,7 +400,7 @@ def settled(key, generation, keep, who, seconds):
     link(CURRENT, key + ".json")
     step("done")
     receipt = dict(generation["record"], at=at, by=who, generation=key)
-    receipt.update(seconds=round(seconds, 1), branches=timings(time.time() - seconds))
+    receipt.update(measures, seconds=round(seconds, 1), branches=timings(time.time() - seconds))
     write(RECEIPT, json.dumps(receipt, indent=2) + "\n")
     prune(keep)
 
@@ -357,7 +413,7 @@ def main():
     before_key = os.readlink(CURRENT)[: -len(".json")] if os.path.islink(CURRENT) else ""
     before = generation_of(before_key)
     try:
-        switch(generation, before)
+        measures = switch(generation, before)
     except (NotServingError, OSError, KeyError) as error:
         # A full disk, a user that is gone: what was begun is taken back, too.
         outcome = take_back(before, generation)
@@ -367,7 +423,7 @@ def main():
             file.write("%s\n\n%s\n" % (error, outcome))
         sys.exit(1)
     seconds = float(elapsed) + time.monotonic() - begun
-    settled(key, generation, int(keep), who, seconds)
+    settled(key, generation, int(keep), who, seconds, measures)
 
 
 if __name__ == "__main__":
