@@ -23,13 +23,13 @@ ROOT = Path(__file__).parents[2]
 SCHEMAS = ROOT / "schemas"
 
 
-@pytest.mark.parametrize("name", ["inventory", "contract", "pins"])
+@pytest.mark.parametrize("name", ["inventory", "contract", "pins", "dependencies"])
 def test_the_schemas_are_json_schema_2020_12(name: str) -> None:
     Draft202012Validator.check_schema(schema(name))
 
 
-@pytest.mark.parametrize("name", ["contract", "pins"])
-def test_contract_and_pins_are_valid(name: str) -> None:
+@pytest.mark.parametrize("name", ["contract", "pins", "dependencies"])
+def test_the_data_files_are_valid(name: str) -> None:
     document = read(SCHEMAS / f"{name}.yaml")
     assert document.problems == []
     assert validate(document, schema(name)).problems == []
@@ -92,7 +92,7 @@ def test_every_mapping_refuses_unknown_keys() -> None:
             for key, value in node.items():
                 walk(value, f"{at}.{key}")
 
-    for name in ("inventory", "contract", "pins"):
+    for name in ("inventory", "contract", "pins", "dependencies"):
         walk(schema(name), name)
 
 
@@ -135,7 +135,7 @@ def test_the_schemas_import_nothing_of_ours_and_no_pyinfra() -> None:
         "import pkgutil, sys, schemas, importlib\n"
         "[importlib.import_module('schemas.' + m.name) for m in pkgutil.iter_modules(schemas.__path__)"
         " if m.name != '__main__']\n"
-        "ours = {'roles', 'deploy', 'lab', 'inventories', 'pyinfra'}\n"
+        "ours = {'audit', 'roles', 'deploy', 'lab', 'inventories', 'pyinfra'}\n"
         "print(sorted(ours & {name.split('.')[0] for name in sys.modules}))\n"
     )
     told = subprocess.run(

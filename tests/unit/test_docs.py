@@ -18,7 +18,7 @@ DOCUMENTS = [document for path in ENGLISH for document in (path, path.with_suffi
 
 # What the reader makes, following the README.
 MADE_BY_THE_READER = {"inventories/office.yaml", "inventories/office.py"}
-FOLDERS = "deploy|docs|inventories|lab|locks|roles|schemas|script|tests"
+FOLDERS = "audit|deploy|docs|inventories|lab|locks|roles|schemas|script|tests"
 
 _FENCE = re.compile(r"^```(?P<kind>[^\n]*)\n(?P<text>.*?)^```$", re.MULTILINE | re.DOTALL)
 _HEADING = re.compile(r"^(?P<level>#+) (?P<title>.+)$", re.MULTILINE)

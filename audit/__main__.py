@@ -1,0 +1,89 @@
+"""`python -m audit SOURCE`: which packages a Venom imports, when, and by which way.
+
+Exit status 0, or 2 with the reason on standard error.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import sys
+from pathlib import Path
+from typing import Any
+
+from audit import measure, tree
+from audit.compare import compare
+from audit.report import ENTRY, audit
+from audit.table import table
+from schemas.dependencies import matrix
+from schemas.pins import load
+
+
+def main(arguments: list[str] | None = None) -> int:
+    """Run the command line; gives the exit status."""
+    given = _parser().parse_args(arguments)
+    try:
+        found = _audited(given, Path(given.source), given.release or given.commit)
+        other = _other(given) if given.compare else None
+    except tree.SourceError as error:
+        print(f"audit: {error}", file=sys.stderr)
+        return 2
+    if other is not None:
+        changes = compare(other, found)
+        print(json.dumps(changes, indent=2) if given.json else "\n".join(changes) or "no difference")
+    else:
+        print(json.dumps(found, indent=2) if given.json else table(found, ways=not given.short))
+    return 0
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(prog="python -m audit", description=__doc__.splitlines()[0])
+    parser.add_argument("source", help="a folder with Venom's source, or its git repository")
+    parser.add_argument("--release", help="a pinned release in that repository, e.g. v1.9.0")
+    parser.add_argument("--commit", help="a commit, a tag or a branch in that repository")
+    parser.add_argument("--entry", default=ENTRY, help=f"the module to begin with (default: {ENTRY})")
+    parser.add_argument(
+        "--environment",
+        metavar="FOLDER",
+        type=Path,
+        help="a virtual environment: import it there and measure",
+    )
+    parser.add_argument(
+        "--compare",
+        metavar="OTHER",
+        help="tell what changed since OTHER: a folder, a commit of the same repository, or a kept --json",
+    )
+    parser.add_argument("--json", action="store_true", help="for machines")
+    parser.add_argument("--short", action="store_true", help="without the ways")
+    return parser
+
+
+def _audited(given: argparse.Namespace, source: Path, commit: str | None) -> dict[str, Any]:
+    read = tree.of_commit(source, _commit(commit)) if commit else tree.of_folder(source)
+    if given.environment is None:
+        return audit(read, matrix(), given.entry)
+    return measure.measured(read, given.environment, matrix(), given.entry)
+
+
+def _commit(name: str) -> str:
+    """The commit of a pinned release; any other name as it is."""
+    pins, _ = load()
+    release = pins.releases.get(name) if pins else None
+    return release.commit if release else name
+
+
+def _other(given: argparse.Namespace) -> dict[str, Any]:
+    path = Path(given.compare)
+    if path.is_dir():
+        return audit(tree.of_folder(path), matrix(), given.entry)
+    if path.is_file():
+        try:
+            kept: dict[str, Any] = json.loads(path.read_text(encoding="utf-8"))
+            return kept
+        except ValueError as error:
+            raise tree.SourceError(f"required  what --json printed\nfound     {path}: {error}") from error
+    return audit(tree.of_commit(Path(given.source), _commit(given.compare)), matrix(), given.entry)
+
+
+if __name__ == "__main__":
+    sys.exit(main())

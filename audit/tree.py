@@ -1,0 +1,89 @@
+"""The Python modules of a source: from a folder, a commit of a git repository, or a packed archive."""
+
+from __future__ import annotations
+
+import io
+import subprocess
+import tarfile
+from collections.abc import Mapping
+from dataclasses import dataclass
+from functools import cached_property
+from pathlib import Path, PurePosixPath
+from typing import IO
+
+# What lies in a working tree and is imported by nobody. Dot-folders are left out, too.
+_NOT_SOURCE = {"node_modules", "__pycache__", "web-next", "venv"}
+
+
+class SourceError(Exception):
+    """A source that cannot be read; the text says what was wanted, what was found and what to do."""
+
+
+@dataclass(frozen=True)
+class Tree:
+    """Text by path, relative to the folder from which the application is imported."""
+
+    files: Mapping[str, bytes]
+    name: str  # what messages call it
+
+    @cached_property
+    def modules(self) -> dict[str, str]:
+        """Module name → path. A package is its `__init__.py`, and goes before a module of its name."""
+        found = {}
+        # v1.9.0 has core/orchestrator.py beside core/orchestrator/: nobody can import the former.
+        for path in sorted(self.files, key=lambda it: it.endswith("/__init__.py")):
+            parts = PurePosixPath(path).with_suffix("").parts
+            if path.endswith(".py") and all(part.isidentifier() for part in parts):
+                found[".".join(parts[:-1] if parts[-1] == "__init__" else parts)] = path
+        return found
+
+    @cached_property
+    def folders(self) -> frozenset[str]:
+        """Packages without an `__init__.py`: folders that hold modules, directly or not."""
+        parents = {
+            name.rsplit(".", depth)[0] for name in self.modules for depth in range(1, name.count(".") + 1)
+        }
+        return frozenset(parents - self.modules.keys())
+
+    def is_package(self, module: str) -> bool:
+        """Whether modules may lie below it."""
+        return module in self.folders or self.modules.get(module, "").endswith("__init__.py")
+
+
+def of_folder(folder: Path) -> Tree:
+    """The tree that lies in `folder`, as it stands there."""
+    if not folder.is_dir():
+        raise SourceError(f"required  a folder with Venom's source\nfound     no folder {folder}")
+    paths = (path.relative_to(folder) for path in folder.rglob("*.py"))
+    wanted = [path for path in paths if not _is_made(path.parts)]
+    return Tree({str(path): (folder / path).read_bytes() for path in sorted(wanted)}, str(folder))
+
+
+def of_commit(repository: Path, commit: str) -> Tree:
+    """The tree of a commit, a tag or a branch."""
+    command = ["git", "-c", "safe.directory=*", "-C", str(repository), "archive", "--format=tar", commit]
+    done = subprocess.run(command, check=False, capture_output=True)
+    if done.returncode != 0:
+        said = done.stderr.decode("utf-8", "replace").strip().splitlines()
+        raise SourceError(
+            f"required  {commit} in the git repository {repository}\n"
+            f"found     {said[-1] if said else 'no message'}\n"
+            "do        fetch it there (git fetch --tags), or name another"
+        )
+    return of_tar(io.BytesIO(done.stdout), f"{commit} of {repository}")
+
+
+def of_tar(file: IO[bytes], name: str) -> Tree:
+    """The tree in a tar file, packed or not."""
+    files = {}
+    with tarfile.open(fileobj=file) as tar:
+        for member in tar:
+            path = PurePosixPath(member.name)
+            if member.isfile() and path.suffix == ".py" and not _is_made(path.parts):
+                content = tar.extractfile(member)
+                files[str(path)] = content.read() if content else b""
+    return Tree(dict(sorted(files.items())), name)
+
+
+def _is_made(parts: tuple[str, ...]) -> bool:
+    return any(part in _NOT_SOURCE or part.startswith(".") for part in parts)
