@@ -108,6 +108,7 @@ class Contract:
     ready_timeout: int  # of the backend, seconds
     keep_generations: int
     main_memory_reserve: int  # bytes
+    budgets: dict[str, float]  # figure → what it may be at most; the unit is in the name
 
     def settable(self) -> list[str]:
         """Names that `environment` may set."""
@@ -144,6 +145,7 @@ def contract() -> Contract:
         ready_timeout=defaults["ready_timeout"],
         keep_generations=defaults["keep_generations"],
         main_memory_reserve=int(data["main_memory_reserve_gib"] * 1024**3),
+        budgets=data["budgets"],
     )
 
 

@@ -51,6 +51,7 @@ class DeclaredHost:
     ports: Mapping[str, int]
     ready_timeout: int  # of the backend, seconds
     keep_generations: int
+    budgets: Mapping[str, float]  # figure → what it may be at most; the unit is in the name
     environment: Mapping[str, str]
     secrets: Mapping[str, Secret]
     pins: Pins = field(repr=False)
@@ -149,6 +150,7 @@ def declare(settings: Settings, pins: Pins) -> tuple[DeclaredHost | None, list[P
         ports=ports,
         ready_timeout=settings.get("ready_timeout", default=known.ready_timeout),
         keep_generations=settings.get("keep_generations", default=known.keep_generations),
+        budgets={**known.budgets, **settings.get("budgets", default={})},
         environment=environment,
         secrets=secrets,
         pins=pins,

@@ -146,6 +146,7 @@ def _expected(kind: str, value: Any, limit: Any, rule: dict[str, Any]) -> str:
         return f"{low} to {high}" if low is not None and high is not None else f"{kind} {limit}"
     return {
         "minLength": "text that is not empty",
+        "exclusiveMinimum": f"more than {limit}",
         "maxLength": f"at most {limit} characters",
         "minItems": f"at least {limit}",
         "minProperties": f"at least {limit} entry",

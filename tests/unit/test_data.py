@@ -59,6 +59,8 @@ def test_the_inventory_may_say_what_the_contract_has() -> None:
     assert defaults == known.ports
     for name in ("profile", "vram_tier", "model", "ready_timeout", "keep_generations"):
         assert definitions[name]["default"] == getattr(known, name)
+    limits = definitions["budgets"]["properties"]
+    assert {name: it["default"] for name, it in limits.items() if "default" in it} == known.budgets
     pins, _ = load_pins()
     assert pins is not None
     assert definitions["venom"]["properties"]["release"]["default"] == pins.newest_release()
