@@ -1,0 +1,71 @@
+"""Measuring the current host, and remembering what was found, there and on the controller."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from roles.common import paths, remote
+from roles.common.refusal import refuse
+from roles.verification import history, metrics
+from roles.verification.acceptance import Check, Measured, Metric
+
+SCRIPTS = Path(__file__).parent / "scripts"
+
+# All of ours, whatever profile the host has or had.
+_OURS = (paths.OPT, paths.OLLAMAS, paths.ETC, paths.STATE, paths.OLLAMA_STATE, paths.CACHE, paths.BUILD)
+
+
+@dataclass(frozen=True)
+class Serves:
+    """Whose figures they are."""
+
+    host: str  # its name in the inventory
+    generation: str
+    release: str
+    profile: str
+
+
+@dataclass(frozen=True)
+class Figures:
+    """What was measured of a host, with all that it is compared with."""
+
+    run: Mapping[str, Any]  # the receipt's: at, by, seconds, branches
+    metrics: Mapping[str, Metric]
+    history: tuple[Measured, ...]  # the oldest first, this measurement last
+    checks: tuple[Check, ...]  # one a budget
+
+
+def measure(at: str, it: Serves, seconds: Mapping[str, float], budgets: Mapping[str, float]) -> Figures:
+    """Measure the current host; it and the controller remember the figures.
+
+    `at`: now, UTC. `seconds`: what checks measured, by the figure's name. Raises RefusedError where the
+    host cannot be asked.
+    """
+    question = json.dumps({"ours": _OURS, "history": paths.MEASURED})
+    said = json.loads(_told(remote.ask(remote.python("measure.py", question, SCRIPTS))))
+    values = metrics.figures(said, seconds)
+    now = Measured(at, it.generation, it.release, it.profile, values)
+    line = history.line(now)
+    request = json.dumps({"history": paths.MEASURED, "line": line, "keep": history.KEEP})
+    _told(remote.ask(remote.python("remember.py", request, SCRIPTS)))
+    known = history.remembered(it.host, [*said["history"], line])
+    earlier = metrics.before(known, it.generation, it.profile)
+    run = {key: said["receipt"][key] for key in ("at", "by", "seconds", "branches") if key in said["receipt"]}
+    return Figures(
+        run=run,
+        metrics=metrics.compared(values, earlier, budgets),
+        history=tuple(known),
+        checks=metrics.budget_checks(values, earlier, budgets),
+    )
+
+
+def _told(answer: remote.Answer) -> str:
+    if answer.ok:
+        return answer.stdout
+    raise refuse(
+        "a host that can be measured by root (python3 answers)", answer.stderr.strip() or "no answer"
+    )

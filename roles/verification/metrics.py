@@ -1,0 +1,164 @@
+"""Figures of a host: made of what it measured, compared with those before, held against the budgets. Pure.
+
+Names, titles and meanings stand in the schema of the inventory, under `budgets`: whatever is measured
+can be limited. The unit is in the name.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from roles.verification.acceptance import FAILED, PASSED, SKIPPED, Check, Evidence, Measured, Metric
+from schemas.validate import schema
+
+# In the order in which they are told.
+GROUPS = {
+    "answers": "Answers",
+    "start": "Start",
+    "memory": "Memory",
+    "disk": "Disk",
+    "run": "Run that switched",
+}
+UNITS = {"seconds": "s", "mib": "MiB", "gib": "GiB"}
+
+# Those that sum a host up.
+TOTALS = ("chat_seconds", "ui_chat_seconds", "all_ready_seconds", "memory_mib", "disk_gib", "run_seconds")
+
+_SERVICES = {"ollama.service": "ollama", "venom-backend.service": "backend", "venom-ui.service": "ui"}
+_BRANCHES = ("backend", "ui", "ollama", "weights")
+# What a total is made of, so that it can be told what of it grew.
+_PARTS = {
+    "memory_mib": "memory",
+    "disk_gib": "disk",
+    "all_ready_seconds": "start",
+    "run_seconds": "run",
+}
+
+
+def known() -> Mapping[str, Mapping[str, Any]]:
+    """Figure → its rule in the schema: title, description, group."""
+    rules: Mapping[str, Mapping[str, Any]] = schema("inventory")["$defs"]["budgets"]["properties"]
+    return rules
+
+
+def unit(name: str) -> str:
+    """The unit of a figure, as it is told."""
+    return UNITS[name.rpartition("_")[2]]
+
+
+def quantity(value: float, unit: str) -> str:
+    """A measured value for people: three digits, unless it needs more."""
+    if unit == "s" and abs(value) < 0.0995:
+        return f"{1000 * value:.0f} ms"
+    digits = 0 if abs(value) >= 99.95 else 1 if abs(value) >= 9.995 or unit == "s" else 2
+    return f"{value:,.{digits}f} {unit}".replace(",", "\N{NARROW NO-BREAK SPACE}")
+
+
+def limit(value: float, unit: str) -> str:
+    """A budget for people, as somebody wrote it."""
+    return f"{value:,g} {unit}".replace(",", "\N{NARROW NO-BREAK SPACE}")
+
+
+def figures(said: Mapping[str, Any], seconds: Mapping[str, float]) -> dict[str, float]:
+    """The figures of what a host said (see measure.py), and of what checks took (`seconds`, by name).
+
+    What could not be measured has no entry.
+    """
+    receipt, branches = said["receipt"], said["receipt"].get("branches", {})
+    starts, loads = receipt.get("starts", {}), receipt.get("loads", {})
+    resident = {_SERVICES[unit]: it for unit, it in said["memory"].items() if unit in _SERVICES}
+    loaded = said["model"] or {}
+    received = [it["received"] for it in branches.values() if "received" in it]
+    found: dict[str, float | None] = {
+        **seconds,
+        "all_ready_seconds": receipt.get("ready"),
+        **{f"{name}_ready_seconds": starts.get(unit) for unit, name in _SERVICES.items()},
+        "model_load_seconds": max(loads.values(), default=None),
+        "memory_mib": sum(said["memory"].values()) / 2**20,
+        **{f"{name}_memory_mib": it / 2**20 for name, it in resident.items()},
+        "model_mib": loaded.get("size", 0) / 2**20,
+        "model_vram_mib": loaded.get("vram", 0) / 2**20,
+        "disk_gib": said["ours"] / 2**30,
+        **{f"{name}_mib": it / 2**20 for name, it in said["disk"].items()},
+        "run_seconds": receipt.get("seconds"),
+        **{f"{it}_branch_seconds": branches.get(it, {}).get("seconds") for it in _BRANCHES},
+        "download_mib": sum(received) / 2**20 if received else None,
+    }
+    return {name: round(found[name], 3) for name in known() if found.get(name)}  # type: ignore[arg-type]
+
+
+def before(history: Sequence[Measured], generation: str, profile: str) -> Measured | None:
+    """What one compares with: the last measurement of another generation.
+
+    Of one with the same profile, where there is one: else the profile is all that one would see.
+    """
+    others = [it for it in history if it.generation != generation]
+    same = [it for it in others if it.profile == profile]
+    return next(reversed(same or others), None)
+
+
+def compared(
+    values: Mapping[str, float], earlier: Measured | None, budgets: Mapping[str, float]
+) -> dict[str, Metric]:
+    """Each figure beside that of the generation before and its budget."""
+    was = earlier.metrics if earlier else {}
+    return {
+        name: Metric(value, unit(name), was.get(name), budgets.get(name)) for name, value in values.items()
+    }
+
+
+def label(it: Measured) -> str:
+    """What was measured, for people: release and profile."""
+    return ", ".join(part for part in (it.release, it.profile) if part) or it.generation
+
+
+def budget_checks(
+    values: Mapping[str, float], earlier: Measured | None, budgets: Mapping[str, float]
+) -> tuple[Check, ...]:
+    """A check a budget. One that is exceeded tells what grew since the generation before."""
+    return tuple(_check(name, budgets[name], values, earlier) for name in known() if name in budgets)
+
+
+def _check(name: str, most: float, values: Mapping[str, float], earlier: Measured | None) -> Check:
+    rule = known()[name]
+    title = f"{GROUPS[rule['x-group']]}: {rule['title']}, within its budget"
+    expected = f"at most {limit(most, unit(name))}"
+    if name not in values:
+        return Check(f"budget.{name}", title, SKIPPED, expected, "it was not measured in this profile")
+    value = values[name]
+    found = quantity(value, unit(name))
+    if earlier and name in earlier.metrics:
+        found += f" ({change(value, earlier.metrics[name], unit(name))} since {label(earlier)})"
+    if value <= most:
+        return Check(f"budget.{name}", title, PASSED, expected, found)
+    evidence = _grown(name, values, earlier)
+    return Check(f"budget.{name}", title, FAILED, expected, found, evidence=evidence)
+
+
+def change(value: float, was: float, unit: str) -> str:
+    """How a value differs from an earlier one, for people."""
+    if quantity(value, unit) == quantity(was, unit):
+        return "unchanged"
+    percent = f", {100 * (value - was) / was:+.0f} %" if was else ""
+    return f"{'+' if value > was else '−'}{quantity(abs(value - was), unit)}{percent}"
+
+
+def _grown(name: str, values: Mapping[str, float], earlier: Measured | None) -> tuple[Evidence, ...]:
+    if earlier is None:
+        return ()
+    group = _PARTS.get(name)
+    names = [it for it, rule in known().items() if rule["x-group"] == group] if group else [name]
+    rows = [
+        (values[it] - earlier.metrics.get(it, 0.0), it)
+        for it in names
+        if it in values and quantity(values[it], unit(it)) != quantity(earlier.metrics.get(it, 0.0), unit(it))
+    ]
+    lines = [
+        f"{known()[it]['title']}: {quantity(earlier.metrics.get(it, 0.0), unit(it))} → "
+        f"{quantity(values[it], unit(it))}"
+        for more, it in sorted(rows, reverse=True)
+        if more > 0
+    ]
+    text = "\n".join(lines) or "nothing did: this was over the budget before"
+    return (Evidence("text", f"What grew since {label(earlier)} ({earlier.at[:10]})", text),)

@@ -1,0 +1,114 @@
+"""Runs on the host: what it measures of what serves here now, as JSON. Changes nothing.
+
+Bytes throughout. What cannot be told is left out: no figure is better than a wrong one.
+"""
+
+import json
+import os
+import subprocess
+import sys
+import urllib.request
+
+GENERATION = "/etc/venom/generations/current"
+RECEIPT = "/etc/venom/receipt.json"
+CURRENT = "/opt/venom/current"
+# What is asked is on this very host, whatever proxy its environment names.
+DIRECT = urllib.request.build_opener(urllib.request.ProxyHandler({}))
+
+
+def read(path):
+    try:
+        with open(path, encoding="utf-8", errors="replace") as file:
+            return file.read()
+    except OSError:
+        return ""
+
+
+def read_json(path):
+    try:
+        return json.loads(read(path))
+    except ValueError:
+        return {}
+
+
+def resident(pid):
+    """Main memory of a process: its own and its share of what others have, too (proc(5), smaps_rollup)."""
+    for line in read("/proc/%s/smaps_rollup" % pid).splitlines():
+        if line.startswith("Pss:"):
+            return int(line.split()[1]) * 1024
+    return 0
+
+
+def memory(unit):
+    """Main memory of all processes of a unit."""
+    command = ["systemctl", "show", "--property", "ControlGroup", "--value", "--", unit]
+    group = subprocess.run(command, stdout=subprocess.PIPE, text=True, check=False).stdout.strip()
+    total = 0
+    for folder, _, _ in os.walk("/sys/fs/cgroup" + group) if group else ():
+        total += sum(resident(pid) for pid in read(os.path.join(folder, "cgroup.procs")).split())
+    return total
+
+
+def model(services):
+    """What Ollama says of the model that it has loaded; None where none is."""
+    for wanted in [it["model"] for it in services if it.get("model")]:
+        try:
+            with DIRECT.open(wanted["api"] + "/api/ps", timeout=10) as answer:
+                loaded = json.loads(answer.read())["models"]
+        except (OSError, ValueError, KeyError):
+            return None
+        for it in loaded:
+            if it["name"] == wanted["name"]:
+                return {"size": it["size"], "vram": it.get("size_vram", 0)}
+    return None
+
+
+def python():
+    """Where the pinned Python of the environment lies; empty where it is the host's own."""
+    path = os.path.realpath(CURRENT + "/venv/bin/python")
+    return os.path.dirname(os.path.dirname(path)) if path.startswith("/opt/") else ""
+
+
+def parts():
+    """What the release that serves is made of, and what the services keep."""
+    named = {
+        "source": CURRENT + "/source",
+        "environment": CURRENT + "/venv",
+        "ui": CURRENT + "/ui",
+        "node": CURRENT + "/node",
+        "ollama": "/opt/ollama/current",
+        "weights": "/var/lib/ollama/models",
+        "data": "/var/lib/venom",
+        "python": python(),
+    }
+    return {name: os.path.realpath(path) for name, path in named.items() if path and os.path.exists(path)}
+
+
+def size(*paths):
+    """What they take on the disk; what several names lead to counts once."""
+    command = ["du", "--summarize", "--total", "--block-size=1", "--", *paths]
+    told = subprocess.run(command, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True, check=False)
+    return int(told.stdout.split()[-2]) if told.stdout.strip() else 0
+
+
+def main():
+    asked = json.load(sys.stdin)
+    services = read_json(GENERATION).get("services", [])
+    receipt = read_json(RECEIPT)
+    here = [path for path in asked["ours"] if os.path.exists(path)]
+    kept = [line for line in read(asked["history"]).splitlines() if line.strip()]
+    json.dump(
+        {
+            "receipt": {key: value for key, value in receipt.items() if key != "applied"},
+            "memory": {it["unit"]: memory(it["unit"]) for it in services},
+            "model": model(services),
+            "disk": {name: size(path) for name, path in parts().items()},
+            "ours": size(*here) if here else 0,
+            "history": kept,
+        },
+        sys.stdout,
+    )
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,145 @@
+"""What is measured: figures of what a host says, what they are compared with, and what is remembered."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from roles.verification import history, metrics
+from roles.verification.acceptance import FAILED, PASSED, SKIPPED, Measured
+
+# As roles/verification/scripts/measure.py said it of a host of the lab.
+SAID = {
+    "receipt": {
+        "at": "2026-11-22T03:18:10Z",
+        "by": "ada@desk",
+        "generation": "gc9cbc91be55b",
+        "seconds": 155.8,
+        "ready": 5.4,
+        "starts": {"venom-ui.service": 1.6, "venom-backend.service": 3.2},
+        "loads": {},
+        "branches": {
+            "backend": {"begun": 1.0, "ended": 6.2, "seconds": 5.2, "steps": [], "received": 0},
+            "ui": {"begun": 1.0, "ended": 149.5, "seconds": 148.5, "steps": [], "received": 154359417},
+            "activate": {"begun": 150.0, "ended": 153.7, "seconds": 3.7, "steps": []},
+        },
+    },
+    "memory": {"ollama.service": 386150400, "venom-backend.service": 60598272, "venom-ui.service": 83007488},
+    "model": {"size": 271692480, "vram": 0},
+    "disk": {
+        "source": 294912,
+        "environment": 69705728,
+        "ui": 59084800,
+        "node": 145731584,
+        "ollama": 75522048,
+        "weights": 253165568,
+        "data": 32768,
+        "python": 49065984,
+    },
+    "ours": 751972352,
+    "history": [],
+}
+
+
+def measured(at: str, generation: str, profile: str = "light", **values: float) -> Measured:
+    """A measurement of a day in November."""
+    return Measured(f"2026-11-{at}T10:00:00Z", generation, f"v{generation[1:]}", profile, values)
+
+
+def test_every_figure_has_a_group_and_a_unit() -> None:
+    assert {rule["x-group"] for rule in metrics.known().values()} == set(metrics.GROUPS)
+    assert {metrics.unit(name) for name in metrics.known()} == set(metrics.UNITS.values())
+
+
+def test_figures_are_made_of_what_the_host_says() -> None:
+    found = metrics.figures(SAID, {"chat_seconds": 4.25})
+    assert found["chat_seconds"] == 4.25
+    assert found["backend_ready_seconds"] == 3.2
+    assert found["all_ready_seconds"] == 5.4
+    assert found["memory_mib"] == round((386150400 + 60598272 + 83007488) / 2**20, 3)
+    assert found["model_mib"] == round(271692480 / 2**20, 3)
+    assert found["environment_mib"] == round(69705728 / 2**20, 3)
+    assert found["disk_gib"] == 0.7
+    assert found["download_mib"] == round(154359417 / 2**20, 3)
+
+
+def test_what_nobody_measured_is_no_figure() -> None:
+    found = metrics.figures(SAID, {})
+    assert not {"chat_seconds", "model_load_seconds", "ollama_ready_seconds", "weights_branch_seconds"} & set(
+        found
+    )
+    uncounted = {**SAID, "receipt": {"branches": {"ui": {"seconds": 1.0, "steps": []}}}}
+    assert "download_mib" not in metrics.figures(uncounted, {})
+    assert "run_seconds" not in metrics.figures(uncounted, {})
+
+
+def test_one_compares_with_the_last_other_generation_of_the_same_profile() -> None:
+    known = [
+        measured("01", "g1"),
+        measured("02", "g2"),
+        measured("03", "g3", "llm_off"),
+        measured("04", "g4"),
+    ]
+    assert metrics.before(known, "g4", "light") == known[1]
+    assert metrics.before(known, "g3", "llm_off") == known[3]
+    assert metrics.before(known[:1], "g1", "light") is None
+
+
+def test_a_budget_is_a_check_with_what_was_found_and_what_grew() -> None:
+    earlier = measured(
+        "01", "g1", memory_mib=700.0, backend_memory_mib=300.0, ui_memory_mib=100.0, ollama_mib=72.0
+    )
+    now = {
+        "memory_mib": 905.0,
+        "backend_memory_mib": 510.0,
+        "ui_memory_mib": 95.0,
+        "ollama_mib": 90.0,
+        "disk_gib": 1.0,
+    }
+    limits = {"memory_mib": 800.0, "disk_gib": 1.0, "chat_seconds": 25}
+    checks = {it.name: it for it in metrics.budget_checks(now, earlier, limits)}
+    assert {name: it.result for name, it in checks.items()} == {
+        "budget.chat_seconds": SKIPPED,
+        "budget.memory_mib": FAILED,
+        "budget.disk_gib": PASSED,
+    }
+    failed = checks["budget.memory_mib"]
+    assert (failed.expected, failed.found) == ("at most 800 MiB", "905 MiB (+205 MiB, +29 % since v1, light)")
+    # Of all memory, and of nothing else.
+    assert failed.evidence[0].title == "What grew since v1, light (2026-11-01)"
+    assert failed.evidence[0].text == "Backend: 300 MiB → 510 MiB\nAll services: 700 MiB → 905 MiB"
+
+
+def test_values_are_told_as_people_write_them() -> None:
+    assert metrics.quantity(0.012, "s") == "12 ms"
+    assert metrics.quantity(1.94, "s") == "1.9 s"
+    assert metrics.quantity(1234.4, "MiB") == "1\u202f234 MiB"
+    assert metrics.quantity(1.234, "GiB") == "1.23 GiB"
+    assert metrics.limit(25.0, "s") == "25 s"
+    assert metrics.change(8.04, 8.01, "s") == "unchanged"
+    assert metrics.change(7.0, 8.0, "s") == "−1.0 s, -12 %"
+
+
+def test_host_and_controller_know_together_what_either_knows(tmp_path: Path) -> None:
+    first, second, third = (measured(f"0{at}", f"g{at}", memory_mib=at) for at in (1, 2, 3))
+    lines = [history.line(first), history.line(second)]
+    assert history.remembered("gpu1", lines, tmp_path) == [first, second]
+    # The host was made anew, and measured since.
+    assert history.remembered("gpu1", [history.line(third)], tmp_path) == [first, second, third]
+    assert history.remembered("gpu1", [history.line(third)], tmp_path) == [first, second, third]
+    assert len((tmp_path / "gpu1.jsonl").read_text(encoding="utf-8").splitlines()) == 3
+
+
+def test_the_memory_is_bounded_and_what_is_no_measurement_is_left_out(tmp_path: Path) -> None:
+    many = [history.line(measured(f"{at:05}", f"g{at}")) for at in range(history.KEEP + 9)]
+    spoiled = [
+        "",
+        "no JSON",
+        "[]",
+        '{"at": 1}',
+        many[0].replace("{}", "[1]"),
+        many[0].replace("{}", '{"x": "y"}'),
+    ]
+    known = history.remembered("gpu1", [*spoiled, *many], tmp_path)
+    assert len(known) == history.KEEP
+    assert known[-1].generation == f"g{history.KEEP + 8}"
+    assert list(tmp_path.iterdir()) == [tmp_path / "gpu1.jsonl"]
