@@ -13,7 +13,10 @@ export function Chat() {
   const end = useRef<HTMLDivElement>(null);
   const busy = turns.at(-1)?.state === "running";
 
-  useEffect(() => end.current?.scrollIntoView({ block: "end" }), [turns]);
+  useEffect(() => {
+    // Not returned: newer browsers answer with a promise, and React would call it as an end of the effect.
+    void end.current?.scrollIntoView({ block: "end" });
+  }, [turns]);
 
   const change = (part: Partial<Turn>) =>
     setTurns((all) => all.map((turn, i) => (i === all.length - 1 ? { ...turn, ...part } : turn)));
