@@ -44,7 +44,7 @@ class Serving:
 
     def inventory(self, light: dict[str, Any] | None = None) -> dict[str, Any]:
         """The inventory of the two hosts that serve; settings given for `light` are its own."""
-        return of({"light": (self.light, light or {}), "off": (self.off, _off())})
+        return of({"light": (self.light, light or {}), "off": (self.off, llm_off())})
 
     def of_light(self, **settings: Any) -> dict[str, Any]:
         """The inventory of `light` alone."""
@@ -68,12 +68,13 @@ def make_serving(create: Callable[..., Host], folder: Path) -> Serving:
     taken.put(_LISTENER, "/root/listener.pl")
     taken.run("systemd-run --quiet --unit=somebody-else perl /root/listener.pl")
     taken_before = visitor.files(taken, *BARE)
-    declared = of({"light": (light, {}), "off": (off, _off()), "taken": (taken, {})})
+    declared = of({"light": (light, {}), "off": (off, llm_off()), "taken": (taken, {})})
     declared["hosts"]["nobody"] = {"address": str(network.SUBNET[251])}  # the lab gives none beyond 249
     first = provisioning.run(provisioning.inventory(folder, declared))
     described = comparison.describe(light, left_out=NAMED)
     return Serving(light, off, taken, taken_before, first, described)
 
 
-def _off() -> dict[str, Any]:
+def llm_off() -> dict[str, Any]:
+    """What the inventory says of `off`."""
     return {"profile": "llm_off", "ssh": ssh(user=_OPERATOR, sudo=True)}

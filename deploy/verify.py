@@ -1,0 +1,51 @@
+"""Verify: whether each host does what its profile promises, tried from outside and from inside.
+
+pyinfra -y inventories/lab.py deploy/verify.py
+
+It changes nothing on a host but what two chats leave there. The report lies in reports/<UTC time>/.
+Exit status: 0 every host is accepted, 1 not.
+"""
+
+from pyinfra.context import host
+
+from deploy import serving
+from deploy.survey import looking, planning
+from roles.preflight.deploy import probe
+from roles.status.deploy import ask, noted
+from roles.status.report import Wanted, drift
+from roles.verification.deploy import Subject, documents, judged, tell, unreached
+
+declared = host.data.declared
+told = planned = seen = None
+errors: list[str] = []
+
+with noted(errors):
+    told = ask()
+    facts = probe()
+    planned = planning(declared, facts.hardware, offline=True)
+    seen = looking(planned.resources, planned.parts)
+
+if told is None or planned is None or seen is None:
+    result = unreached(declared, "\n".join(errors) or "was never provisioned: run deploy/venom.py")
+elif not told.provisioned:
+    result = unreached(declared, "was never provisioned: run deploy/venom.py")
+else:
+    plan = planned.plan
+    changed, asked = drift(told, seen, Wanted(planned.generation, planned.differs(seen)))
+    loaded = plan.model is not None and plan.model.name in (told.models or {}).get("loaded", {})
+    subject = Subject(
+        plan=plan,
+        generation=planned.generation,
+        applied=told.applied,
+        changed=changed,
+        asked=asked,
+        seen=seen,
+        cards=[it.name for it in facts.hardware.gpus],
+        loaded=loaded,
+        secrets=[planned.settings[name] for name in plan.backend.secrets],
+    )
+    model = f", {plan.model.name}" if plan.model else ""
+    serves = f"{serving.name(plan)}, profile {plan.profile}{model}"
+    result = judged(declared, subject, serves, plan.source.release)
+
+tell(result, documents)

@@ -1,0 +1,189 @@
+"""The checks of the UI as its users see it; the browser runs in a process of its own."""
+
+from __future__ import annotations
+
+import json
+import shutil
+import subprocess
+import sys
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from importlib.util import find_spec
+from pathlib import Path
+from typing import Any
+
+from roles.verification import chat
+from roles.verification.acceptance import Check, Evidence
+from roles.verification.access import Access
+from roles.verification.attempt import NotSo, Skip, attempt
+from roles.verification.known import reason
+
+ROOT = Path(__file__).parents[2]
+BUDGET = 15.0  # seconds from sending a question to its whole answer in the cockpit (contract, "Running it")
+
+BROWSERS = (
+    "chromium",
+    "google-chrome",
+    "google-chrome-stable",
+    "chromium-browser",
+    "chromium-headless-shell",
+)
+# What Chromium says to whatever is open when an interface of the machine comes or goes.
+_OWN_NETWORK, _LOOKS = "net::ERR_NETWORK_CHANGED", 3
+_PATIENCE = {"look": 180, "narrow": 60, "chat": 120}  # seconds
+
+
+@dataclass(frozen=True)
+class Browsing:
+    """Where the browser goes, and where its pictures lie."""
+
+    access: Access
+    folder: Path
+    host: str
+
+    def pages(self) -> Check:
+        """Every page of the UI."""
+
+        def try_it() -> tuple[str, Sequence[Evidence]]:
+            visit = self._visit("look")
+            faults, known = _faults(visit)
+            if faults:
+                raise NotSo(_some(faults), *self._shown(visit, known, faults))
+            pages, requests = len(set(visit["pages"])), visit["requests"]
+            return f"{_count(pages, 'page')}, {_count(requests, 'request')}{_but(known)}", self._shown(
+                visit, known
+            )
+
+        return attempt(
+            "ui.pages",
+            "Pages of the UI and their assets, in a browser",
+            "no failed request, no error on the console",
+            try_it,
+            patience=_PATIENCE["look"],
+        )
+
+    def narrow(self) -> Check:
+        """The start page on a telephone."""
+
+        def try_it() -> tuple[str, Sequence[Evidence]]:
+            visit = self._visit("narrow")
+            faults, known = _faults(visit)
+            if faults:
+                raise NotSo(_some(faults), *self._shown(visit, known, faults))
+            wider = f"; {visit['overflow']} pixels wider than the window" if visit["overflow"] > 0 else ""
+            return f"{_count(visit['requests'], 'request')}{_but(known)}{wider}", self._shown(visit, known)
+
+        return attempt(
+            "ui.narrow",
+            "The start page in a narrow window",
+            "no failed request, no error on the console",
+            try_it,
+            patience=_PATIENCE["narrow"],
+        )
+
+    def chat(self, why_not: str = "") -> Check:
+        """A chat as a user has it. `why_not`: why nothing here could answer."""
+
+        def try_it() -> tuple[str, Sequence[Evidence]]:
+            if why_not:
+                raise Skip(why_not)
+            visit = self._visit("chat")
+            if visit["error"]:
+                faults, known = _faults(visit)
+                raise NotSo(visit["error"], *self._shown(visit, known, faults))
+            found = f"{visit['seconds']:.1f} s: {_short(visit['answer'])}"
+            if visit["seconds"] > BUDGET:
+                raise NotSo(found, *self._shown(visit, []))
+            return found, self._shown(visit, [])
+
+        return attempt(
+            "ui.chat",
+            "A chat in the UI, in a browser",
+            f"the answer stands there within {BUDGET:.0f} s",
+            try_it,
+            patience=_PATIENCE["chat"],
+        )
+
+    def _visit(self, part: str) -> dict[str, Any]:
+        """What the browser saw; looked at again where this machine's own network changed meanwhile."""
+        for _ in range(_LOOKS):
+            visit = self._look(part)
+            if not any(it.endswith(_OWN_NETWORK) for it in visit["failed"]):
+                break
+        return visit
+
+    def _look(self, part: str) -> dict[str, Any]:
+        asked = {
+            "browser": browser(),
+            "url": self.access.browser_url,
+            "rules": self.access.browser_rules,
+            "part": part,
+            "folder": str(self.folder.absolute()),
+            "prefix": self.host,
+            "question": chat.QUESTION,
+            "chat_seconds": 3 * BUDGET,  # who is late is told by how much
+        }
+        self.folder.mkdir(parents=True, exist_ok=True)
+        done = subprocess.run(
+            [sys.executable, "-m", "roles.verification.browser"],
+            cwd=ROOT,
+            input=json.dumps(asked),
+            capture_output=True,
+            text=True,
+            check=False,
+            timeout=_PATIENCE[part],
+        )
+        if done.returncode != 0:
+            last = (done.stderr.strip().splitlines() or ["it said nothing"])[-1]
+            shown = Evidence("text", "What the browser said", done.stderr)
+            raise NotSo(f"the browser did not get through: {last}", shown)
+        visit: dict[str, Any] = json.loads(done.stdout)
+        return visit
+
+    def _shown(
+        self, visit: Mapping[str, Any], known: Sequence[str], faults: Sequence[str] = ()
+    ) -> Sequence[Evidence]:
+        shown = []
+        if visit["screenshot"]:
+            shown.append(Evidence("screenshot", f"The UI of {self.host}", file=visit["screenshot"]))
+        if faults:
+            shown.append(Evidence("text", "What failed", "\n".join(faults)))
+        if known:
+            lines = [f"{it} ({reason(it)})" for it in known]
+            shown.append(Evidence("text", "What the UI asks for in vain, as known", "\n".join(lines)))
+        return shown
+
+
+def browser() -> str:
+    """The browser of this machine. Raises Skip where there is none, or nothing to drive it with."""
+    if find_spec("playwright") is None:
+        raise Skip("Playwright is missing on this machine: .venv/bin/pip install -e '.[verify]'")
+    for name in BROWSERS:
+        if path := shutil.which(name):
+            return path
+    raise Skip("no browser on this machine: apt install chromium (or Google Chrome)")
+
+
+def _faults(visit: Mapping[str, Any]) -> tuple[list[str], list[str]]:
+    """What went wrong, each thing once: faults, and what is known to."""
+    said = dict.fromkeys([*visit["failed"], *visit["console"]])
+    error = [visit["error"]] if visit["error"] else []
+    return error + [it for it in said if not reason(it)], [it for it in said if reason(it)]
+
+
+def _some(faults: Sequence[str]) -> str:
+    more = f", and {len(faults) - 3} more" if len(faults) > 3 else ""
+    return "; ".join(faults[:3]) + more
+
+
+def _but(known: Sequence[str]) -> str:
+    return f"; {len(known)} asked for in vain, as known" if known else ""
+
+
+def _count(number: int, what: str) -> str:
+    return f"{number} {what}" if number == 1 else f"{number} {what}s"
+
+
+def _short(text: str) -> str:
+    line = " ".join(text.split())
+    return f"“{line[:60]}…”" if len(line) > 60 else f"“{line}”"

@@ -1,0 +1,203 @@
+"""The checks from inside: what the host itself says when it is asked once."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from roles.common import remote
+from roles.common.generation import Generation
+from roles.common.look import Seen
+from roles.common.resources import Difference
+from roles.common.services import Service
+from roles.verification.acceptance import Check
+from roles.verification.attempt import NotSo, Skip, attempt
+from schemas.memory import gib
+from schemas.model import HostPlan
+
+SCRIPTS = Path(__file__).parent / "scripts"
+BACKEND, BACKEND_USER = "venom-backend.service", "venom"
+VLLM_PORT = 8001
+
+# What a light backend must do without (contract, "Requirement tiers").
+EXCLUDED = ("onnxruntime", "onnx", "optimum", "accelerate")
+
+
+@dataclass(frozen=True)
+class Inside:
+    """What the host said."""
+
+    health: Mapping[str, Mapping[str, Any]]  # unit → status, said, seconds
+    modules: Mapping[str, Any]  # processes, installed, loaded
+    containers: Mapping[str, Any]  # programs, sockets, open_to_backend, named
+    listening: Sequence[str]  # ADDRESS:PORT
+    runtimes: Sequence[str]  # processes of model servers
+    tags: Mapping[str, Any] | None  # of Ollama; None where none was asked, or answers
+    ps: Mapping[str, Any] | None
+
+
+def ask(services: Sequence[Service], plan: HostPlan) -> Inside:
+    """Ask the current host. Raises NotSo where it cannot be asked."""
+    question = {
+        "urls": {it.unit: it.url for it in services},
+        "backend": BACKEND,
+        "user": plan.development.user if plan.development else BACKEND_USER,
+        "excluded": EXCLUDED,
+        "ollama": f"http://127.0.0.1:{plan.ollama.port}" if plan.ollama else "",
+    }
+    answer = remote.ask(remote.python("inside.py", json.dumps(question), SCRIPTS))
+    if not answer.ok:
+        raise NotSo(f"the host cannot be asked: {answer.stderr.strip() or 'no answer'}")
+    return Inside(**json.loads(answer.stdout))
+
+
+def as_planned(changed: Sequence[Difference], asked: Sequence[Difference], applied: str) -> Check:
+    """Whether the host is what the inventory asks for: everything else is judged by that.
+
+    `changed`: it is not as it was left; `asked`: the inventory says something else since.
+    """
+
+    def try_it() -> str:
+        told = [f"not as it was left: {_some(changed)}"] if changed else []
+        told += [f"not yet as the inventory asks: {_some(asked)}"] if asked else []
+        if told:
+            raise NotSo("; ".join([f"{applied} serves", *told, "run deploy/venom.py first"]))
+        return f"{applied} serves"
+
+    return attempt("plan.applied", "The host is what the inventory asks for", "nothing differs", try_it)
+
+
+def _some(differences: Sequence[Difference]) -> str:
+    more = f" and {len(differences) - 3} more" if len(differences) > 3 else ""
+    return ", ".join(str(it) for it in differences[:3]) + more
+
+
+def units(generation: Generation, seen: Seen) -> list[Check]:
+    """Each service runs with the plan's inputs; what must not run does not."""
+
+    def runs(service: Service) -> Check:
+        def try_it() -> str:
+            state = service.state(seen)
+            if not service.runs(seen):
+                raise NotSo(f"{service.unit}: {state}")
+            return f"{service.unit} runs, {service.fingerprint}"
+
+        name = service.unit.removesuffix(".service")
+        expected = "runs with the inputs of the plan"
+        return attempt(f"units.{name}", f"{service.title} runs", expected, try_it)
+
+    def does_not(unit: str) -> Check:
+        def try_it() -> str:
+            state = seen.units.get(unit, {}).get("ActiveState", "inactive")
+            if state not in {"inactive", "failed"}:
+                raise NotSo(f"{unit}: {state}")
+            return f"{unit}: {state}"
+
+        name = unit.removesuffix(".service")
+        return attempt(f"units.{name}", f"{name} does not run", "does not run", try_it)
+
+    return [runs(it) for it in generation.services] + [does_not(it) for it in generation.stopped]
+
+
+def health(services: Sequence[Service], said: Inside) -> list[Check]:
+    """Each service answers at its address."""
+
+    def answers(service: Service) -> Check:
+        def try_it() -> str:
+            it = said.health[service.unit]
+            if it["status"] != 200:
+                raise NotSo(f"{service.url}: {it['said'] or it['status']}")
+            return f"{service.url}: 200 in {it['seconds']:.2f} s"
+
+        name = service.unit.removesuffix(".service")
+        return attempt(f"health.{name}", f"{service.title} answers", "200 from its address", try_it)
+
+    return [answers(it) for it in services]
+
+
+def model(plan: HostPlan, said: Inside) -> list[Check]:
+    """The weights are the plan's; where there is a card, they lie on it."""
+    wanted = plan.model
+    if wanted is None:
+        return [_no_local_runtime(said)]
+
+    def digest() -> str:
+        if said.tags is None:
+            raise NotSo("Ollama does not answer GET /api/tags")
+        have = {it["name"]: it["digest"].split(":")[-1] for it in said.tags["models"]}
+        if wanted.name not in have:
+            raise NotSo(f"{wanted.name} is not there; there is {', '.join(sorted(have)) or 'none'}")
+        if have[wanted.name] != wanted.digest:
+            raise NotSo(f"{wanted.name} is sha256 {have[wanted.name][:12]}")
+        return f"{wanted.name} is sha256 {wanted.digest[:12]}"
+
+    expected = f"{wanted.name} of sha256 {wanted.digest[:12]}"
+    return [attempt("model.digest", "The model is the plan's (GET /api/tags)", expected, digest)]
+
+
+def gpu(plan: HostPlan, said: Inside, cards: Sequence[str]) -> Check:
+    """Where there is a card, the model lies on it. `cards`: their names."""
+
+    def try_it() -> str:
+        if plan.model is None:
+            raise Skip("there is no local model")
+        if not cards:
+            raise Skip("there is no card on this host: the model runs on its processors")
+        loaded = {it["name"]: it for it in (said.ps or {"models": []})["models"]}
+        if plan.model.name not in loaded:
+            raise NotSo(f"{plan.model.name} is not loaded after a chat")
+        size, vram = loaded[plan.model.name]["size"], loaded[plan.model.name].get("size_vram", 0)
+        found = f"{gib(vram)} of {gib(size)} on {', '.join(cards)}"
+        if vram < size:
+            raise NotSo(found)
+        return found
+
+    return attempt("gpu.used", "The model lies on the card (GET /api/ps)", "all of it", try_it)
+
+
+def _no_local_runtime(said: Inside) -> Check:
+    def try_it() -> str:
+        ports = {int(it.rsplit(":", 1)[-1]) for it in said.listening}
+        open_ports = [f"port {port}" for port in (11434, VLLM_PORT) if port in ports]
+        if said.runtimes or open_ports:
+            raise NotSo(", ".join([*said.runtimes, *open_ports]))
+        return "no process of Ollama or vLLM, nobody listens on their ports"
+
+    return attempt("runtime.none", "No local model server", "no process, no port", try_it)
+
+
+def without_docker(said: Inside) -> Check:
+    """That the backend serves without a container engine."""
+
+    def try_it() -> str:
+        it = said.containers
+        if it["open_to_backend"]:
+            raise NotSo(f"the backend's user may open {', '.join(it['open_to_backend'])}")
+        if it["named"]:
+            raise NotSo("DOCKER_HOST is set for the backend")
+        if not it["programs"] and not it["sockets"]:
+            return "it serves, and the host has no container engine, command line or socket"
+        return f"it serves, and may open none of {', '.join([*it['programs'], *it['sockets']])}'s sockets"
+
+    return attempt("docker.not-needed", "The backend needs no Docker", "it serves without one", try_it)
+
+
+def without_onnx(plan: HostPlan, said: Inside) -> Check:
+    """That nothing of ONNX is in the backend of a light profile."""
+
+    def try_it() -> str:
+        it = said.modules
+        if plan.profile == "full":
+            raise Skip("profile full may have it")
+        if it["loaded"]:
+            raise NotSo(f"loaded into the backend: {', '.join(it['loaded'])}")
+        if not it["processes"]:
+            raise NotSo("the backend does not run")
+        if it["installed"]:
+            return f"not loaded, although its environment has {', '.join(it['installed'])}"
+        return f"none of {', '.join(EXCLUDED)} is in the environment of the backend that runs"
+
+    return attempt("onnx.not-imported", "No ONNX in the backend", "not imported", try_it)

@@ -1,0 +1,128 @@
+"""Runs on the host: what an acceptance wants to know from inside, as JSON. Changes nothing."""
+
+import glob
+import grp
+import json
+import os
+import pwd
+import shutil
+import subprocess
+import sys
+import time
+import urllib.request
+
+VENV = "/opt/venom/current/venv"
+SOCKETS = ("/run/docker.sock", "/var/run/docker.sock", "/run/podman/podman.sock")
+PROGRAMS = ("docker", "podman", "nerdctl", "containerd")
+RUNTIMES = ("ollama", "vllm")
+PATIENCE = 10  # seconds for an answer
+# What is asked is on this very host, whatever proxy its environment names.
+DIRECT = urllib.request.build_opener(urllib.request.ProxyHandler({}))
+
+
+def read(path):
+    try:
+        with open(path, "rb") as file:
+            return file.read().decode("utf-8", "replace")
+    except OSError:
+        return ""
+
+
+def health(url):
+    begun = time.monotonic()
+    try:
+        with DIRECT.open(url, timeout=PATIENCE) as said:
+            status, text = said.status, ""
+    except OSError as error:
+        status, text = getattr(error, "code", 0), str(getattr(error, "reason", error))
+    return {"status": status, "said": text, "seconds": round(time.monotonic() - begun, 3)}
+
+
+def get(url):
+    try:
+        with DIRECT.open(url, timeout=PATIENCE) as answer:
+            return json.loads(answer.read())
+    except (OSError, ValueError):
+        return None
+
+
+def pids(unit):
+    shown = subprocess.run(
+        ["systemctl", "show", "--property", "ControlGroup", "--value", "--", unit],
+        stdout=subprocess.PIPE, text=True, check=False,
+    ).stdout.strip()  # fmt: skip
+    return read("/sys/fs/cgroup%s/cgroup.procs" % shown).split() if shown else []
+
+
+def mapped(pid):
+    """The files that are loaded into a process."""
+    lines = [line.split(None, 5) for line in read("/proc/%s/maps" % pid).splitlines()]
+    return {it[5] for it in lines if len(it) == 6 and it[5].startswith("/")}
+
+
+def modules(unit, names):
+    """Of these Python packages: what the environment has, and what the unit's processes have loaded."""
+    folders = glob.glob(VENV + "/lib/python*/site-packages")
+    installed = {name for name in names for at in folders if glob.glob("%s/%s*" % (at, name))}
+    files = {path for pid in pids(unit) for path in mapped(pid)}
+    loaded = {name for name in names for path in files if "/site-packages/%s" % name in path}
+    return {"processes": len(pids(unit)), "installed": sorted(installed), "loaded": sorted(loaded)}
+
+
+def may_open(path, user):
+    """Whether a user may talk to what listens at a socket."""
+    seen, who = os.stat(path), pwd.getpwnam(user)
+    groups = {it.gr_gid for it in grp.getgrall() if user in it.gr_mem} | {who.pw_gid}
+    return bool(
+        seen.st_mode & 0o002
+        or (seen.st_uid == who.pw_uid and seen.st_mode & 0o200)
+        or (seen.st_gid in groups and seen.st_mode & 0o020)
+    )
+
+
+def containers(unit, user):
+    """What of a container engine is here, and whether the unit's processes could use it."""
+    sockets = [it for it in SOCKETS if os.path.exists(it)]
+    environment = [read("/proc/%s/environ" % pid) for pid in pids(unit)]
+    return {
+        "programs": [path for name in PROGRAMS if (path := shutil.which(name))],
+        "sockets": sockets,
+        "open_to_backend": [it for it in sockets if may_open(it, user)],
+        "named": any("DOCKER_HOST=" in it for it in environment),
+    }
+
+
+def listening():
+    shown = subprocess.run(["ss", "-ltnH"], stdout=subprocess.PIPE, text=True, check=False).stdout
+    return sorted({line.split()[3] for line in shown.splitlines() if len(line.split()) > 3})
+
+
+def runtimes():
+    """Processes of local model servers, whoever started them."""
+    found = []
+    for path in glob.glob("/proc/[0-9]*/cmdline"):
+        words = [os.path.basename(it) for it in read(path).split("\0")[:3]]
+        if set(words) & set(RUNTIMES):
+            found.append("%s (process %s)" % (" ".join(filter(None, words)), path.split("/")[2]))
+    return sorted(found)
+
+
+def main():
+    asked = json.load(sys.stdin)
+    api = asked["ollama"]
+    json.dump(
+        {
+            "health": {unit: health(url) for unit, url in asked["urls"].items()},
+            "modules": modules(asked["backend"], asked["excluded"]),
+            "containers": containers(asked["backend"], asked["user"]),
+            "listening": listening(),
+            "runtimes": runtimes(),
+            "tags": get(api + "/api/tags") if api else None,
+            "ps": get(api + "/api/ps") if api else None,
+        },
+        sys.stdout,
+    )
+
+
+if __name__ == "__main__":
+    main()
