@@ -82,10 +82,11 @@ def switch_job(key: str, title: str, path: str, keep: int, elapsed: float) -> Jo
     """
     who = f"{getpass.getuser()}@{socket.gethostname()}"
     arguments = shlex.join([path, str(keep), who, f"{elapsed:.1f}"])
+    program = remote.script("activate.py")
     return Job(
         name="activate",
         title=title,
         key=key,
         makes=f"{JOBS}/activate/steps",
-        script=f"exec python3 - {arguments} <<'PYTHON'\n{remote.script('activate.py')}PYTHON\n",
+        script=f"exec python3 - {arguments} <<'PYTHON'\n{remote.script('hidden.py')}{program}PYTHON\n",
     )

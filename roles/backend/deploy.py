@@ -114,6 +114,7 @@ def _unit_text(plan: HostPlan, settings: Mapping[str, str], fingerprint: str) ->
         current=paths.CURRENT,
         state=paths.STATE,
         fingerprint=fingerprint,
+        computes=plan.profile == "full",
         environment={
             **plan.backend.process_env,
             "VENOM_PORT": str(plan.backend.port),

@@ -93,10 +93,8 @@ def _mend(resource: Ground) -> Commands:
                     f"usermod --append --groups {group} {resource.name}; fi",
                 )
         case Directory():
-            yield StringCommand(
-                *("install", "-d", "-m", resource.mode, "-o", resource.owner),
-                *("-g", resource.owner, QuoteString(resource.path)),
-            )
+            arguments = (resource.path, resource.owner, resource.mode)
+            yield remote.python("directory.py", "", arguments=arguments)
         case File():
             yield remote.shell("put.sh", resource.path, resource.owner, resource.mode, stdin=resource.content)
         case Absent():

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import socket
+from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
@@ -43,9 +44,10 @@ def shell(name: str, *arguments: str, stdin: str = "") -> StringCommand:
     )
 
 
-def python(name: str, stdin: str, folder: Path = SCRIPTS) -> StringCommand:
+def python(name: str, stdin: str, folder: Path = SCRIPTS, arguments: Sequence[str] = ()) -> StringCommand:
     """A command that runs the Python script `name` with the host's own interpreter, and no packages."""
-    return StringCommand("python3", "-I", "-S", "-c", QuoteString(script(name, folder)), _stdin=stdin)
+    line = ("python3", "-I", "-S", "-c", QuoteString(script(name, folder)), *map(QuoteString, arguments))
+    return StringCommand(*line, _stdin=stdin)
 
 
 def ask(command: StringCommand, timeout: int = 120) -> Answer:
@@ -87,12 +89,14 @@ def notice_loss(target: Any) -> None:
 
 
 def journal(unit: str, lines: int = 25) -> str:
-    """The last lines that the unit's own processes wrote since it was last started."""
+    """The last lines that the unit's own processes wrote since it was last started, without secrets."""
+    hide = f"{script('hidden.py')}\nimport sys; sys.stdout.write(hidden(sys.stdin.read()))"
     invocation = f"$(systemctl show --property InvocationID --value {unit})"
     answer = ask(
         StringCommand(
             *("journalctl", "--quiet", "--output=cat", f"--lines={lines}"),
             f'"_SYSTEMD_INVOCATION_ID={invocation}"',
+            *("|", "python3", "-I", "-S", "-c", QuoteString(hide)),
         )
     )
     # What runs as another user is announced and dismissed by PAM, in the same journal.

@@ -7,13 +7,14 @@ from functools import cache
 from pathlib import Path
 from typing import Any
 
-from jinja2 import Environment, StrictUndefined, Template
+from jinja2 import Environment, FileSystemLoader, StrictUndefined, Template
 
 
 def render(role: str, name: str, /, **values: Any) -> str:
     """The text of `<role>/templates/<name>` with `values` filled in.
 
     `role` is the `__file__` of the module that asks, so templates are found wherever the run starts.
+    What several roles include lies in `roles/common/templates`.
     The filter `sh` quotes a value for a shell, `unit` for a systemd unit.
     """
     return _template(Path(role).parent / "templates" / name).render(**values)
@@ -27,6 +28,7 @@ def _template(path: Path) -> Template:
 @cache
 def _environment() -> Environment:
     environment = Environment(
+        loader=FileSystemLoader(Path(__file__).parent / "templates"),
         undefined=StrictUndefined,
         trim_blocks=True,
         lstrip_blocks=True,

@@ -99,7 +99,7 @@ def _fingerprint(ollama: Ollama, tier: VramTier) -> str:
 
 
 def _unit_text(ollama: Ollama) -> str:
-    return render(__file__, "ollama.service.j2", home=home(ollama))
+    return render(__file__, "ollama.service.j2", home=home(ollama), state=paths.OLLAMA_STATE)
 
 
 def _tier_text(ollama: Ollama, tier: VramTier, fingerprint: str) -> str:

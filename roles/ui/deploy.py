@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from pathlib import Path
+from urllib.parse import urlsplit
 
 from pyinfra.api.deploy import deploy
 
@@ -19,6 +21,8 @@ from roles.ui.shared import UiWork
 from schemas.model import HostPlan
 
 UNIT = "venom-ui.service"
+# The unit's own; systemd makes it for whichever user it runs as.
+CACHE = "/var/cache/venom-ui"
 # What of Venom's source a build reads.
 SOURCES = ("web-next", "modules")
 FONT_SERVER = Path(__file__).parent / "files" / "mock-google-fonts.cjs"
@@ -98,9 +102,17 @@ def _unit_text(plan: HostPlan, fingerprint: str) -> str:
         __file__,
         "venom-ui.service.j2",
         current=paths.CURRENT,
+        state=CACHE,
         fingerprint=fingerprint,
+        loopback=_asks_loopback_only(plan.ui.run_env),
         environment=dict(plan.ui.run_env),
     )
+
+
+def _asks_loopback_only(environment: Mapping[str, str]) -> bool:
+    """Whether every address that the UI's server is told lies on this host."""
+    urls = [urlsplit(value) for value in environment.values() if "://" in value]
+    return all(it.hostname in {"localhost", "127.0.0.1", "::1"} for it in urls)
 
 
 @deploy("UI build")

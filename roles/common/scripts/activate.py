@@ -5,6 +5,8 @@ until each does what it is for: it answers, and a model server generates. If one
 generation that served before is applied again. Because the host does this by itself, a run that ends
 meanwhile leaves it in one of the two, never between.
 
+What is quoted of a journal goes through `hidden`, of hidden.py, which stands in front of this.
+
 Arguments: the generation's file; how many generations to keep; who asked; the seconds that the run
 had taken before.
 """
@@ -278,7 +280,7 @@ def failure(service, reason, since):
     # A little before: the process may have ended before the waiting began.
     span = "--since=@%d" % (since - 10)
     log = run("journalctl", "--quiet", "--output=cat", "--lines=30", span, "_SYSTEMD_UNIT=" + unit)
-    lines = log.stdout.strip() or "none (journalctl --unit %s may tell more)" % unit
+    lines = hidden(log.stdout).strip() or "none (journalctl --unit %s may tell more)" % unit  # noqa: F821
     return "%s (%s) does not serve: %s. Its last lines:\n%s" % (service["title"], unit, reason, lines)
 
 

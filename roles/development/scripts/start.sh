@@ -26,6 +26,11 @@ if [ -e package-lock.json ]; then
     fi
 fi
 
+# Copies of the settings, which the configuration panel makes in the tree, are nobody else's to read.
+if [ -n "$VENOM_SETTINGS" ]; then
+    mkdir -p config/env-history && chmod 0700 config/env-history || exit 78
+fi
+
 # What the process is started with becomes its fingerprint: the backend's settings are part of it.
 if [ -n "$VENOM_SETTINGS" ]; then
     settings=$(grep -E "^($VENOM_SETTINGS)=" "$ENV_FILE" | LC_ALL=C sort | sha256sum | cut -c 1-16)
