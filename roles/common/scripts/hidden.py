@@ -2,7 +2,6 @@
 
 import os
 import re
-import shlex
 
 SETTINGS = ("/var/lib/venom/venom.env", "/var/lib/venom-development/venom.env")
 SECRET = re.compile(r"([A-Z0-9_]*(?:KEY|TOKEN|SECRET|PASSWORD)[A-Z0-9_]*)=(.*)")
@@ -23,12 +22,9 @@ def secrets():
             continue
         for match in matches:
             if match and match[2]:
-                written = match[2]
-                try:
-                    plain = "".join(shlex.split(written))
-                except ValueError:
-                    plain = written
-                found.update({it: match[1] for it in (written, plain) if len(it) > 3})
+                inner = match[2][1:-1] if match[2][0] in "'\"" else match[2]
+                plain = re.sub(r"\\(.)", r"\1", inner)
+                found.update({it: match[1] for it in (inner, plain) if len(it) > 3})
     return found
 
 
