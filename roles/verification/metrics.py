@@ -22,8 +22,16 @@ GROUPS = {
 }
 UNITS = {"seconds": "s", "mib": "MiB", "gib": "GiB"}
 
-# Those that sum a host up.
-TOTALS = ("chat_seconds", "ui_chat_seconds", "all_ready_seconds", "memory_mib", "disk_gib", "run_seconds")
+# Those that sum a host up, by the shortest name that tells them apart.
+TOTALS = {
+    "chat_seconds": "Chat",
+    "ui_chat_seconds": "Chat in the browser",
+    "all_ready_seconds": "Ready",
+    "memory_mib": "Memory",
+    "disk_gib": "Disk",
+    "run_seconds": "Run",
+    "download_mib": "Received",
+}
 
 _SERVICES = {"ollama.service": "ollama", "venom-backend.service": "backend", "venom-ui.service": "ui"}
 _BRANCHES = ("backend", "ui", "ollama", "weights")

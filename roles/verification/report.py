@@ -43,7 +43,6 @@ _SIGNS = {PASSED: "✓", FAILED: "✕", SKIPPED: "–", UNREACHED: "✕"}
 _FIRST = (FAILED, UNREACHED, PASSED)  # the hosts that need somebody come first
 # What an image begins with: nothing else is put into the page as one.
 _IMAGES = {b"\x89PNG\r\n\x1a\n": "image/png", b"\xff\xd8\xff": "image/jpeg"}
-_COLUMNS = (*metrics.TOTALS, "download_mib")
 
 
 @dataclass(frozen=True)
@@ -89,7 +88,7 @@ class HostView:
     before: Measured | None
     groups: tuple[tuple[str, tuple[Row, ...]], ...]
     plots: tuple[Plot, ...]
-    columns: tuple[str, ...]  # figures of the table of all measurements
+    columns: Mapping[str, str]  # figures of the table of all measurements, with their short names
     shots: tuple[Shot, ...]
 
 
@@ -117,7 +116,6 @@ def render(acceptance: Acceptance, file: Callable[[str], bytes | None]) -> str:
             hosts=[_view(host, f"host-{at}", file) for at, host in enumerate(ordered, 1)],
             verdict=_verdict(acceptance),
             signs=_SIGNS,
-            known=metrics.known(),
             plotted=plots.available(),
             install=plots.INSTALL,
             css=Markup((TEMPLATES / "report.css").read_text(encoding="utf-8")),
@@ -162,7 +160,7 @@ def _view(host: HostAcceptance, id: str, file: Callable[[str], bytes | None]) ->
         before=metrics.before(host.history, host.generation, host.profile),
         groups=tuple(_groups(host.metrics)),
         plots=tuple(plots.plots(host.history, budgets)),
-        columns=tuple(it for it in _COLUMNS if it in named),
+        columns={name: title for name, title in metrics.TOTALS.items() if name in named},
         shots=tuple(_shots(host, file)),
     )
 
