@@ -2,7 +2,8 @@
 
 pyinfra -y inventories/lab.py deploy/verify.py
 
-It changes nothing on a host but what two chats leave there. The report lies in reports/<UTC time>/.
+It changes nothing on a host but what two chats leave there, and a line with its figures. The report
+lies in reports/<UTC time>/.
 Exit status: 0 every host is accepted, 1 not.
 """
 
@@ -43,6 +44,7 @@ else:
         cards=[it.name for it in facts.hardware.gpus],
         loaded=loaded,
         secrets=[planned.settings[name] for name in plan.backend.secrets],
+        budgets=declared.budgets,
     )
     model = f", {plan.model.name}" if plan.model else ""
     serves = f"{serving.name(plan)}, profile {plan.profile}{model}"

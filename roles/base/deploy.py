@@ -47,6 +47,8 @@ def resources(plan: HostPlan) -> list[Ground]:
         Directory(paths.GENERATIONS, mode="0700"),
         Directory(paths.STATE, owner="venom", mode="0700", keeps="data and settings, secrets among them"),
         Directory(paths.ENV_HISTORY, owner="venom", mode="0700"),
+        # What acceptances measured.
+        Directory(paths.RECORDS, ours=True),
         Directory(paths.CACHE, ours=True),
         # Root's, with folders of the builder's in it: what a build runs can lay no trap for root here.
         Directory(paths.BUILD, ours=True),

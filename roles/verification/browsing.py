@@ -19,7 +19,6 @@ from roles.verification.attempt import NotSo, Skip, attempt
 from roles.verification.known import reason
 
 ROOT = Path(__file__).parents[2]
-BUDGET = 15.0  # seconds from sending a question to its whole answer in the cockpit (contract, "Running it")
 
 BROWSERS = (
     "chromium",
@@ -30,7 +29,8 @@ BROWSERS = (
 )
 # What Chromium says to whatever is open when an interface of the machine comes or goes.
 _OWN_NETWORK, _LOOKS = "net::ERR_NETWORK_CHANGED", 3
-_PATIENCE = {"look": 180, "narrow": 60, "chat": 120}  # seconds
+_PATIENCE = {"look": 180, "narrow": 60}  # seconds
+_START = 75  # seconds that a chat may have besides, for the browser and the page
 
 
 @dataclass(frozen=True)
@@ -40,6 +40,7 @@ class Browsing:
     access: Access
     folder: Path
     host: str
+    chat_budget: float  # seconds from sending a question to its whole answer in the cockpit
 
     def pages(self) -> Check:
         """Every page of the UI."""
@@ -81,8 +82,12 @@ class Browsing:
             patience=_PATIENCE["narrow"],
         )
 
-    def chat(self, why_not: str = "") -> Check:
-        """A chat as a user has it. `why_not`: why nothing here could answer."""
+    def chat(self, took: dict[str, float], why_not: str = "") -> Check:
+        """A chat as a user has it. `why_not`: why nothing here could answer.
+
+        The seconds that it takes are put into `took`: whether they are within the budget is judged with
+        the other figures.
+        """
 
         def try_it() -> tuple[str, Sequence[Evidence]]:
             if why_not:
@@ -91,18 +96,19 @@ class Browsing:
             if visit["error"]:
                 faults, known = _faults(visit)
                 raise NotSo(visit["error"], *self._shown(visit, known, faults))
-            found = f"{visit['seconds']:.1f} s: {_short(visit['answer'])}"
-            if visit["seconds"] > BUDGET:
-                raise NotSo(found, *self._shown(visit, []))
-            return found, self._shown(visit, [])
+            took["ui_chat_seconds"] = visit["seconds"]
+            return f"{visit['seconds']:.1f} s: {_short(visit['answer'])}", self._shown(visit, [])
 
         return attempt(
             "ui.chat",
             "A chat in the UI, in a browser",
-            f"the answer stands there within {BUDGET:.0f} s",
+            "an answer stands there, whole",
             try_it,
-            patience=_PATIENCE["chat"],
+            patience=self._patience("chat"),
         )
+
+    def _patience(self, part: str) -> float:
+        return _PATIENCE.get(part, _START + 3 * self.chat_budget)
 
     def _visit(self, part: str) -> dict[str, Any]:
         """What the browser saw; looked at again where this machine's own network changed meanwhile."""
@@ -121,7 +127,7 @@ class Browsing:
             "folder": str(self.folder.absolute()),
             "prefix": self.host,
             "question": chat.QUESTION,
-            "chat_seconds": 3 * BUDGET,  # who is late is told by how much
+            "chat_seconds": 3 * self.chat_budget,  # who is late is told by how much
         }
         self.folder.mkdir(parents=True, exist_ok=True)
         done = subprocess.run(
@@ -131,7 +137,7 @@ class Browsing:
             capture_output=True,
             text=True,
             check=False,
-            timeout=_PATIENCE[part],
+            timeout=self._patience(part),
         )
         if done.returncode != 0:
             last = (done.stderr.strip().splitlines() or ["it said nothing"])[-1]

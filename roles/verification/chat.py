@@ -12,7 +12,6 @@ from typing import Any
 from roles.verification.access import Access, session
 from roles.verification.attempt import NotSo
 
-BUDGET = 25.0  # seconds from question to `task_finished` (contract, "Running it")
 QUESTION = "What is the capital of Poland? Answer with one word."
 SESSION = "acceptance"  # the chats that an acceptance leaves can be told by it
 
@@ -44,10 +43,10 @@ class Chat:
         return [it.name for it in self.events]
 
 
-def ask(access: Access, question: str = QUESTION, patience: float = 3 * BUDGET) -> Chat:
+def ask(access: Access, patience: float) -> Chat:
     """Ask, and follow the task to its end. Raises NotSo where it has none in so many seconds."""
     begun, tasks = time.monotonic(), f"{access.api}/api/v1/tasks"
-    body = {"content": question, "session_id": SESSION, "store_knowledge": False}
+    body = {"content": QUESTION, "session_id": SESSION, "store_knowledge": False}
     with session() as http:
         answer = http.post(tasks, json=body, timeout=patience)
         if answer.status_code != 201:

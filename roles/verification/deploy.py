@@ -18,8 +18,9 @@ from pyinfra.context import state as pyinfra_state
 from roles.common import outcome, remote
 from roles.common.generation import Generation
 from roles.common.look import Seen
+from roles.common.refusal import RefusedError
 from roles.common.resources import Difference
-from roles.verification import access, inside, junit, outside, table
+from roles.verification import access, inside, junit, outside, report, table
 from roles.verification.acceptance import (
     FAILED,
     PASSED,
@@ -34,6 +35,7 @@ from roles.verification.acceptance import (
 from roles.verification.attempt import NotSo, with_evidence
 from roles.verification.browsing import Browsing
 from roles.verification.checklist import checklist
+from roles.verification.measuring import Figures, measure
 from schemas.inventory import DeclaredHost
 from schemas.model import HostPlan
 
@@ -53,11 +55,15 @@ class Subject:
     cards: Sequence[str]  # names of the graphics cards
     loaded: bool  # whether the model was in memory before anything was asked
     secrets: Sequence[str]  # values that no report may hold
+    budgets: Mapping[str, float]  # figure → what it may be at most
 
 
-def accept(subject: Subject) -> tuple[Check, ...]:
-    """Try everything on the current host. It changes nothing there but what two chats leave."""
-    plan, generation = subject.plan, subject.generation
+def accept(subject: Subject, took: dict[str, float]) -> tuple[Check, ...]:
+    """Try everything on the current host. It changes nothing there but what two chats leave.
+
+    What is measured on the way is put into `took`: figure → seconds.
+    """
+    plan, generation, budgets = subject.plan, subject.generation, subject.budgets
     _step("units")
     checks = [
         inside.as_planned(subject.changed, subject.asked, subject.applied),
@@ -70,11 +76,11 @@ def accept(subject: Subject) -> tuple[Check, ...]:
         found = [outside.closed(plan.ssh.address, ports), outside.websocket(way)]
         found += outside.runtime(way, plan)
         _step("a chat by the API")
-        found += outside.chats(way, plan, subject.loaded)
-        browsing = Browsing(way, folder(), host.name)
+        found += outside.chats(way, plan, subject.loaded, budgets["chat_seconds"], took)
+        browsing = Browsing(way, folder(), host.name, budgets["ui_chat_seconds"])
         _step("the UI in a browser")
         found += [browsing.pages(), browsing.narrow()]
-        found += [browsing.chat("" if plan.model else outside.NO_MODEL)]
+        found += [browsing.chat(took, "" if plan.model else outside.NO_MODEL)]
         checks += _from_inside(subject) + found
     return tuple(_masked(it, subject.secrets) for it in _with_journals(checks))
 
@@ -177,8 +183,9 @@ def unreached(declared: DeclaredHost, why: str = outcome.UNREACHED) -> HostAccep
 
 
 def documents(acceptance: Acceptance) -> Mapping[str, str]:
-    """Write `report.json` and `junit.xml`."""
+    """Write the report as a page, as `report.json` and as `junit.xml`."""
     return {
+        "page": str(report.write(acceptance, folder())),
         "report": str(write(acceptance, folder())),
         "junit": str(junit.write(acceptance, folder())),
     }
@@ -186,7 +193,11 @@ def documents(acceptance: Acceptance) -> Mapping[str, str]:
 
 def judged(declared: DeclaredHost, subject: Subject, serves: str, release: str) -> HostAcceptance:
     """The current host, tried and judged."""
-    checks = accept(subject)
+    took: dict[str, float] = {}
+    checks = accept(subject, took)
+    _step("figures")
+    figures = _figures(declared.name, took, subject.budgets)
+    checks += figures.checks
     return HostAcceptance(
         name=declared.name,
         address=declared.ssh.address,
@@ -197,4 +208,16 @@ def judged(declared: DeclaredHost, subject: Subject, serves: str, release: str) 
         serves=serves,
         checks=checks,
         checklist=checklist(checks),
+        run=figures.run,
+        metrics=figures.metrics,
+        history=figures.history,
     )
+
+
+def _figures(name: str, took: Mapping[str, float], budgets: Mapping[str, float]) -> Figures:
+    try:
+        return measure(begun(), name, took, budgets)
+    except RefusedError as trouble:
+        found = "; ".join(it.found for it in trouble.findings)
+        failed = Check("figures", "The host can be measured", FAILED, "an answer", found)
+        return Figures(run={}, metrics={}, history=(), checks=(failed,))

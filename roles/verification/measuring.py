@@ -20,16 +20,6 @@ _OURS = (paths.OPT, paths.OLLAMAS, paths.ETC, paths.STATE, paths.OLLAMA_STATE, p
 
 
 @dataclass(frozen=True)
-class Serves:
-    """Whose figures they are."""
-
-    host: str  # its name in the inventory
-    generation: str
-    release: str
-    profile: str
-
-
-@dataclass(frozen=True)
 class Figures:
     """What was measured of a host, with all that it is compared with."""
 
@@ -39,24 +29,23 @@ class Figures:
     checks: tuple[Check, ...]  # one a budget
 
 
-def measure(at: str, it: Serves, seconds: Mapping[str, float], budgets: Mapping[str, float]) -> Figures:
-    """Measure the current host; it and the controller remember the figures.
+def measure(at: str, host: str, seconds: Mapping[str, float], budgets: Mapping[str, float]) -> Figures:
+    """Measure the current host, `host` in the inventory; it and the controller remember the figures.
 
     `at`: now, UTC. `seconds`: what checks measured, by the figure's name. Raises RefusedError where the
     host cannot be asked.
     """
     question = json.dumps({"ours": _OURS, "history": paths.MEASURED})
     said = json.loads(_told(remote.ask(remote.python("measure.py", question, SCRIPTS))))
-    values = metrics.figures(said, seconds)
-    now = Measured(at, it.generation, it.release, it.profile, values)
+    receipt, values = said["receipt"], metrics.figures(said, seconds)
+    now = Measured(at, receipt.get("generation", ""), said["release"], said["profile"], values)
     line = history.line(now)
     request = json.dumps({"history": paths.MEASURED, "line": line, "keep": history.KEEP})
     _told(remote.ask(remote.python("remember.py", request, SCRIPTS)))
-    known = history.remembered(it.host, [*said["history"], line])
-    earlier = metrics.before(known, it.generation, it.profile)
-    run = {key: said["receipt"][key] for key in ("at", "by", "seconds", "branches") if key in said["receipt"]}
+    known = history.remembered(host, [*said["history"], line])
+    earlier = metrics.before(known, now.generation, now.profile)
     return Figures(
-        run=run,
+        run={key: receipt[key] for key in ("at", "by", "seconds", "branches") if key in receipt},
         metrics=metrics.compared(values, earlier, budgets),
         history=tuple(known),
         checks=metrics.budget_checks(values, earlier, budgets),

@@ -133,7 +133,7 @@ def _check(name: str, most: float, values: Mapping[str, float], earlier: Measure
     title = f"{GROUPS[rule['x-group']]}: {rule['title']}, within its budget"
     expected = f"at most {limit(most, unit(name))}"
     if name not in values:
-        return Check(f"budget.{name}", title, SKIPPED, expected, "it was not measured in this profile")
+        return Check(f"budget.{name}", title, SKIPPED, expected, "was not measured")
     value = values[name]
     found = quantity(value, unit(name))
     if earlier and name in earlier.metrics:

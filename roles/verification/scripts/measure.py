@@ -95,11 +95,14 @@ def main():
     asked = json.load(sys.stdin)
     services = read_json(GENERATION).get("services", [])
     receipt = read_json(RECEIPT)
+    plan = receipt.get("applied", {}).get("plan", {})
     here = [path for path in asked["ours"] if os.path.exists(path)]
     kept = [line for line in read(asked["history"]).splitlines() if line.strip()]
     json.dump(
         {
             "receipt": {key: value for key, value in receipt.items() if key != "applied"},
+            "release": plan.get("source", {}).get("release", ""),
+            "profile": plan.get("profile", ""),
             "memory": {it["unit"]: memory(it["unit"]) for it in services},
             "model": model(services),
             "disk": {name: size(path) for name, path in parts().items()},

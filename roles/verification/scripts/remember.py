@@ -10,6 +10,7 @@ import sys
 
 asked = json.load(sys.stdin)
 path = asked["history"]
+os.makedirs(os.path.dirname(path), exist_ok=True)
 # What was written whole stays whole, and of two acceptances at once none is lost.
 folder = os.open(os.path.dirname(path), os.O_RDONLY)
 fcntl.flock(folder, fcntl.LOCK_EX)
