@@ -137,7 +137,9 @@ def _check(name: str, most: float, values: Mapping[str, float], earlier: Measure
     value = values[name]
     found = quantity(value, unit(name))
     if earlier and name in earlier.metrics:
-        found += f" ({change(value, earlier.metrics[name], unit(name))} since {label(earlier)})"
+        found += (
+            f" ({change(value, earlier.metrics[name], unit(name))} since {label(earlier)}, {earlier.at[:10]})"
+        )
     if value <= most:
         return Check(f"budget.{name}", title, PASSED, expected, found)
     evidence = _grown(name, values, earlier)
@@ -148,8 +150,9 @@ def change(value: float, was: float, unit: str) -> str:
     """How a value differs from an earlier one, for people."""
     if quantity(value, unit) == quantity(was, unit):
         return "unchanged"
-    percent = f", {100 * (value - was) / was:+.0f} %" if was else ""
-    return f"{'+' if value > was else '−'}{quantity(abs(value - was), unit)}{percent}"
+    sign = "+" if value > was else "−"
+    percent = round(100 * abs(value - was) / was) if was else 0
+    return f"{sign}{quantity(abs(value - was), unit)}" + (f", {sign}{percent} %" if percent else "")
 
 
 def _grown(name: str, values: Mapping[str, float], earlier: Measured | None) -> tuple[Evidence, ...]:
@@ -169,4 +172,4 @@ def _grown(name: str, values: Mapping[str, float], earlier: Measured | None) -> 
         if more > 0
     ]
     text = "\n".join(lines) or "nothing did: this was over the budget before"
-    return (Evidence("text", f"What grew since {label(earlier)} ({earlier.at[:10]})", text),)
+    return (Evidence("text", f"What grew since {label(earlier)}, {earlier.at[:10]}", text),)

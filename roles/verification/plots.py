@@ -174,7 +174,8 @@ def _bars(axes: Any, series: Sequence[_Series], unit: str) -> None:
 
 
 def _dress(axes: Any, shown: Sequence[Measured]) -> None:
-    axes.set_xlim(-0.6, len(shown) - 0.4)
+    # A single column is no wider than one of several.
+    axes.set_xlim(-0.6, max(len(shown), 3) - 0.4)
     axes.set_xticks(range(len(shown)), [_short(it.release) for it in shown], color=_INK, size=9)
     below = {"xycoords": ("data", "axes fraction"), "textcoords": "offset points"}
     for at, it in enumerate(shown):

@@ -103,9 +103,12 @@ def test_a_budget_is_a_check_with_what_was_found_and_what_grew() -> None:
         "budget.disk_gib": PASSED,
     }
     failed = checks["budget.memory_mib"]
-    assert (failed.expected, failed.found) == ("at most 800 MiB", "905 MiB (+205 MiB, +29 % since v1, light)")
+    assert (failed.expected, failed.found) == (
+        "at most 800 MiB",
+        "905 MiB (+205 MiB, +29 % since v1, light, 2026-11-01)",
+    )
     # Of all memory, and of nothing else.
-    assert failed.evidence[0].title == "What grew since v1, light (2026-11-01)"
+    assert failed.evidence[0].title == "What grew since v1, light, 2026-11-01"
     assert failed.evidence[0].text == "Backend: 300 MiB → 510 MiB\nAll services: 700 MiB → 905 MiB"
 
 
@@ -116,7 +119,7 @@ def test_values_are_told_as_people_write_them() -> None:
     assert metrics.quantity(1.234, "GiB") == "1.23 GiB"
     assert metrics.limit(25.0, "s") == "25 s"
     assert metrics.change(8.04, 8.01, "s") == "unchanged"
-    assert metrics.change(7.0, 8.0, "s") == "−1.0 s, -12 %"
+    assert metrics.change(7.0, 8.0, "s") == "−1.0 s, −12 %"
 
 
 def test_host_and_controller_know_together_what_either_knows(tmp_path: Path) -> None:

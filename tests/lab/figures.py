@@ -1,0 +1,69 @@
+"""What an acceptance measured, held against what the host says when it is asked in another way."""
+
+from __future__ import annotations
+
+import json
+
+import pytest
+
+from lab.hosts import Host
+from roles.common import paths
+from roles.verification import history
+from roles.verification.acceptance import HostAcceptance, Measured
+
+_UNITS = {"backend": "venom-backend.service", "ui": "venom-ui.service", "ollama": "ollama.service"}
+_PARTS = {
+    "source": f"{paths.CURRENT}/source",
+    "environment": f"{paths.CURRENT}/venv",
+    "ui": f"{paths.CURRENT}/ui",
+    "node": f"{paths.CURRENT}/node",
+    "ollama": f"{paths.OLLAMAS}/current",
+    "weights": paths.MODELS,
+}
+
+
+def agree(host: Host, it: HostAcceptance) -> None:
+    """Fail unless the figures agree with the host's processes, files and receipt."""
+    told = {name: metric.value for name, metric in it.metrics.items()}
+    has = [name for name, unit in _UNITS.items() if resident(host, unit)]
+    assert sum(told[f"{name}_memory_mib"] for name in has) == pytest.approx(told["memory_mib"], abs=0.1)
+    for name in has:
+        # What several processes share is in the resident set of each, but in PSS once.
+        assert (
+            0.4 * resident(host, _UNITS[name])
+            < told[f"{name}_memory_mib"]
+            < 1.2 * resident(host, _UNITS[name])
+        )
+    for name, path in _PARTS.items():
+        if f"{name}_mib" in told:
+            assert told[f"{name}_mib"] == pytest.approx(used(host, path), rel=0.01, abs=0.1), name
+    parts = sum(told.get(f"{name}_mib", 0) for name in _PARTS)
+    assert parts / 1024 < told["disk_gib"] < 20
+    receipt = json.loads(host.read(paths.RECEIPT))
+    assert set(receipt["starts"]) == {_UNITS[name] for name in has}
+    assert all(0 < told[f"{name}_ready_seconds"] < 120 for name in has)
+    assert told["run_seconds"] == receipt["seconds"]
+    received = [branch.get("received", 0) for branch in receipt["branches"].values()]
+    assert told.get("download_mib", 0) == pytest.approx(sum(received) / 2**20, abs=0.01)
+    assert it.history[-1] == remembered(host)[-1]
+    assert dict(it.history[-1].metrics) == told
+
+
+def resident(host: Host, unit: str) -> float:
+    """MiB of the resident sets of all processes of a unit; 0 where it does not run."""
+    group = f"/sys/fs/cgroup$(systemctl show --property ControlGroup --value {unit})/cgroup.procs"
+    line = f"for pid in $(cat {group}); do grep VmRSS: /proc/$pid/status; done"
+    if host.run(f"systemctl is-active --quiet {unit}", check=False).returncode:
+        return 0
+    return sum(int(it.split()[1]) for it in host.run(line).stdout.splitlines()) / 1024
+
+
+def used(host: Host, path: str) -> float:
+    """MiB of the blocks of all that lies there, a file at a time."""
+    said = host.run(f"find -H {path} -printf '%i %b\\n' | sort -u").stdout
+    return sum(int(line.split()[1]) for line in said.splitlines()) / 2048
+
+
+def remembered(host: Host) -> list[Measured]:
+    """What the host remembers."""
+    return history.parsed(host.run(f"cat {paths.MEASURED}", check=False).stdout.splitlines())
