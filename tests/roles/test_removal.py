@@ -46,6 +46,7 @@ def test_what_is_declared_goes_but_for_shared_folders_and_data() -> None:
         "/etc/venom",
         "/var/cache/venom",
         "/var/cache/venom-build",
+        "/var/log/venom-provisioner",
     }
     assert it.units == ("venom-ui.service", "venom-backend.service", "ollama.service", "venom.target")
     assert "/usr/local/share/ca-certificates/venom-operator.crt" in it.files
