@@ -31,6 +31,7 @@ with refusal_ends_this_host():
         outcome.adds(host.name, text)
 
     if s.in_sync:
+        outcome.serves(host.name, f"nothing changed: {s.switch.serves}")
         # All that is left is what other hosts of this run may want of it.
         given(name="As declared", work=s.ui_work, seen=seen)
     else:

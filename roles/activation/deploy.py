@@ -6,6 +6,7 @@ import getpass
 import shlex
 import socket
 import time
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -19,6 +20,7 @@ from roles.common.jobs import Job
 from roles.common.look import Seen
 from roles.common.operations import Commands, tell
 from roles.common.paths import JOBS
+from roles.common.resources import Absent, EnvFile, File
 
 BEGUN = time.monotonic()
 
@@ -44,18 +46,34 @@ def activated(generation: Generation, seen: Seen, needed: bool, switch: Switch) 
     different = generation.differs(seen)
     if not different and not needed:
         host.noop(f"{generation.name} serves")
+        outcome.serves(host.name, switch.serves)
         return
     for line in different:
         yield tell(str(line))
     file = generation.file
     yield remote.shell("put.sh", file.path, file.owner, file.mode, stdin=file.content)
-    yield FunctionCommand(_activate, (generation, file.path, switch), {})
+    changed = {"settings": _settings(generation, seen), "files": _files(generation, seen)}
+    yield FunctionCommand(_activate, (generation, file.path, switch, changed), {})
 
 
-def _activate(state: Any, host: Any, generation: Generation, path: str, switch: Switch) -> bool:
+def _settings(generation: Generation, seen: Seen) -> list[str]:
+    """Names of the settings that become other ones."""
+    return sorted({key for it in generation.resources if isinstance(it, EnvFile) for key in it.changed(seen)})
+
+
+def _files(generation: Generation, seen: Seen) -> list[str]:
+    """Files that become other ones, come or go; links and folders only hold them together."""
+    return [it.path for it in generation.resources if isinstance(it, File | Absent) and it.differs(seen)]
+
+
+def _activate(
+    state: Any, host: Any, generation: Generation, path: str, switch: Switch, changed: Mapping[str, list[str]]
+) -> bool:
     job = switch_job(generation.key, f"Switch to {generation.name}", path, switch.keep, elapsed())
     if not switched(state, host, job):
         return False
+    for what, things in changed.items():
+        outcome.did(host.name, what, *things)
     outcome.serves(host.name, f"{switch.serves}\n{elapsed():.0f} s after the start")
     return True
 
@@ -67,6 +85,10 @@ def switched(state: Any, host: Any, job: Job) -> bool:
     notes = remote.ask(StringCommand("cat", f"{JOBS}/{job.name}/notes", "2>/dev/null", "||", "true"))
     for line in notes.stdout.splitlines():
         host.log_styled(line, fg="yellow" if line.startswith("warning") else None)
+    steps = remote.ask(StringCommand("cat", f"{JOBS}/{job.name}/steps"))
+    for verb, told in (("start", "started"), ("stop", "stopped")):
+        things = [it.split(" ", 2)[2] for it in steps.stdout.splitlines() if it.split(" ")[1] == verb]
+        outcome.did(host.name, told, *things)
     return True
 
 

@@ -14,14 +14,14 @@ from pyinfra.api.command import FunctionCommand, StringCommand
 from pyinfra.api.operation import operation
 from pyinfra.context import host
 
-from roles.common import outcome, remote
+from roles.common import live, outcome, progress, remote
 from roles.common.look import Seen
 from roles.common.operations import Commands, fail
 from roles.common.paths import JOBS
+from roles.common.progress import Pace, Status
 from roles.common.resources import Difference
 
 POLL_SECONDS = 1.0
-TELL_SECONDS = 15.0
 LOST_SECONDS = 120.0
 
 
@@ -86,53 +86,60 @@ def finish(job: Job, seen: Seen) -> Commands:
     if job.done(seen):
         host.noop(f"{job.makes} is there")
         return
-    yield FunctionCommand(_wait, (job,), {})
+    yield FunctionCommand(_finish, (job,), {})
 
 
 def run_here(state: Any, host: Any, job: Job) -> bool:
     """Start the job and wait for it, from within another operation; False says that it failed."""
     answer = remote.ask(_start_command(job))
-    return _wait(state, host, job) if answer.ok else fail(state, host, answer.stderr)
+    if not answer.ok:
+        return fail(state, host, answer.stderr)
+    return _wait(state, host, job) is not None
 
 
-def _wait(state: Any, host: Any, job: Job) -> bool:
-    told, told_at, heard_at = "", 0.0, time.monotonic()
-    begun = heard_at
+def _finish(state: Any, host: Any, job: Job) -> bool:
+    status = _wait(state, host, job)
+    if status is None:
+        return False
+    took = progress.duration(status.seconds)
+    fetched = f", {progress.size(status.fetched)} downloaded" if status.fetched else ""
+    live.done(host, f"{job.title}: ready, {took}{fetched}")
+    outcome.did(host.name, "made", f"{job.title} ({took}{fetched})")
+    return True
+
+
+def _wait(state: Any, host: Any, job: Job) -> Status | None:
+    """How the job stood when it had made its result; None where it failed, which is told."""
+    pace, step = Pace(), ""
+    heard_at = time.monotonic()
     while True:
         answer = remote.ask(remote.shell("watch_job.sh", job.name, job.makes), timeout=30)
         now = time.monotonic()
         if not answer.ok:
             if remote.lost(host) or now - heard_at > LOST_SECONDS:
-                return fail(
+                fail(
                     state,
                     host,
                     f"required  the connection to the host, until {job.title} is ready\n"
                     f"found     {answer.stderr}\n"
                     f"do        {outcome.RUN_AGAIN}",
                 )
+                return None
             time.sleep(POLL_SECONDS)
             continue
         heard_at = now
-        status = dict(line.partition("=")[::2] for line in answer.stdout.splitlines())
-        if status["state"] not in {"active", "activating", "deactivating"}:
-            made = status["state"] != "failed" and status.get("made") == "yes"
-            return made or fail(state, host, _failure(job))
-        step = status.get("step", "")
-        if step != told:
-            begun = now
-        if step and (step != told or now - told_at > TELL_SECONDS):
-            since = f", {now - begun:.0f} s" if step == told else ""
-            host.log(f"{job.title}: {step}{_progress(status)}{since}")
-            told, told_at = step, now
+        status = Status.of(answer.stdout)
+        if not status.runs:
+            if status.made and status.state != "failed":
+                return status
+            fail(state, host, _failure(job))
+            return None
+        if status.step != step:
+            pace, step = Pace(), status.step
+        if status.unit:
+            pace = pace.then(now, status.have)
+        live.tell(host, progress.line(job.title, status, pace))
         time.sleep(POLL_SECONDS)
-
-
-def _progress(status: dict[str, str]) -> str:
-    have, want = int(status.get("have", 0)), int(status.get("want", 0))
-    if not have:
-        return ""
-    of = f" of {want / 1e6:.0f} MB, {100 * have / want:.0f} %" if want else " MB"
-    return f" ({have / 1e6:.0f}{of})"
 
 
 def _failure(job: Job) -> str:

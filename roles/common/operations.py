@@ -17,7 +17,7 @@ from pyinfra.context import host
 from pyinfra.context import state as pyinfra_state
 from pyinfra.operations import apt, server
 
-from roles.common import outcome, remote
+from roles.common import live, outcome, remote
 from roles.common.look import Seen
 from roles.common.paths import AUDIT, UNITS
 from roles.common.refusal import RefusedError
@@ -61,8 +61,26 @@ def converge(resources: Sequence[Ground], seen: Seen) -> Commands:
         if not isinstance(resource, Directory):
             yield tell(f"{resource}: {resource.differs(seen)}")
         yield from _mend(resource)
+    for what, things in _kinds(different).items():
+        yield noted(what, *things)
     if any(getattr(resource, "path", "").startswith(UNITS) for resource in different):
         yield StringCommand("systemctl", "daemon-reload")
+
+
+def _kinds(resources: Sequence[Ground]) -> dict[str, list[str]]:
+    """Resources by what is told of them in the end; the folders of a bare host are of no interest."""
+    kinds: dict[str, list[str]] = {}
+    for it in resources:
+        match it:
+            case Packages():
+                kinds.setdefault("installed", []).extend(it.names)
+            case User():
+                kinds.setdefault("users", []).append(it.name)
+            case Absent():
+                kinds.setdefault("deleted", []).append(it.path)
+            case File() | Enabled():
+                kinds.setdefault("files", []).append(str(it))
+    return kinds
 
 
 def _mend(resource: Ground) -> Commands:
@@ -103,6 +121,16 @@ def _mend(resource: Ground) -> Commands:
             yield StringCommand("systemctl", "enable", "--quiet", resource.unit)
 
 
+def noted(what: str, *things: str) -> FunctionCommand:
+    """A command that notes a change for the end of the run."""
+    return FunctionCommand(_note, (what, *things), {})
+
+
+def _note(state: Any, host: Any, what: str, *things: str) -> bool:
+    outcome.did(host.name, what, *things)
+    return True
+
+
 def tell(text: str) -> FunctionCommand:
     """A command that only says what is being done on this host."""
     return FunctionCommand(_tell, (text,), {})
@@ -135,6 +163,7 @@ def refusal_ends_this_host() -> Iterator[None]:
     at once, because a dry run executes nothing.
     """
     outcome.tell_at_the_end(pyinfra_state)
+    live.begin(pyinfra_state)
     remote.notice_loss(host)
     try:
         yield

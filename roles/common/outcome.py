@@ -6,7 +6,10 @@ pyinfra tells failures when they happen; on a fleet that is pages before the end
 from __future__ import annotations
 
 import atexit
+import signal
 import sys
+import textwrap
+from collections.abc import Mapping, Sequence
 from typing import Any, NoReturn
 
 import click
@@ -19,14 +22,26 @@ RUN_AGAIN = (
     "          is taken up"
 )
 
+# What a summary names of one kind of change; the rest is counted.
+NAMED = 6
+WIDTH = 100
+
 _serves: dict[str, str] = {}
+_changes: dict[str, dict[str, list[str]]] = {}
 _reasons: dict[str, str] = {}
 _besides: dict[str, list[str]] = {}
 _failed_at: dict[str, str] = {}
+_interrupted: list[int] = []
 
 UNREACHED = (
     "was not reached: why is told above, under Connecting to hosts\n"
     "do        check that it is up, and `address` and `ssh` in the inventory; then run again"
+)
+
+
+INTERRUPTED = (
+    "the run was interrupted\n"
+    "do        run again: what is done is kept, and work that still runs on the host is taken up"
 )
 
 
@@ -50,6 +65,12 @@ class _Failures(BaseStateCallback):
 def serves(host: str, text: str) -> None:
     """Note what `host` serves now."""
     _serves[host] = text
+
+
+def did(host: str, what: str, *things: str) -> None:
+    """Note a change of `host`, e.g. what="started", things=("Backend", "UI")."""
+    told = _changes.setdefault(host, {}).setdefault(what, [])
+    told += [it for it in things if it not in told]
 
 
 def adds(host: str, text: str) -> None:
@@ -99,6 +120,18 @@ def tell_at_the_end(state: State) -> None:
     if not any(isinstance(handler, _Failures) for handler in state.callback_handlers):
         state.add_callback_handler(_Failures())  # type: ignore[no-untyped-call]
         atexit.register(_tell, state)
+        signal.signal(signal.SIGINT, lambda number, frame: _interrupt(state, number))
+
+
+def _interrupt(state: State, number: int) -> NoReturn:
+    """End the run for Ctrl-C, at once and with the status that a shell expects.
+
+    pyinfra itself would say 0, and wait for what every host is at before it disconnects.
+    """
+    _interrupted.append(number)
+    if state.pool is not None:
+        state.pool.kill(block=False)
+    sys.exit(128 + number)
 
 
 def _tell(state: State) -> None:
@@ -106,13 +139,29 @@ def _tell(state: State) -> None:
         return  # --dry: nothing has ended, and what is refused was told already
     lines = [click.style("--> In the end:", bold=True)]
     for name in sorted(host.name for host in state.activated_hosts - state.failed_hosts):
-        told = [_serves.get(name, "serves as before"), *_besides.get(name, [])]
+        told = [
+            INTERRUPTED if _interrupted else _serves.get(name, "serves as before"),
+            *changes(_changes.get(name, {})),
+        ]
+        told += _besides.get(name, [])
         lines += _block(click.style(name, "green"), "\n".join(told))
     for host in sorted(state.failed_hosts, key=lambda host: str(host.name)):
-        told = [_failure(state, host), *_besides.get(host.name, [])]
+        made = {what: it for what, it in _changes.get(host.name, {}).items() if what == "made"}
+        told = [_failure(state, host), *changes(made), *_besides.get(host.name, [])]
         lines += _block(click.style(host.name, "red"), "\n".join(told))
     click.echo("\n".join(lines), err=True)
     sys.stderr.flush()
+
+
+def changes(done: Mapping[str, Sequence[str]]) -> list[str]:
+    """What was changed on a host, a line or more a kind, in the order in which it happened."""
+    lines = []
+    for what, things in done.items():
+        # One more takes no more room than to say that there is one more.
+        named = list(things) if len(things) <= NAMED + 1 else [*things[:NAMED], f"{len(things) - NAMED} more"]
+        text = f"{what:<9} {', '.join(named)}" if named else ""
+        lines += textwrap.wrap(text, WIDTH, subsequent_indent=" " * 10, break_long_words=False)
+    return lines
 
 
 def _failure(state: State, host: Any) -> str:

@@ -169,11 +169,14 @@ class EnvFile:
         have = seen.env_files.get(self.path)
         if have is None:
             return "no such file"
-        wanted = self.digests(seen.nonce)
-        changed = [key for key, digest in wanted.items() if have["values"].get(key) != digest]
-        if changed:
-            return f"differs in {', '.join(sorted(changed))}"
+        if changed := self.changed(seen):
+            return f"differs in {', '.join(changed)}"
         return _ownership(have, self.owner, "0600")
+
+    def changed(self, seen: Seen) -> list[str]:
+        """The keys that have another value on the host, or none."""
+        have = seen.env_files.get(self.path, {}).get("values", {})
+        return sorted(key for key, digest in self.digests(seen.nonce).items() if have.get(key) != digest)
 
     def __str__(self) -> str:
         return self.path

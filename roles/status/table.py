@@ -8,6 +8,7 @@ from datetime import UTC, datetime
 
 import click
 
+from roles.common.progress import duration
 from roles.common.resources import Difference
 from roles.status.report import DRIFT, ERROR, IN_SYNC, ModelReport, Report, ServiceReport
 from schemas.memory import gib
@@ -75,7 +76,7 @@ def _services(services: Sequence[ServiceReport], now: int) -> list[Row]:
         facts = [it.health]
         if it.since:
             at = datetime.fromtimestamp(it.since, UTC).isoformat()
-            facts += [f"since {moment(at)} ({age(now - it.since)})", gib(it.memory)]
+            facts += [f"since {moment(at)} ({duration(now - it.since)})", gib(it.memory)]
         rows.append((it.title.lower(), ", ".join(facts)))
         if it.restarts:
             times = "once" if it.restarts == 1 else f"{it.restarts} times"
@@ -102,11 +103,3 @@ def _group(title: str, differences: Iterable[Difference]) -> list[Row]:
 def moment(iso: str) -> str:
     """A UTC time to the minute."""
     return f"{iso[:10]} {iso[11:16]} UTC" if iso else "unknown"
-
-
-def age(seconds: int) -> str:
-    """How long ago, in the largest unit that fits."""
-    for unit, length in (("days", 86400), ("h", 3600), ("min", 60)):
-        if seconds >= 2 * length:
-            return f"{seconds // length} {unit}"
-    return f"{max(0, seconds)} s"

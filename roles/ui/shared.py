@@ -14,7 +14,7 @@ from pyinfra.api.command import FunctionCommand, StringCommand
 from pyinfra.api.operation import operation
 from pyinfra.context import host
 
-from roles.common import controller, jobs, paths, remote
+from roles.common import controller, jobs, live, outcome, paths, remote
 from roles.common.jobs import Job
 from roles.common.look import Seen
 from roles.common.operations import Commands, fail
@@ -161,5 +161,6 @@ def _deliver(state: Any, host: Any, work: UiWork) -> bool:
     answer = remote.ask(remote.shell("unpack.sh", _packed(), digest, work.build_job.makes, "ui"), timeout=600)
     if not sent or not answer.ok:
         return fail(state, host, f"the built UI could not be delivered: {answer.stderr}")
-    host.log(f"UI from {work.build.giver}")
+    live.done(host, f"UI from {work.build.giver}")
+    outcome.did(host.name, "received", f"UI built by {work.build.giver}")
     return True

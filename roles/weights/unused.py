@@ -14,7 +14,7 @@ from pyinfra.context import host
 from roles.common import outcome
 from roles.common.jobs import Job
 from roles.common.look import Seen
-from roles.common.operations import Commands, tell
+from roles.common.operations import Commands, noted, tell
 from roles.common.paths import MANIFESTS, MODELS
 
 PURGE = Path(__file__).parent / "scripts" / "purge.py"
@@ -68,3 +68,4 @@ def purged(models: Unused, seen: Seen) -> Commands:
     yield tell(f"deleted: {models}")
     request = json.dumps({"models": MODELS, "manifests": sorted(models.manifests)})
     yield StringCommand("python3", "-c", QuoteString(PURGE.read_text(encoding="utf-8")), _stdin=request)
+    yield noted("deleted", f"weights {models}")

@@ -27,6 +27,16 @@ def test_hosts_that_can_serve_do_although_others_of_the_run_cannot(serving: Serv
         assert visitor.fetch(host, f"{UI}/").status == 200
 
 
+def test_the_end_says_what_was_changed_and_what_to_open(serving: Serving) -> None:
+    told = serving.first.endings["light"]
+    assert re.search(r"^open http://\S+", told, re.M)
+    assert re.search(r"^installed .*\bzstd\b", told, re.M)
+    made = re.search(r"^made  (?:.*\n?)+", told, re.M)
+    assert made, told
+    assert re.search(r"Ollama 0.24.0 \([0-9]+ s, [0-9]+ MB downloaded\)", " ".join(made[0].split()))
+    assert re.search(r"^started   Ollama, Backend, UI$", told, re.M), told
+
+
 def test_a_host_whose_port_is_taken_is_told_who_has_it_and_stays_bare(serving: Serving) -> None:
     told = serving.first.endings["taken"]
     assert "required  port 8000 free for backend" in told

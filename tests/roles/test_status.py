@@ -18,7 +18,7 @@ from roles.common.paths import GENERATIONS, RECEIPT
 from roles.common.resources import Difference, Directory, Enabled, EnvFile, File, Link, sha256
 from roles.common.services import Service
 from roles.status.report import Report, Told, Wanted, document, drift, exit_status, report
-from roles.status.table import age, table
+from roles.status.table import table
 
 SERVICE = Service(UNIT, "Backend", "f00d", "http://127.0.0.1:8000/healthz", 120)
 GENERATION = Generation(
@@ -286,12 +286,6 @@ def test_the_document_says_the_same_as_the_table() -> None:
     assert box["drift"]["from_receipt"] == [{"thing": "/etc/venom/a", "why": "mode is 0600"}]
     for value in (box["profile"], box["venom"], box["generation"], *box["versions"].values()):
         assert value in plain(judged(seen))
-
-
-def test_ages_are_in_the_largest_unit_that_fits() -> None:
-    assert [age(it) for it in (-1, 5, 119, 120, 7199, 7200, 172799, 172800)] == [
-        *("0 s", "5 s", "119 s", "2 min", "119 min", "2 h", "47 h", "2 days"),
-    ]
 
 
 def test_a_line_of_a_table_fits_a_terminal() -> None:

@@ -13,6 +13,11 @@ step() {
     rm -f "$JOB/progress"
 }
 
+# counted WANT PATTERN…: while this step lasts, each path that matches is a package that it has got.
+counted() {
+    printf 'packages %s\n' "$*" >"$JOB/progress"
+}
+
 die() {
     printf '%s\n' "$*" >&2
     exit 1
@@ -58,7 +63,7 @@ fetch() {
         printf 'found     %s MB\ndo        free some, and run again\n' $((free / 1000)) >&2
         die "nothing of it is in place"
     fi
-    printf '%s %s\n' "$part" "$bytes" >"$JOB/progress"
+    printf 'file %s %s\n' "$bytes" "$part" >"$JOB/progress"
     for url in "$@"; do
         for _ in 1 2 3; do
             if said=$(curl --fail --location --silent --show-error --connect-timeout 10 \
@@ -85,6 +90,7 @@ fetch() {
         if [ "$found" = "$sha256" ]; then
             mv "$part" "$path"
             rm -f "$JOB/progress"
+            printf '%s\n' "$bytes" >>"$JOB/fetched"
             return 0
         fi
         printf 'source    %s\nexpected  sha256 %s\nfound     sha256 %s\n' "$url" "$sha256" "$found" >&2

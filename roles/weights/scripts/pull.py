@@ -105,12 +105,14 @@ def pull(api, there):
             done[report["digest"]] = report.get("completed", 0)
             totals[report["digest"]] = report["total"]
             with open(os.path.join(job, "progress"), "w", encoding="utf-8") as file:
-                file.write("%d %d\n" % (sum(done.values()), max(asked["size"], sum(totals.values()))))
+                file.write("bytes %d %d\n" % (max(asked["size"], sum(totals.values())), sum(done.values())))
         elif report.get("status") != said:
             said = report.get("status", "")
             print(said, flush=True)
     if said != "success":
         sys.exit("source    %s\nanswered  the pull ended without success: %s" % (pull_name, said))
+    with open(os.path.join(job, "fetched"), "w", encoding="utf-8") as file:
+        file.write("%d\n" % sum(done.values()))
 
 
 def manifest_of(wanted):
