@@ -138,7 +138,8 @@ def _wait(state: Any, host: Any, job: Job) -> Status | None:
             pace, step = Pace(), status.step
         if status.unit:
             pace = pace.then(now, status.have)
-        live.tell(host, progress.line(job.title, status, pace))
+        if status.step:
+            live.tell(host, progress.line(job.title, status, pace))
         time.sleep(POLL_SECONDS)
 
 

@@ -83,7 +83,7 @@ class Pace:
 
 def line(title: str, status: Status, pace: Pace) -> str:
     """One line for the operator, e.g. "Ollama 0.24.0: download, 412 of 1240 MB, 33 %, 18 MB/s, 46 s left"."""
-    step = status.step.removeprefix(f"{title}: ") or "begins"
+    step = status.step.removeprefix(f"{title}: ")
     if status.unit == "bytes":
         return ", ".join([f"{title}: {step}", *_transfer(status, pace)])
     counted = [f"{min(status.have, status.want)} of {status.want} {status.unit}"] if status.want else []

@@ -77,10 +77,6 @@ def test_a_tool_s_own_phase_is_told() -> None:
     assert line("UI build", build, Pace()) == "UI build: build, Running TypeScript, 31 s"
 
 
-def test_a_job_that_has_said_nothing_begins() -> None:
-    assert line("Node", Status.of("state=activating\n"), Pace()) == "Node: begins, 0 s"
-
-
 def test_a_status_is_read_from_what_the_host_says() -> None:
     answer = "state=active\nstep=npm ci\nstep_seconds=12\nseconds=60\nunit=packages\nhave=312\nwant=623\n"
     assert Status.of(answer) == replace(NPM, seconds=60)
