@@ -15,7 +15,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any, TextIO
 
-import gevent  # type: ignore[import-untyped]
+import gevent
 from pyinfra.api.state import BaseStateCallback, State
 
 from roles.common.progress import duration
