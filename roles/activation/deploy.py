@@ -70,10 +70,11 @@ def _activate(
     state: Any, host: Any, generation: Generation, path: str, switch: Switch, changed: Mapping[str, list[str]]
 ) -> bool:
     job = switch_job(generation.key, f"Switch to {generation.name}", path, switch.keep, elapsed())
-    if not switched(state, host, job):
-        return False
+    # In the order in which it happens. Where it is taken back, none of it is told.
     for what, things in changed.items():
         outcome.did(host.name, what, *things)
+    if not switched(state, host, job):
+        return False
     outcome.serves(host.name, f"{switch.serves}\n{elapsed():.0f} s after the start")
     return True
 
