@@ -65,7 +65,7 @@ def _things(folder: Path, hosts: list[Host]) -> list[tuple[str, Callable[[], obj
     off, light = inventory(folder, "off", [last], profile="llm_off"), inventory(folder, "light", [last])
     plain, plain_eight = (plain_inventory(folder, f"plain{len(of)}", of) for of in ([first], hosts))
     planned = _planned(one, first)
-    asked = str(question(planned.resources, planned.parts))
+    asked = str(question(planned.resources, planned.parts, planned.generation.services))
     (folder / "question.json").write_text(asked)
     environment = {**os.environ, "LOOK": str(_LOOK), "QUESTION": str(folder / "question.json")}
     ansible.prepare(folder, [first], variables(planned))

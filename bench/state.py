@@ -7,7 +7,17 @@ from typing import Any, assert_never
 from deploy.survey import Planned
 from roles.common import paths
 from roles.common.env import quoted
-from roles.common.resources import Absent, Directory, Enabled, EnvFile, File, Link, Packages, User
+from roles.common.resources import (
+    Absent,
+    Directory,
+    Displaced,
+    Enabled,
+    EnvFile,
+    File,
+    Link,
+    Packages,
+    User,
+)
 from roles.preflight.checks import SUPPORTED
 
 
@@ -49,7 +59,7 @@ def variables(planned: Planned) -> dict[str, Any]:
                 found["venom_settings"] = {"path": path, "owner": owner, "lines": lines}
             case Enabled(unit):
                 units.setdefault(unit, {"state": "started"})["enabled"] = True
-            case Absent(path):
+            case Absent(path) | Displaced(path):
                 found["venom_absent"].append(path)
             case _:
                 assert_never(resource)

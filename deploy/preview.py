@@ -34,9 +34,13 @@ def lines(survey: Survey) -> list[str]:
 
 def _services(survey: Survey) -> Iterator[str]:
     seen, generation = survey.seen, survey.generation
-    restarts = [it.unit for it in generation.services if not it.runs(seen)]
+    differ = [it for it in generation.services if not it.runs(seen)]
+    active = {unit for unit, it in seen.units.items() if it.get("ActiveState") == "active"}
+    reloads = [it.unit for it in differ if it.reloads and it.unit in active]
+    restarts = [it.unit for it in differ if it.unit not in reloads]
     goes_on = [it.unit for it in generation.services if it.runs(seen)]
     stops = [unit for unit in generation.stopped if seen.units.get(unit, {}).get("ActiveState") == "active"]
-    for verb, units in (("starts", restarts), ("stops", stops), ("goes on undisturbed", goes_on)):
+    told = (("starts", restarts), ("reloads", reloads), ("stops", stops), ("goes on undisturbed", goes_on))
+    for verb, units in told:
         if units:
             yield f"{verb}: {', '.join(unit.removesuffix('.service') for unit in units)}"

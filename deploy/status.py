@@ -25,7 +25,11 @@ with noted(errors):
 managed = [it for it in (told, planned) if it]
 if told and told.provisioned:
     with noted(errors):
-        seen = looking([r for it in managed for r in it.resources], [p for it in managed for p in it.parts])
+        seen = looking(
+            [r for it in managed for r in it.resources],
+            [p for it in managed for p in it.parts],
+            [s for it in managed if it.generation for s in it.generation.services],
+        )
 if planned and seen:
     wanted = Wanted(planned.generation, planned.differs(seen))
 

@@ -27,6 +27,7 @@ from roles.common.refusal import Finding, RefusedError
 from roles.common.release import Release
 from roles.common.resources import (
     Difference,
+    Displaced,
     Enabled,
     EnvFile,
     Ground,
@@ -40,6 +41,9 @@ from roles.common.resources import (
 from roles.common.secrets import reveal
 from roles.common.services import Service
 from roles.development import deploy as development
+from roles.door import certificate
+from roles.door import deploy as door
+from roles.door.secrets import Revealed, revealed
 from roles.ollama import deploy as ollama
 from roles.preflight.checks import Coming
 from roles.preflight.deploy import check, probe
@@ -80,6 +84,8 @@ class Planned:
     backend: Service
     ui: Service
     local: LocalModel | None
+    secrets: Revealed  # of the door
+    certificate_job: Job | None
 
     @property
     def ground(self) -> list[Ground]:
@@ -90,7 +96,8 @@ class Planned:
     def jobs(self) -> list[Job]:
         """The long work that makes the parts."""
         local = [self.local.install, self.local.pull] if self.local else []
-        return [self.backend_job, self.ui_job, *local]
+        own = [self.certificate_job] if self.certificate_job else []
+        return [self.backend_job, self.ui_job, *local, *own]
 
     @property
     def resources(self) -> list[Resource]:
@@ -114,10 +121,18 @@ class Planned:
         plan, release = self.plan, self.release
         return Generation(
             name=f"{serving.name(plan)}, {plan.profile}",
-            resources=_switchable(plan, release, self.settings),
-            services=(*([self.local.service] if self.local else []), self.backend, self.ui),
+            resources=_switchable(plan, release, self.settings, self.secrets),
+            services=(
+                *([self.local.service] if self.local else []),
+                *(self.backend, self.ui),
+                door.service(plan, self.secrets),
+            ),
             stopped=() if self.local else (ollama.UNIT,),
-            parts=(*release.parts, *([self.local.install.makes] if self.local else [])),
+            parts=(
+                *release.parts,
+                *([self.local.install.makes] if self.local else []),
+                *certificate.parts(plan.door),
+            ),
             record={"applied": {"plan": to_dict(plan), "release": release.key}},
         )
 
@@ -137,14 +152,9 @@ class Planned:
     @property
     def switch(self) -> Switch:
         """How the run ends: what the operator is told, and how many generations are kept."""
-        plan, ssh = self.plan, self.plan.ssh
+        plan = self.plan
         model = f", {plan.model.name}" if plan.model else ""
-        ports = " ".join(f"-L {port}:127.0.0.1:{port}" for port in (plan.ui.port, plan.backend.port))
-        serves = (
-            f"serves {serving.name(plan)}, profile {plan.profile}{model}\n"
-            f"open http://127.0.0.1:{plan.ui.port} while this runs: "
-            f"ssh -N {ports} -p {ssh.port} {ssh.user}@{ssh.address}"
-        )
+        serves = f"serves {serving.name(plan)}, profile {plan.profile}{model}\n{door.opened(plan)}"
         return Switch(serves=serves, keep=plan.keep_generations)
 
 
@@ -195,7 +205,7 @@ def survey(declared: DeclaredHost) -> Survey:
     """
     facts = probe()
     planned = planning(declared, facts.hardware)
-    seen = looking(planned.resources, planned.parts)
+    seen = looking(planned.resources, planned.parts, planned.generation.services)
     checking(planned, facts, seen)
     plan, release = planned.plan, planned.release
     uv_there = seen.there(release.venv_path) or seen.there(backend.uv_path(plan))
@@ -231,6 +241,8 @@ def planning(declared: DeclaredHost, hardware: Hardware, *, offline: bool = Fals
         backend=backend_service,
         ui=ui_service,
         local=_local(plan, gpu=bool(hardware.gpus)),
+        secrets=revealed(plan.door),
+        certificate_job=certificate.job(plan.door),
     )
 
 
@@ -241,7 +253,7 @@ def everything(declared: DeclaredHost) -> list[Resource]:
     """
     plan = _plan(declared, assumed_hardware(declared))
     release = Release.of(plan, source="", web="", lock="")
-    return [*_ground(plan), development.DATA, *_switchable(plan, release, settings={})]
+    return [*_ground(plan), development.DATA, *_switchable(plan, release, {}, Revealed())]
 
 
 def _plan(declared: DeclaredHost, hardware: Hardware) -> HostPlan:
@@ -254,38 +266,50 @@ def _plan(declared: DeclaredHost, hardware: Hardware) -> HostPlan:
 
 
 def _ground(plan: HostPlan) -> list[Ground]:
-    return [*base.resources(plan), *ollama.ground()]
+    return [*base.resources(plan), *ollama.ground(), *door.ground()]
 
 
-def _switchable(plan: HostPlan, release: Release, settings: Mapping[str, str]) -> tuple[Switchable, ...]:
+def _switchable(
+    plan: HostPlan, release: Release, settings: Mapping[str, str], secrets: Revealed
+) -> tuple[Switchable, ...]:
     return (
         *ollama.resources(plan),
         *release_role.resources(release),
         *backend.state(settings),
         *serving.resources(plan, release, settings),
+        *door.resources(plan, secrets),
     )
 
 
-def looking(declared: Sequence[Resource], parts: Iterable[str]) -> Seen:
+def looking(declared: Sequence[Resource], parts: Iterable[str], services: Iterable[Service] = ()) -> Seen:
     """How all of this, and what every host has of ours, stands on the current host."""
-    return look(question(declared, parts))
+    return look(question(declared, parts, services))
 
 
-def question(declared: Sequence[Resource], parts: Iterable[str]) -> Question:
+def question(declared: Sequence[Resource], parts: Iterable[str], services: Iterable[Service]) -> Question:
     """All that a host is asked in order to know that."""
+    doors = {it.url: it.reloads.certificate for it in services if it.reloads}
+    displaced = [it for it in declared if isinstance(it, Displaced)]
     return Question(
         paths=[
             *(path for it in declared if (path := getattr(it, "path", ""))),
             *parts,
-            *(paths.OPT, paths.CA_CERTIFICATES, f"{paths.GENERATIONS}/current"),
+            *(paths.OPT, paths.CA_CERTIFICATES, f"{paths.GENERATIONS}/current", paths.NGINX_BEFORE),
+            *(it.to for it in displaced),
         ],
         env_files=[it.path for it in declared if isinstance(it, EnvFile)],
         units=[
             *(it.unit for it in declared if isinstance(it, Enabled)),
-            *(backend.UNIT, ui.UNIT, ollama.UNIT),
+            *(backend.UNIT, ui.UNIT, ollama.UNIT, paths.NGINX),
         ],
         users=[it.name for it in declared if isinstance(it, User)],
-        packages=[name for it in declared if isinstance(it, Packages) for name in it.names],
+        packages=[
+            *(name for it in declared if isinstance(it, Packages) for name in it.names),
+            *(it.package for it in displaced),
+        ],
+        links={it.path: it.package for it in displaced},
+        certificates=[it for it in doors.values() if it],
+        doors=doors,
         manifests=paths.MANIFESTS,
         receipt=paths.RECEIPT,
     )

@@ -14,6 +14,7 @@ from roles.base.deploy import base
 from roles.common import outcome
 from roles.common.lock import acquired, released
 from roles.common.operations import refusal_ends_this_host
+from roles.door.deploy import certified, noted
 from roles.ollama.deploy import install
 from roles.ollama.deploy import installed as ollama_installed
 from roles.release.deploy import tied
@@ -37,6 +38,7 @@ with refusal_ends_this_host():
     else:
         preview(s)
         acquired(name="Lock", needed=True, what="deploy/venom.py", generation=s.current)
+        noted(name="Door | note what was there", seen=seen)
         base(plan=plan, ground=s.ground, seen=seen)
         source(archive=s.archive, release=release, seen=seen)
 
@@ -51,6 +53,8 @@ with refusal_ends_this_host():
             pulled(job=local.pull, seen=seen)
         backend_installed(job=s.backend_job, seen=seen)
         built(work=s.ui_work, seen=seen)
+        if s.certificate_job:
+            certified(job=s.certificate_job, seen=seen)
 
         tied(name="Release | tie together", plan=plan, release=release, launchers=s.launchers, seen=seen)
         activated(name="Switch", generation=s.generation, seen=seen, needed=not s.proven, switch=s.switch)

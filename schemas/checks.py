@@ -6,14 +6,14 @@ import os
 import shlex
 import shutil
 import stat
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
 
 from schemas.contract import contract
-from schemas.declared import absolute, secret_of
 from schemas.inherit import Settings
 from schemas.model import Secret
 from schemas.problem import Problem
+from schemas.references import absolute, secret_of
 
 _READABLE_BY_OTHERS = 0o077
 
@@ -26,10 +26,11 @@ def machine(settings: Settings, environ: Mapping[str, str]) -> list[Problem]:
         path = settings.get(*keys)
         return absolute(path, settings) if path else ""
 
-    for keys in (("ssh", "key"), ("ca_bundle",)):
+    own = settings.get("door", "tls") == "own"
+    for keys in (("ssh", "key"), ("ca_bundle",), *([("door", "certificate")] if own else [])):
         path = at(*keys)
         fault = _file(path) if path else ""
-        if path and not fault and keys == ("ca_bundle",) and "-----BEGIN" not in _text(path):
+        if path and not fault and keys != ("ssh", "key") and "-----BEGIN" not in _text(path):
             fault = "no PEM certificate in it"
         if fault:
             problems.append(settings.problem(keys, f"{path}: {fault}", "a file to read"))
@@ -40,9 +41,7 @@ def machine(settings: Settings, environ: Mapping[str, str]) -> list[Problem]:
     if repository and not _repository(repository):
         found = f"{repository}: no git repository"
         problems.append(settings.problem(("venom", "repository"), found, "a git repository"))
-    for name, reference in settings.get("secrets", default={}).items():
-        if name not in contract().secret():
-            continue
+    for keys, reference in _references(settings):
         secret = secret_of(reference, settings)
         found, hint = _secret(secret, environ)
         if found:
@@ -51,8 +50,19 @@ def machine(settings: Settings, environ: Mapping[str, str]) -> list[Problem]:
                 "file": "a file that only you can read",
                 "command": "a program on the PATH",
             }[secret.kind]
-            problems.append(settings.problem(("secrets", name), found, allowed, hint))
+            problems.append(settings.problem(keys, found, allowed, hint))
     return problems
+
+
+def _references(settings: Settings) -> Iterator[tuple[tuple[str, ...], str]]:
+    """Every reference to a secret, and where it stands."""
+    for name, reference in settings.get("secrets", default={}).items():
+        if name in contract().secret():
+            yield ("secrets", name), reference
+    for name, reference in settings.get("door", "users", default={}).items():
+        yield ("door", "users", name), reference
+    if settings.get("door", "tls") == "own" and settings.get("door", "key"):
+        yield ("door", "key"), settings.get("door", "key")
 
 
 def _secret(secret: Secret, environ: Mapping[str, str]) -> tuple[str, str]:

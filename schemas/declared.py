@@ -2,18 +2,18 @@
 
 from __future__ import annotations
 
-import os
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from pathlib import Path
 from typing import Any
 
 from schemas.contract import contract
+from schemas.declared_door import door_of
 from schemas.environment import checked
 from schemas.inherit import Settings
-from schemas.model import Development, Mirrors, Secret, Source, Ssh
+from schemas.model import Development, Door, Mirrors, Secret, Source, Ssh
 from schemas.pins import File, Pins, how_to_pin
 from schemas.problem import Problem, did_you_mean, listed
+from schemas.references import absolute, secret_of
 from schemas.show import reference
 from schemas.version import is_requirement
 
@@ -49,6 +49,7 @@ class DeclaredHost:
     mirrors: Mirrors
     ca_bundle: str | None
     ports: Mapping[str, int]
+    door: Door
     ready_timeout: int  # of the backend, seconds
     keep_generations: int
     budgets: Mapping[str, float]  # figure → what it may be at most; the unit is in the name
@@ -65,22 +66,12 @@ class DeclaredHost:
     def to_json(self) -> dict[str, Any]:
         """What was declared, for pyinfra's debug-inventory: secrets as references."""
         secrets = {name: reference(secret) for name, secret in self.secrets.items()}
-        return {**self.settings.data, **({"secrets": secrets} if secrets else {})}
-
-
-def absolute(path: str, settings: Settings) -> str:
-    """A path of the inventory: relative to its file, `~` the operator's home."""
-    try:
-        expanded = Path(path).expanduser()
-    except RuntimeError:  # ~nobody: there is no such user
-        expanded = Path(path)
-    return os.path.normpath(settings.document.path.absolute().parent / expanded)
-
-
-def secret_of(written: str, settings: Settings) -> Secret:
-    """A reference ("env:NAME", "file:PATH", "command:…") taken apart; the path made absolute."""
-    kind, target = written.split(":", 1)
-    return Secret(kind, absolute(target, settings) if kind == "file" else target)
+        told = {**self.settings.data, **({"secrets": secrets} if secrets else {})}
+        if "door" in told:
+            users = {name: reference(secret) for name, secret in self.door.users.items()}
+            key = {"key": reference(self.door.key)} if self.door.key else {}
+            told["door"] = {**told["door"], **({"users": users} if users else {}), **key}
+        return told
 
 
 def declare(settings: Settings, pins: Pins) -> tuple[DeclaredHost | None, list[Problem]]:
@@ -97,6 +88,7 @@ def declare(settings: Settings, pins: Pins) -> tuple[DeclaredHost | None, list[P
     choices = {kind: _choice(settings, pins, kind, problems) for kind in _KINDS}
     ports = {**known.ports, **settings.get("ports", default={})}
     _distinct(settings, ports, problems)
+    door = door_of(settings, profile, ports, problems)
     environment = checked(settings, profile, problems)
     secrets = _secrets(settings, problems)
     tier = settings.get("requirements", "tier", default=known.profiles[profile].requirements)
@@ -148,6 +140,7 @@ def declare(settings: Settings, pins: Pins) -> tuple[DeclaredHost | None, list[P
         ),
         ca_bundle=absolute(ca_bundle, settings) if ca_bundle else None,
         ports=ports,
+        door=door,
         ready_timeout=settings.get("ready_timeout", default=known.ready_timeout),
         keep_generations=settings.get("keep_generations", default=known.keep_generations),
         budgets={**known.budgets, **settings.get("budgets", default={})},

@@ -14,12 +14,13 @@ from pathlib import Path
 from typing import Any
 
 from schemas.checks import is_file, machine
-from schemas.declared import DeclaredHost, absolute, declare
+from schemas.declared import DeclaredHost, declare
 from schemas.document import Document, read
 from schemas.inherit import Settings, settings_of
 from schemas.pins import load as load_pins
 from schemas.plan import assumed_hardware, plan_host
 from schemas.problem import InventoryError, PlanError, Problem, did_you_mean, listed
+from schemas.references import absolute
 from schemas.transport import prompt
 from schemas.validate import schema, validate
 

@@ -67,6 +67,36 @@ class Secret:
 
 
 @dataclass(frozen=True)
+class OllamaClients:
+    """Other machines that may ask Ollama itself, through the door."""
+
+    allow_from: tuple[str, ...]  # networks
+    port: int
+
+
+@dataclass(frozen=True)
+class Door:
+    """The one way in: nginx in front of backend and UI."""
+
+    exposure: str  # loopback, lan
+    allow_from: tuple[str, ...]  # networks that may come in besides the host itself
+    port: int
+    names: tuple[str, ...]  # under which it is opened; the host's own and its address are among them
+    tls: str  # none, self-made (the host makes its certificate), own
+    certificate: str  # own: absolute path on the controller; else empty
+    key: Secret | None  # of that certificate
+    users: Mapping[str, Secret]  # name → hash of the password; none: nobody is asked for one
+    runtime_control: bool  # whether POST /api/v1/runtime/… is let through
+    firewall: bool
+    ollama: OllamaClients | None
+
+    @property
+    def networks(self) -> tuple[str, ...]:
+        """Every network that may come in anywhere."""
+        return (*self.allow_from, *(self.ollama.allow_from if self.ollama else ()))
+
+
+@dataclass(frozen=True)
 class Ssh:
     """How to reach the host."""
 
@@ -229,6 +259,7 @@ class HostPlan:
     node: Node
     ui: Ui
     backend: Backend
+    door: Door
     tier: VramTier | None  # None exactly where `ollama` is None
     ollama: Ollama | None
     model: Model | None

@@ -10,6 +10,7 @@ from urllib.parse import urlsplit
 
 from schemas.contract import contract
 from schemas.declared import Choice, DeclaredHost
+from schemas.declared_door import effectless
 from schemas.environment import values
 from schemas.memory import GIB
 from schemas.model import (
@@ -61,6 +62,7 @@ def plan_host(declared: DeclaredHost, hardware: Hardware) -> HostPlan:
     if python is None or node is None or uv is None or problems:
         raise PlanError(problems)
     _effectless(declared, notes)
+    notes += effectless(declared.settings)
     return HostPlan(
         host=declared.name,
         ssh=declared.ssh,
@@ -75,6 +77,7 @@ def plan_host(declared: DeclaredHost, hardware: Hardware) -> HostPlan:
         node=node,
         ui=_ui(declared, local, release.fonts),
         backend=_backend(declared, local, notes),
+        door=declared.door,
         tier=local.tier,
         ollama=local.ollama,
         model=local.model,

@@ -10,7 +10,7 @@ from dataclasses import fields, is_dataclass
 from typing import Any
 
 from schemas.memory import gib
-from schemas.model import Artifact, HostPlan, Secret
+from schemas.model import Artifact, Door, HostPlan, Secret
 
 _NOT_APPLIED = ("ssh", "notes")  # how the host is reached, and remarks: no part of what it becomes
 
@@ -43,6 +43,7 @@ def describe(plan: HostPlan) -> str:
         ("python", f"{plan.python.version} ({_origin(plan.python.artifact)})"),
         ("node", f"{plan.node.version} ({_origin(plan.node.artifact)})"),
         ("ports", _ports(plan)),
+        *_door(plan.door),
     ]
     rows += _local(plan)
     rows += _mirrors(plan)
@@ -100,6 +101,21 @@ def _origin(artifact: Artifact | None) -> str:
 def _ports(plan: HostPlan) -> str:
     ollama = f", ollama {plan.ollama.port}" if plan.ollama else ""
     return f"backend {plan.backend.port}, ui {plan.ui.port}{ollama}; on loopback"
+
+
+def _door(door: Door) -> list[tuple[str, str]]:
+    scheme = "http" if door.tls == "none" else f"https ({door.tls} certificate)"
+    who = f"the host itself and {', '.join(door.allow_from)}" if door.allow_from else "the host itself"
+    rows = [("door", f"{scheme}, port {door.port}, for {who}; as {', '.join(door.names)}")]
+    rows += [("door", f"user {name}={reference(secret)}") for name, secret in door.users.items()]
+    if door.runtime_control:
+        rows.append(("door", "visitors may start and stop services (POST /api/v1/runtime/…)"))
+    if door.ollama:
+        networks = ", ".join(door.ollama.allow_from)
+        rows.append(("door", f"Ollama itself, port {door.ollama.port}, for the host itself and {networks}"))
+    if door.firewall:
+        rows.append(("door", "firewall: nftables, a table of its own"))
+    return rows
 
 
 def _local(plan: HostPlan) -> list[tuple[str, str]]:

@@ -166,6 +166,8 @@ def _trap(value: Any, rule: dict[str, Any], raw: str | None) -> str:
         hint = f'YAML reads {raw} as a boolean: put it in quotes, "{raw}"'
         if "llm_off" in rule.get("enum", ()) and not value:
             hint = f"YAML reads {raw} as a boolean: the profile without a model is llm_off"
+        if "none" in rule.get("enum", ()) and not value:
+            hint = f"YAML reads {raw} as a boolean: write none"
     elif "string" in kinds and isinstance(value, int | float):
         became = f"the number {value}" if str(value) != raw else "a number"
         hint = f'YAML reads {raw} as {became}: put it in quotes, "{raw}"'

@@ -23,6 +23,10 @@ from roles.common.paths import JOBS
 from roles.common.resources import Absent, EnvFile, File
 
 BEGUN = time.monotonic()
+MODULES = (
+    *("hidden.py", "asked.py", "switch_files.py", "switch_services.py", "switch_door.py"),
+    "switch_history.py",
+)
 
 
 @dataclass(frozen=True)
@@ -105,11 +109,10 @@ def switch_job(key: str, title: str, path: str, keep: int, elapsed: float) -> Jo
     """
     who = f"{getpass.getuser()}@{socket.gethostname()}"
     arguments = shlex.join([path, str(keep), who, f"{elapsed:.1f}"])
-    program = remote.script("activate.py")
     return Job(
         name="activate",
         title=title,
         key=key,
         makes=f"{JOBS}/activate/steps",
-        script=f"exec python3 - {arguments} <<'PYTHON'\n{remote.script('hidden.py')}{program}PYTHON\n",
+        script=f"exec python3 - {arguments} <<'PYTHON'\n{remote.program('activate.py', MODULES)}PYTHON\n",
     )

@@ -18,8 +18,12 @@ from roles.common.templates import render
 from schemas.model import HostPlan
 
 # python3 and the unpackers are for the provisioner itself; git, because Venom's import needs the
-# binary (facts: GitPython).
-PACKAGES = Packages(("ca-certificates", "curl", "git", "python3", "xz-utils", "zstd"))
+# binary (facts: GitPython); nginx and nftables are the door. What of them Debian would start by itself
+# waits for our settings: nginx would serve a page of its own to everybody.
+PACKAGES = Packages(
+    ("ca-certificates", "curl", "git", "nftables", "nginx", "openssl", "python3", "xz-utils", "zstd"),
+    held=(("nginx", paths.NGINX),),
+)
 
 
 def resources(plan: HostPlan) -> list[Ground]:
@@ -43,6 +47,7 @@ def resources(plan: HostPlan) -> list[Ground]:
         ),
         Directory(paths.JOBS, mode="0700"),
         Directory(paths.ETC, ours=True),
+        Directory(paths.CERTIFICATES),
         # They hold what the settings file holds, secrets included.
         Directory(paths.GENERATIONS, mode="0700"),
         Directory(paths.STATE, owner="venom", mode="0700", keeps="data and settings, secrets among them"),

@@ -25,7 +25,7 @@ from roles.common.resources import (
     Switchable,
     differing,
 )
-from roles.common.services import Service, fingerprint
+from roles.common.services import Reloads, Service, fingerprint
 
 
 @dataclass(frozen=True)
@@ -109,11 +109,21 @@ def restored(told: Mapping[str, Any]) -> Generation:
     return Generation(
         name=told["name"],
         resources=tuple(_restored(it) for it in told["resources"]),
-        services=tuple(Service(**{key: it[key] for key in simple}) for it in told["services"]),
+        services=tuple(
+            Service(**{key: it[key] for key in simple}, reloads=_reloads(it)) for it in told["services"]
+        ),
         stopped=tuple(told["stopped"]),
         parts=tuple(told["parts"]),
         record=told["record"],
     )
+
+
+def _reloads(told: Mapping[str, Any]) -> Reloads | None:
+    # Generations of former versions have none that does.
+    it = told.get("reloads")
+    if not it:
+        return None
+    return Reloads(tuple(it["test"]), it["site"], it["certificate"], tuple(it["listens"]))
 
 
 def _restored(told: Mapping[str, Any]) -> Switchable:

@@ -23,6 +23,7 @@ from roles.common.resources import Difference
 
 POLL_SECONDS = 1.0
 LOST_SECONDS = 120.0
+RENEWED_DAYS = 30
 
 
 @dataclass(frozen=True)
@@ -36,6 +37,7 @@ class Job:
     script: str
     digest: str = ""  # of the file that it makes, where that is a file
     needs: tuple[str, ...] = ()  # what its result is of no use without, and it makes, too
+    expires: str = ""  # the certificate that it makes: made anew before it is not valid any more
 
     @property
     def unit(self) -> str:
@@ -49,10 +51,14 @@ class Job:
     def differs(self, seen: Seen) -> list[Difference]:
         """What of its result the host does not have."""
         wanted = {self.makes: self.digest, **dict.fromkeys(self.needs, "")}
+        days = int(seen.paths.get(self.expires, {}).get("days", RENEWED_DAYS))
         return [
-            Difference(path, "has another digest" if seen.there(path) else "is not there")
-            for path, digest in wanted.items()
-            if not seen.there(path, digest)
+            *(
+                Difference(path, "has another digest" if seen.there(path) else "is not there")
+                for path, digest in wanted.items()
+                if not seen.there(path, digest)
+            ),
+            *([Difference(self.expires, f"is valid for {days} days")] if days < RENEWED_DAYS else []),
         ]
 
 

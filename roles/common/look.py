@@ -31,6 +31,7 @@ class Seen:
     packages: frozenset[str] = frozenset()
     models: Mapping[str, int] = field(default_factory=dict)  # manifest of weights → bytes of its layers
     receipt: Mapping[str, Any] = field(default_factory=dict)
+    answers: Mapping[str, str] = field(default_factory=dict)  # address of a door → which inputs it has
     nonce: str = NONCE
 
     def foreign(self, unit: str) -> str:
@@ -54,12 +55,15 @@ class Question:
     units: Iterable[str]
     users: Iterable[str]
     packages: Iterable[str]
+    links: Mapping[str, str]  # a link of the distribution's → the package that brought it
+    certificates: Iterable[str]  # files of which it is asked how long they are valid
+    doors: Mapping[str, str]  # address → file of the certificate that it must serve; empty without TLS
     manifests: str
     receipt: str
 
     def __str__(self) -> str:
         """What the script on the host reads."""
-        listed = {"paths", "env_files", "units", "users", "packages"}
+        listed = {"paths", "env_files", "units", "users", "packages", "certificates"}
         asked = {key: sorted(set(it)) if key in listed else it for key, it in vars(self).items()}
         return json.dumps({**asked, "nonce": NONCE})
 
@@ -70,7 +74,7 @@ def look(question: Question) -> Seen:
     A host without python3 has nothing of ours yet: it is seen as empty. The values in an environment
     file come back as digests with a nonce of this run, so neither log nor fact ever holds a secret.
     """
-    answer = remote.ask(remote.python("look.py", str(question)))
+    answer = remote.ask(remote.python("look.py", str(question), modules=("asked.py",)))
     if not answer.ok:
         if "python3" in answer.stderr and "not found" in answer.stderr:
             return Seen()
@@ -89,4 +93,5 @@ def look(question: Question) -> Seen:
         packages=frozenset(seen["packages"]),
         models=seen["models"],
         receipt=seen["receipt"],
+        answers=seen["answers"],
     )

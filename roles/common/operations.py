@@ -24,6 +24,7 @@ from roles.common.refusal import RefusedError
 from roles.common.resources import (
     Absent,
     Directory,
+    Displaced,
     Enabled,
     File,
     Ground,
@@ -88,6 +89,8 @@ def _mend(resource: Ground) -> Commands:
         case Packages():
             yield StringCommand("sh", "-c", QuoteString(END_DPKG))
             yield remote.shell("note_packages.sh", AUDIT, *resource.names)
+            for package, unit in resource.held:
+                yield remote.shell("hold_unit.sh", package, unit)
             yield from apt.packages._inner(
                 packages=list(resource.names),
                 update=True,
@@ -117,6 +120,8 @@ def _mend(resource: Ground) -> Commands:
             yield remote.shell("put.sh", resource.path, resource.owner, resource.mode, stdin=resource.content)
         case Absent():
             yield StringCommand("rm", "-rf", QuoteString(resource.path))
+        case Displaced():
+            yield remote.shell("displace.sh", resource.path, resource.package, resource.to)
         case Enabled():
             yield StringCommand("systemctl", "enable", "--quiet", resource.unit)
 

@@ -21,6 +21,13 @@ MEASURED = f"{RECORDS}/measured.jsonl"
 UNITS = "/etc/systemd/system"
 TARGET = "venom.target"
 
+# The door: nginx reads our site among those of others.
+NGINX = "nginx.service"
+SITE = "/etc/nginx/conf.d/venom.conf"
+DOOR = f"{ETC}/door"
+CERTIFICATES = f"{ETC}/certificates"
+NGINX_BEFORE = f"{ETC}/nginx-before"
+
 STATE = "/var/lib/venom"
 ENV_FILE = f"{STATE}/venom.env"
 ENV_HISTORY = f"{STATE}/env-history"

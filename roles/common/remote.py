@@ -44,10 +44,25 @@ def shell(name: str, *arguments: str, stdin: str = "") -> StringCommand:
     )
 
 
-def python(name: str, stdin: str, folder: Path = SCRIPTS, arguments: Sequence[str] = ()) -> StringCommand:
-    """A command that runs the Python script `name` with the host's own interpreter, and no packages."""
-    line = ("python3", "-I", "-S", "-c", QuoteString(script(name, folder)), *map(QuoteString, arguments))
-    return StringCommand(*line, _stdin=stdin)
+def program(name: str, modules: Sequence[str] = (), folder: Path = SCRIPTS) -> str:
+    """The Python script `name` as one text, with the scripts that it imports before it, in their order."""
+    lines = ["import sys, types"] if modules else []
+    for it in modules:
+        module = it.removesuffix(".py")
+        lines += [
+            f"sys.modules[{module!r}] = types.ModuleType({module!r})",
+            f"exec(compile({script(it)!r}, {it!r}, 'exec'), sys.modules[{module!r}].__dict__)",
+        ]
+    return "\n".join([*lines, script(name, folder)])
+
+
+def python(name: str, stdin: str, folder: Path = SCRIPTS, arguments: Sequence[str] = (), modules: Sequence[str] = ()) -> StringCommand:
+    """A command that runs the Python script `name` with the host's own interpreter, and no packages.
+
+    `modules`: scripts of ours that it imports.
+    """
+    text = QuoteString(program(name, modules, folder))
+    return StringCommand("python3", "-I", "-S", "-c", text, *map(QuoteString, arguments), _stdin=stdin)
 
 
 def ask(command: StringCommand, timeout: int = 120) -> Answer:

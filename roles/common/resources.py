@@ -36,6 +36,8 @@ class Packages:
     """Debian packages that must be installed; others are left alone."""
 
     names: tuple[str, ...]
+    # Package and unit: one that is installed now must not start before its settings are ours.
+    held: tuple[tuple[str, str], ...] = ()
 
     def differs(self, seen: Seen) -> str:
         """Why the host is not so, or the empty string."""
@@ -153,6 +155,27 @@ class Absent:
 
 
 @dataclass(frozen=True)
+class Displaced:
+    """A link that a Debian package brings, out of the way while ours is here; removal puts it back.
+
+    Where somebody changed what it leads to, it is theirs, and stays.
+    """
+
+    path: str
+    package: str
+    to: str
+
+    def differs(self, seen: Seen) -> str:
+        """Why the host is not so, or the empty string."""
+        if self.package not in seen.packages:
+            return f"comes with {self.package}"
+        return "is in the way" if seen.paths.get(self.path, {}).get("pristine") == "yes" else ""
+
+    def __str__(self) -> str:
+        return self.path
+
+
+@dataclass(frozen=True)
 class EnvFile:
     """Keys of an environment file that others write into, too: managed by key, never overwritten."""
 
@@ -198,7 +221,7 @@ class Enabled:
 
 
 # What everything else stands on: it is mended in place, and never taken back.
-Ground = Packages | User | Directory | File | Enabled | Absent
+Ground = Packages | User | Directory | File | Enabled | Absent | Displaced
 # What can be switched by a rename, and switched back.
 Switchable = Directory | File | Link | EnvFile | Enabled | Absent
 Resource = Ground | Switchable

@@ -9,8 +9,9 @@ from collections.abc import Mapping
 from pathlib import Path
 
 from roles.common import controller
-from roles.common.refusal import RefusedError, refuse
+from roles.common.refusal import refuse
 from schemas.model import Secret
+from schemas.show import reference
 
 
 def reveal(secrets: Mapping[str, Secret]) -> dict[str, str]:
@@ -18,12 +19,28 @@ def reveal(secrets: Mapping[str, Secret]) -> dict[str, str]:
     return {name: _once(name, secret) for name, secret in secrets.items()}
 
 
+def reveal_text(name: str, secret: Secret) -> str:
+    """The text of several lines, such as a key, to which a reference leads. Raises RefusedError."""
+    return controller.once(("secret text", secret), lambda: f"{_text(name, secret)}\n")
+
+
 def _once(name: str, secret: Secret) -> str:
     return controller.once(("secret", secret), lambda: _value(name, secret))
 
 
 def _value(name: str, secret: Secret) -> str:
-    requirement = f"the secret {name} from {secret.kind}:{secret.target}"
+    value = _text(name, secret)
+    if "\n" in value:
+        raise refuse(_requirement(name, secret), "more than one line", "make it one line")
+    return value
+
+
+def _requirement(name: str, secret: Secret) -> str:
+    return f"the secret {name} from {reference(secret)}"
+
+
+def _text(name: str, secret: Secret) -> str:
+    requirement = _requirement(name, secret)
     try:
         if secret.kind == "env":
             value = os.environ.get(secret.target, "")
@@ -38,7 +55,6 @@ def _value(name: str, secret: Secret) -> str:
         # The message of a failed command may hold what it printed: name the kind of failure only.
         raise refuse(requirement, type(error).__name__, "run the reference by hand") from error
     value = value.strip()
-    if not value or "\n" in value or "\0" in value:
-        found = "nothing" if not value else "more than one line"
-        raise RefusedError([*refuse(requirement, found, "make it one line").findings])
+    if not value or "\0" in value:
+        raise refuse(requirement, "nothing" if not value else "bytes that are no text", "write it anew")
     return value

@@ -22,16 +22,27 @@ class Generates:
 
 
 @dataclass(frozen=True)
+class Reloads:
+    """How a service of the distribution's goes on with other inputs without a restart."""
+
+    test: tuple[str, ...]  # a command that fails where it would not take them
+    site: str  # the file of ours that it reads
+    certificate: str  # the file whose certificate it must serve; empty without TLS
+    listens: tuple[str, ...]  # IPv4 ADDRESS:PORT of that site: another address of a port takes a restart
+
+
+@dataclass(frozen=True)
 class Service:
     """A unit of ours: what its process must have been started with, and how it shows that it serves."""
 
     unit: str
     title: str
     fingerprint: str
-    url: str  # answers 200 once the service does what it is for
+    url: str  # answers 200 once the service does what it is for; one that reloads: with its fingerprint
     ready_timeout: int  # seconds
     first: bool = False  # the others start once it answers
     model: Generates | None = None
+    reloads: Reloads | None = None
 
     def state(self, seen: Seen) -> str:
         """How it stands, for the operator."""
@@ -57,6 +68,8 @@ class Service:
     def runs(self, seen: Seen) -> bool:
         """Whether its process runs and was started with the planned inputs (rule 3 of the design)."""
         unit = seen.units.get(self.unit, {})
+        if self.reloads:
+            return unit.get("ActiveState") == "active" and seen.answers.get(self.url) == self.fingerprint
         return (
             unit.get("ActiveState") == "active"
             and unit.get("Fingerprint") == self.fingerprint

@@ -28,7 +28,9 @@ def ask() -> Told | None:
 
     Raises RefusedError where it cannot be asked.
     """
-    answer = remote.ask(remote.python("status.py", json.dumps({"nonce": NONCE}), SCRIPTS))
+    answer = remote.ask(
+        remote.python("status.py", json.dumps({"nonce": NONCE}), SCRIPTS, modules=("asked.py",))
+    )
     if answer.ok:
         return Told.of(json.loads(answer.stdout))
     if "python3" in answer.stderr and "not found" in answer.stderr:

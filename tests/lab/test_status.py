@@ -17,6 +17,7 @@ from lab.state import REPOSITORY
 from roles.common.resources import (
     Absent,
     Directory,
+    Displaced,
     Enabled,
     EnvFile,
     File,
@@ -155,6 +156,8 @@ def spoil(it: Resource, number: int) -> str:  # noqa: PLR0911
             return f"ln -sfn /nowhere {path}"
         case Enabled(unit):
             return f"systemctl disable --quiet {unit}"
+        case Displaced(package=package):
+            return f"ln -s $(dpkg -L {package} | grep /sites-available/default) {path}"
         case Absent():
             start = "ExecStart=/bin/sleep infinity" if path.endswith(".service") else ""
             lines = shlex.join(["# Managed by the Venom provisioner", "[Service]", start])

@@ -24,7 +24,7 @@ VALUES = st.text(st.characters(codec="utf-8", exclude_categories=["Cc", "Cs", "Z
 
 def set_env(path: Path, values: dict[str, str], absent: tuple[str, ...] = ()) -> None:
     """What a switch does to the file, by the script that runs on the host."""
-    activate = runpy.run_path(str(remote.SCRIPTS / "activate.py"))
+    activate = runpy.run_path(str(remote.SCRIPTS / "switch_files.py"))
     lines = {key: quoted(value) for key, value in values.items()}
     activate["settings"](str(path), lines, set(absent), getpass.getuser())
 

@@ -8,6 +8,9 @@ import pwd
 import stat
 import subprocess
 import sys
+import time
+
+from asked import asked as asked_of
 
 # Larger files (archives, weights) are known by their name, which holds their key or digest.
 HASH_LIMIT = 1 << 20
@@ -47,6 +50,46 @@ def look_at(path):
         if MARK in content[:200]:
             seen["ours"] = "yes"
     return seen
+
+
+def look_at_link(path, package):
+    """A link of a package's, and whether what it leads to is as the package brought it."""
+    seen = look_at(path)
+    if seen and seen["kind"] == "link":
+        with open(os.path.realpath(path), "rb") as file:
+            digest = hashlib.md5(file.read(), usedforsecurity=False).hexdigest()
+        answer = subprocess.run(
+            ["dpkg-query", "--show", "--showformat", "${Conffiles}\n", package],
+            stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True, check=False,
+        )  # fmt: skip
+        if " %s %s\n" % (os.path.realpath(path), digest) in answer.stdout:
+            seen["pristine"] = "yes"
+    return seen
+
+
+def look_at_certificate(path):
+    """A certificate, with how many days it is still valid, and its fingerprint as browsers show it."""
+    seen = look_at(path)
+    if seen:
+        command = ["openssl", "x509", "-in", path, "-noout", "-enddate", "-fingerprint", "-sha256"]
+        said = subprocess.run(
+            command, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True, check=False,
+        ).stdout  # fmt: skip
+        told = dict(line.partition("=")[::2] for line in said.splitlines())
+        if "notAfter" in told:
+            import calendar  # noqa: PLC0415: takes long, and most doors need none
+
+            until = calendar.timegm(time.strptime(told["notAfter"], "%b %d %H:%M:%S %Y %Z"))
+            seen["days"] = str(int(until - time.time()) // 86400)
+            seen["fingerprint"] = said.rpartition("=")[2].strip()
+    return seen
+
+
+def answer(url, certificate):
+    try:
+        return asked_of(url, certificate)
+    except OSError:
+        return None
 
 
 def look_at_env(path, nonce):
@@ -139,9 +182,15 @@ def read_receipt(path):
 
 
 asked = json.load(sys.stdin)
+links = asked["links"]
 json.dump(
     {
-        "paths": known(asked["paths"], look_at),
+        "paths": {
+            **known(asked["paths"], look_at),
+            **known(asked["certificates"], look_at_certificate),
+            **known(links, lambda path: look_at_link(path, links[path])),
+        },
+        "answers": known(asked["doors"], lambda url: answer(url, asked["doors"][url])),
         "env_files": known(asked["env_files"], lambda path: look_at_env(path, asked["nonce"])),
         "units": look_at_units(asked["units"]),
         "users": known(asked["users"], look_at_user),

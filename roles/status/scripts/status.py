@@ -13,6 +13,8 @@ import threading
 import time
 import urllib.request
 
+from asked import asked
+
 ETC = "/etc/venom"
 GENERATIONS = ETC + "/generations"
 LOCK = "/run/venom-provisioner.lock"
@@ -112,12 +114,21 @@ def answer(url):
         return str(getattr(error, "reason", error))
 
 
+def door(service):
+    """The same of one that tells which configuration it has."""
+    try:
+        told = asked(service["url"], service["reloads"]["certificate"], PATIENCE)
+    except OSError as error:
+        return str(error)
+    return "" if told == service["fingerprint"] else "it runs with another configuration than it should"
+
+
 def answers(services):
     """Service by service what its address says, all asked at once."""
     said = {}
 
     def ask(service):
-        said[service["unit"]] = answer(service["url"])
+        said[service["unit"]] = door(service) if service.get("reloads") else answer(service["url"])
 
     threads = [threading.Thread(target=ask, args=(it,)) for it in services]
     for thread in threads:
@@ -163,8 +174,7 @@ def versions():
 
 
 def main():
-    asked = json.load(sys.stdin)
-    key, generation = current(asked["nonce"])
+    key, generation = current(json.load(sys.stdin)["nonce"])
     services = generation["services"] if generation else []
     units = [it["unit"] for it in services] + (generation["stopped"] if generation else [])
     json.dump(

@@ -1,0 +1,163 @@
+"""Runs on the host: services are started with the inputs of a generation, and proven to serve."""
+
+import http.client
+import json
+import os
+import time
+import urllib.error
+import urllib.request
+
+from hidden import hidden
+from switch_files import run
+
+
+class NotServingError(Exception):
+    """A service that does not do what it is for."""
+
+
+def step(text):
+    print(text, flush=True)
+    with open(os.path.join(os.environ["JOB"], "steps"), "a", encoding="utf-8") as file:
+        file.write("%.3f %s\n" % (time.time(), text))
+
+
+def note(text):
+    """What the operator shall read although the switch goes on."""
+    with open(os.path.join(os.environ["JOB"], "notes"), "a", encoding="utf-8") as file:
+        file.write(text + "\n")
+
+
+def fingerprint(unit):
+    pid = run("systemctl", "show", "--property", "MainPID", "--value", unit).stdout.strip()
+    try:
+        with open("/proc/%s/environ" % pid, "rb") as file:
+            variables = file.read().split(b"\0")
+    except OSError:
+        return ""
+    found = [it for it in variables if it.startswith(b"VENOM_FINGERPRINT=")]
+    return found[0].split(b"=", 1)[1].decode() if found else ""
+
+
+def state(unit):
+    shown = run("systemctl", "show", "--property", "ActiveState,SubState,NRestarts", unit).stdout
+    return dict(line.partition("=")[::2] for line in shown.splitlines())
+
+
+def start(service):
+    """Whether the service had to be started: its process has other inputs, or there is none."""
+    unit = service["unit"]
+    if state(unit).get("ActiveState") == "active" and fingerprint(unit) == service["fingerprint"]:
+        return False
+    step("start %s" % service["title"])
+    run("systemctl", "reset-failed", unit)
+    run("systemctl", "restart", unit)
+    return True
+
+
+def ask(url, body=None, timeout=10):
+    data = None if body is None else json.dumps(body).encode()
+    request = urllib.request.Request(url, data=data, headers={"Content-Type": "application/json"})
+    with urllib.request.urlopen(request, timeout=timeout) as answer:
+        return answer.status, answer.read()
+
+
+def answers(url):
+    try:
+        status, _ = ask(url)
+        return "" if status == 200 else "status %s" % status
+    except (urllib.error.URLError, http.client.HTTPException, OSError) as error:
+        return str(getattr(error, "reason", error))
+
+
+def wait(services):
+    """Until each service answers, from a process with the inputs of this generation.
+
+    All are asked in turns, so that none hides how long another took. Returns unit → seconds from the
+    start of its process until it answered; for one that had been running, since when it runs.
+    """
+    begun, since = time.monotonic(), time.time()
+    restarts = {it["unit"]: int(state(it["unit"]).get("NRestarts") or 0) for it in services}
+    waiting, seconds = list(services), {}
+    if waiting:
+        step("wait for %s" % ", ".join(it["title"] for it in waiting))
+    while waiting:
+        for service in list(waiting):
+            unit = service["unit"]
+            if answered(service, time.monotonic() - begun, restarts[unit], since):
+                waiting.remove(service)
+                seconds[unit] = round(time.monotonic() - started(unit), 1)
+                print("%s answers %.1f s after its start" % (service["title"], seconds[unit]))
+        if waiting:
+            time.sleep(0.3)
+    return seconds
+
+
+def answered(service, waited, restarts, since):
+    """Whether it answers. Raises NotServingError where it will not, or not in its time."""
+    unit = service["unit"]
+    said = answers(service["url"])
+    now = state(unit)
+    if not said:
+        runs = fingerprint(unit)
+        if runs == service["fingerprint"]:
+            return True
+        said = "it runs with other inputs (%s, not %s)" % (runs or "none", service["fingerprint"])
+        raise NotServingError(failure(service, said, since))
+    # Told while no process of it runs: so its last words are whole.
+    ended = now.get("SubState") == "auto-restart" and int(now.get("NRestarts") or 0) >= restarts + 2
+    if now.get("ActiveState") == "failed" or ended:
+        raise NotServingError(failure(service, "its process ends again and again", since))
+    if waited > service["ready_timeout"]:
+        reason = "no answer from %s within %s s (%s)" % (service["url"], service["ready_timeout"], said)
+        raise NotServingError(failure(service, reason, since))
+    return False
+
+
+def started(unit):
+    """When its main process was started, by the clock of time.monotonic."""
+    shown = run("systemctl", "show", "--property", "ExecMainStartTimestampMonotonic", "--value", unit)
+    return int(shown.stdout.strip() or 0) / 1e6
+
+
+def generate(service):
+    """Load the model by a tiny generation: a model server serves once it generates.
+
+    Returns the seconds that it took.
+    """
+    wanted, begun, since = service["model"], time.monotonic(), time.time()
+    api, model = wanted["api"], wanted["name"]
+    step("load %s" % model)
+    body = {"model": model, "prompt": "Hi", "stream": False, "options": {"num_predict": 1}}
+    try:
+        ask(api + "/api/generate", body, wanted["load_timeout"])
+        seconds = time.monotonic() - begun
+        loaded = [it for it in json.loads(ask(api + "/api/ps")[1])["models"] if it["name"] == model]
+    except urllib.error.HTTPError as error:
+        said = "%s cannot be loaded: %s" % (model, error.read().decode(errors="replace")[:500])
+        raise NotServingError(failure(service, said, since)) from error
+    except (urllib.error.URLError, http.client.HTTPException, OSError) as error:
+        said = "%s cannot be loaded: %s" % (model, getattr(error, "reason", error))
+        raise NotServingError(failure(service, said, since)) from error
+    for it in loaded:
+        size, vram = it["size"], it.get("size_vram", 0)
+        context = it.get("context_length", "unknown")
+        gib = (model, size / 2**30, vram / 2**30, context)
+        note("%s is loaded: %.1f GiB, %.1f GiB of it in VRAM, context %s" % gib)
+        if wanted["gpu"] and vram < 0.9 * size:
+            note(
+                "warning: %s is not wholly in VRAM, so it will be slow. Choose a smaller model or tier, "
+                "or see what else uses the card (nvidia-smi)." % model
+            )
+    return round(seconds, 1)
+
+
+def failure(service, reason, since):
+    unit = service["unit"]
+    # Its next attempt would only add the beginning of the same words.
+    run("systemctl", "stop", unit)
+    run("journalctl", "--sync")
+    # A little before: the process may have ended before the waiting began.
+    span = "--since=@%d" % (since - 10)
+    log = run("journalctl", "--quiet", "--output=cat", "--lines=30", span, "_SYSTEMD_UNIT=" + unit)
+    lines = hidden(log.stdout).strip() or "none (journalctl --unit %s may tell more)" % unit
+    return "%s (%s) does not serve: %s. Its last lines:\n%s" % (service["title"], unit, reason, lines)

@@ -1,0 +1,1 @@
+"""The door: nginx in front of backend and UI, the only way in."""

@@ -1,0 +1,114 @@
+"""The door's certificate: the operator's own, or one that the host makes for itself."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from ipaddress import ip_address
+from typing import TYPE_CHECKING
+
+from cryptography import x509
+from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat, load_pem_private_key
+
+from roles.common import paths
+from roles.common.jobs import Job
+from roles.common.refusal import Finding
+from roles.common.resources import Absent, File, Switchable
+from roles.common.services import fingerprint
+from roles.common.templates import render
+from schemas.model import Door
+
+if TYPE_CHECKING:
+    from roles.door.secrets import Revealed
+
+# What browsers put up with.
+DAYS = 825
+# Raised when what is made changes, so that hosts make theirs anew.
+RECIPE = "1"
+
+
+@dataclass(frozen=True)
+class Place:
+    """Where certificate and key lie on the host; empty without TLS."""
+
+    certificate: str = ""
+    key: str = ""
+
+
+def place(door: Door) -> Place:
+    """Where nginx finds them."""
+    if door.tls == "none":
+        return Place()
+    folder = paths.DOOR if door.tls == "own" else _folder(door)
+    return Place(f"{folder}/certificate.pem", f"{folder}/key.pem")
+
+
+def resources(door: Door, revealed: Revealed) -> list[Switchable]:
+    """The operator's own on the host; what the host made for itself is a part in a store."""
+    certificate, key = f"{paths.DOOR}/certificate.pem", f"{paths.DOOR}/key.pem"
+    if door.tls != "own":
+        return [Absent(certificate), Absent(key)]
+    return [File(certificate, revealed.certificate), File(key, revealed.key, mode="0600")]
+
+
+def job(door: Door) -> Job | None:
+    """Makes certificate and key on the host, which the key never leaves. None where it needs none."""
+    if door.tls != "self-made":
+        return None
+    script = render(
+        __file__, "certificate.sh.j2", folder=_folder(door), days=DAYS, names=_subjects(door.names)
+    )
+    return Job(
+        name="certificate",
+        title="Certificate",
+        key=fingerprint({"script": script})[:12],
+        makes=_folder(door),
+        script=script,
+        expires=place(door).certificate,
+    )
+
+
+def parts(door: Door) -> tuple[str, ...]:
+    """What of the stores a generation with this door needs."""
+    return (_folder(door),) if door.tls == "self-made" else ()
+
+
+def _folder(door: Door) -> str:
+    return f"{paths.CERTIFICATES}/{fingerprint({'recipe': RECIPE, 'names': sorted(door.names)})[:12]}"
+
+
+def _subjects(names: Sequence[str]) -> list[str]:
+    return [f"IP:{name}" if _is_address(name) else f"DNS:{name}" for name in names]
+
+
+def _is_address(name: str) -> bool:
+    try:
+        ip_address(name)
+    except ValueError:
+        return False
+    return True
+
+
+def findings(door: Door, pem: str, key: str) -> list[Finding]:
+    """What is wrong with the operator's own certificate and key. The key is not shown."""
+    try:
+        certificate = x509.load_pem_x509_certificates(pem.encode())[0]
+    except (ValueError, IndexError):
+        return [Finding("a PEM certificate in door.certificate", "one that cannot be read", "")]
+    found = []
+    if certificate.not_valid_after_utc < datetime.now(UTC):
+        until = certificate.not_valid_after_utc.date().isoformat()
+        found.append(
+            Finding("a door.certificate that is valid", f"it was valid until {until}", "have it renewed")
+        )
+    try:
+        private = load_pem_private_key(key.encode(), password=None)
+    except (ValueError, TypeError) as error:
+        kind = "one with a passphrase" if isinstance(error, TypeError) else "none that can be read"
+        remedy = "give one without: openssl pkey -in KEY -out NEW" if isinstance(error, TypeError) else ""
+        return [*found, Finding("a private key (PEM, no passphrase) in door.key", kind, remedy)]
+    form = (Encoding.DER, PublicFormat.SubjectPublicKeyInfo)
+    if private.public_key().public_bytes(*form) != certificate.public_key().public_bytes(*form):
+        found.append(Finding("the key of door.certificate in door.key", "the key of another certificate", ""))
+    return found

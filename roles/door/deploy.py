@@ -1,0 +1,102 @@
+"""The door as resources and as a service: nginx's site, its passwords and certificate."""
+
+from __future__ import annotations
+
+from dataclasses import asdict
+
+from pyinfra.api.command import StringCommand
+from pyinfra.api.deploy import deploy
+from pyinfra.api.operation import operation
+from pyinfra.context import host
+
+from roles.common import jobs, paths, remote
+from roles.common.jobs import Job
+from roles.common.look import Seen
+from roles.common.operations import Commands
+from roles.common.resources import Absent, Directory, Displaced, Enabled, File, Ground, Switchable
+from roles.common.services import Reloads, Service, fingerprint
+from roles.door import certificate, site
+from roles.door.secrets import Revealed
+from schemas.model import HostPlan
+
+USERS = f"{paths.DOOR}/users"
+# Debian's workers run as this user; the passwords are read by them, the key by their master, root.
+WORKER = "www-data"
+TEST = ("nginx", "-t", "-q")
+
+
+def ground() -> list[Ground]:
+    """What is out of the way on every host: the page that the distribution serves to everybody."""
+    enabled = "/etc/nginx/sites-enabled/default"
+    return [Displaced(enabled, "nginx-common", f"{paths.ETC}/nginx-default-site")]
+
+
+def resources(plan: HostPlan, secrets: Revealed) -> list[Switchable]:
+    """What the door has on the host. `secrets`: what its references have revealed."""
+    text = _site(plan, _fingerprint(plan, secrets))
+    return [
+        Directory(paths.DOOR),
+        File(USERS, secrets.users, owner=WORKER, mode="0400") if secrets.users else Absent(USERS),
+        *certificate.resources(plan.door, secrets),
+        File(paths.SITE, text),
+        Enabled(paths.NGINX),
+    ]
+
+
+def service(plan: HostPlan, secrets: Revealed) -> Service:
+    """The door as a running service, and the fingerprint of all that it depends on."""
+    scheme = "http" if plan.door.tls == "none" else "https"
+    return Service(
+        unit=paths.NGINX,
+        title="Door",
+        fingerprint=_fingerprint(plan, secrets),
+        url=f"{scheme}://127.0.0.1:{plan.door.port}{site.TOLD_AT}",
+        ready_timeout=15,
+        reloads=Reloads(TEST, paths.SITE, certificate.place(plan.door).certificate, site.listens(plan.door)),
+    )
+
+
+def _fingerprint(plan: HostPlan, secrets: Revealed) -> str:
+    return fingerprint({"site": _site(plan, ""), "secrets": asdict(secrets)})
+
+
+def _site(plan: HostPlan, fingerprint: str) -> str:
+    place = certificate.place(plan.door)
+    users = USERS if plan.door.users else ""
+    return site.text(plan, fingerprint, certificate=place.certificate, key=place.key, users=users)
+
+
+def opened(plan: HostPlan) -> str:
+    """What the operator is told to open."""
+    door, ssh = plan.door, plan.ssh
+    scheme, usual = ("http", 80) if door.tls == "none" else ("https", 443)
+    if door.exposure == "lan":
+        port = "" if door.port == usual else f":{door.port}"
+        return f"open {scheme}://{door.names[1] if ssh.address != '@local' else 'localhost'}{port}"
+    if ssh.address == "@local":
+        return f"open {scheme}://127.0.0.1:{door.port}"
+    # On a private address with another port than 8000 Venom's UI looks for its WebSocket on port 8000.
+    tunnel = f"ssh -N -L 8000:127.0.0.1:{door.port} -p {ssh.port} {ssh.user}@{ssh.address}"
+    return f"open {scheme}://127.0.0.1:8000 while this runs: {tunnel}"
+
+
+@deploy("Door")
+def certified(job: Job, seen: Seen) -> None:
+    """Let the host make its certificate."""
+    jobs.start(name="start", job=job, seen=seen)
+    jobs.finish(name="certificate", job=job, seen=seen)
+
+
+@operation()
+def noted(seen: Seen) -> Commands:
+    """
+    Note how nginx was on this host before us: removal leaves it so.
+
+    + seen: what the host has
+    """
+    if seen.there(paths.NGINX_BEFORE):
+        host.noop("it was noted")
+        return
+    state = seen.units.get(paths.NGINX, {}).get("UnitFileState", "") or "absent"
+    yield StringCommand("install", "-d", "-m", "0755", paths.ETC)
+    yield remote.shell("put.sh", paths.NGINX_BEFORE, "root", "0644", stdin=f"{state}\n")

@@ -1,0 +1,88 @@
+"""The site that nginx reads: who may come in where, and where each request goes."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable, Sequence
+from ipaddress import ip_network
+from typing import Any
+
+from roles.common.templates import render
+from schemas.model import Door, HostPlan
+
+# Where nginx tells the host itself which of our sites it serves.
+TOLD_AT = "/.well-known/venom-door"
+# Other ways in which a request can say where it comes from, or what it shall be taken for.
+CLEARED = (
+    *("Forwarded", "X-Forwarded", "X-Forwarded-Port", "X-Forwarded-Server", "X-Forwarded-Prefix"),
+    *("X-Forwarded-Scheme", "X-Forwarded-Ssl", "X-Client-IP", "X-Cluster-Client-IP", "True-Client-IP"),
+    *("CF-Connecting-IP", "X-Original-URL", "X-Rewrite-URL", "X-Original-Forwarded-For"),
+    *("X-HTTP-Method-Override", "X-Middleware-Subrequest", "Proxy"),
+)
+
+
+def text(plan: HostPlan, fingerprint: str, *, certificate: str, key: str, users: str) -> str:
+    """The site. `certificate`, `key` and `users` are files on the host; empty where there are none."""
+    door = plan.door
+    return render(
+        __file__,
+        "site.conf.j2",
+        fingerprint=fingerprint,
+        told_at=TOLD_AT,
+        names="|".join(map(_named, door.names)),
+        addresses=_addresses(door.allow_from),
+        networks=_allowed(door.allow_from),
+        port=door.port,
+        certificate=certificate,
+        key=key,
+        users=users,
+        # The password is the door's business, and nobody's behind it.
+        cleared=[*CLEARED, *(["Authorization"] if users else [])],
+        runtime_control=door.runtime_control,
+        backend_port=plan.backend.port,
+        ui_port=plan.ui.port,
+        development=plan.development is not None,
+        ollama=_ollama(plan),
+    )
+
+
+def listens(door: Door) -> tuple[str, ...]:
+    """The IPv4 addresses with ports at which it listens."""
+    places = [(door.allow_from, door.port)]
+    if door.ollama:
+        places.append((door.ollama.allow_from, door.ollama.port))
+    return tuple(f"{_addresses(networks)[0]}:{port}" for networks, port in places)
+
+
+def _ollama(plan: HostPlan) -> dict[str, Any]:
+    clients = plan.door.ollama
+    if clients is None or plan.ollama is None:
+        return {}
+    return {
+        "addresses": _addresses(clients.allow_from),
+        "networks": _allowed(clients.allow_from),
+        "port": clients.port,
+        "to": plan.ollama.port,
+    }
+
+
+def _named(name: str) -> str:
+    """A name as a Host header has it, as a regular expression: nginx's table of names is small."""
+    return re.escape(f"[{name}]" if ":" in name else name)
+
+
+def _allowed(networks: Sequence[str]) -> list[str]:
+    six = ["::1"] if _of(6, networks) else []
+    return ["127.0.0.1", *six, *networks]
+
+
+def _addresses(networks: Sequence[str]) -> list[str]:
+    """Where it listens: no wider than who may come in. IPv6 where that is asked for: a host may have none."""
+    return [
+        "0.0.0.0" if _of(4, networks) else "127.0.0.1",
+        *(["[::]"] if _of(6, networks) else []),
+    ]
+
+
+def _of(version: int, networks: Iterable[str]) -> bool:
+    return any(ip_network(it).version == version for it in networks)
