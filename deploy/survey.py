@@ -41,7 +41,7 @@ from roles.common.resources import (
 from roles.common.secrets import reveal
 from roles.common.services import Service
 from roles.development import deploy as development
-from roles.door import certificate
+from roles.door import certificate, nginx
 from roles.door import deploy as door
 from roles.door.secrets import Revealed, revealed
 from roles.ollama import deploy as ollama
@@ -325,7 +325,11 @@ def checking(planned: Planned, facts: Facts, seen: Seen) -> None:
         weights_there=local is None or local.pull.done(seen),
         ollama=local.install.makes if local else "",
     )
-    check(planned.plan, facts, coming, seen, serving.unfit(planned.plan, planned.archive))
+    unfit = [
+        *serving.unfit(planned.plan, planned.archive),
+        *nginx.unfit(planned.plan.door, planned.generation.services[-1], seen),
+    ]
+    check(planned.plan, facts, coming, seen, unfit)
 
 
 def _local(plan: HostPlan, gpu: bool) -> LocalModel | None:

@@ -168,19 +168,24 @@ def _foreign(seen: Seen) -> list[Finding]:
 
 
 def _ports(plan: HostPlan, facts: Facts) -> list[Finding]:
-    wanted = {"backend": plan.backend.port, "ui": plan.ui.port}
+    wanted = {"backend": ("ports", plan.backend.port), "ui": ("ports", plan.ui.port)}
     if plan.ollama:
-        wanted["ollama"] = plan.ollama.port
+        wanted["ollama"] = ("ports", plan.ollama.port)
+    wanted["the door"] = ("door.port", plan.door.port)
+    if plan.door.ollama:
+        wanted["clients of Ollama"] = ("door.ollama.port", plan.door.ollama.port)
     found = []
-    for service, port in wanted.items():
+    for service, (setting, port) in wanted.items():
+        # What other sites of nginx have is the door's own question.
+        ours = OUR_UNITS if setting == "ports" else (paths.NGINX,)
         for owner in {_who(it): it for it in facts.listeners if it.port == port}.values():
-            if owner.unit in OUR_UNITS:
+            if owner.unit in ours:
                 continue
             found.append(
                 Finding(
                     f"port {port} free for {service}",
                     f"held by {_who(owner)}",
-                    f"stop it, or give {service} another port in the inventory's `ports`",
+                    f"stop it, or give {service} another port in the inventory's `{setting}`",
                 )
             )
     return found

@@ -79,6 +79,9 @@ def cleared(removal: Removal) -> Commands:
         yield StringCommand("rm", "-f", QuoteString(path))
     for folder in removal.folders:
         yield StringCommand("rmdir", "--ignore-fail-on-non-empty", QuoteString(folder))
+    if removal.nginx:
+        links = [path for pair in removal.restored for path in pair]
+        yield _shell("nginx.sh", removal.nginx, *links)
     yield StringCommand("systemctl", "daemon-reload")
     yield StringCommand("update-ca-certificates", "--fresh", ">/dev/null", "2>&1")
     yield _shell("clear.sh", *removal.trees)

@@ -7,7 +7,18 @@ from dataclasses import dataclass
 
 from roles.common import paths
 from roles.common.look import Seen
-from roles.common.resources import Absent, Directory, Enabled, File, Link, Packages, Resource, User
+from roles.common.resources import (
+    Absent,
+    Directory,
+    Displaced,
+    Enabled,
+    File,
+    Link,
+    Packages,
+    Resource,
+    User,
+    sha256,
+)
 
 # The first thing of ours that a run puts on a host, and the last that goes.
 MARK = f"{paths.UNITS}/{paths.TARGET}"
@@ -56,6 +67,8 @@ class Removal:
     packages: tuple[str, ...]  # Debian's, which stay
     installed: tuple[str, ...]  # those of them that came with us
     generation: str  # the current one
+    nginx: str = ""  # how it was before us, as its unit file's state; empty: it is not ours to look after
+    restored: tuple[tuple[str, str], ...] = ()  # links that were out of the way, and where each is kept
 
     @property
     def needed(self) -> bool:
@@ -74,6 +87,8 @@ class Removal:
         if self.purge and self.needed:
             said += [("for good: ", (*self.data, paths.AUDIT))]
         said += [("users ", self.leaving), ("units ", self.units)]
+        if self.nginx not in ("", "enabled"):
+            said += [("no other site left, it stops as before us: ", [paths.NGINX])]
         return [f"{kind}{', '.join(map(str, things))}" for kind, things in said if things]
 
     def stays(self) -> list[str]:
@@ -140,15 +155,25 @@ def decide(resources: Sequence[Resource], seen: Seen, found: Found, *, purge: bo
         left=(*foreign, *(drop_ins if found.marked else [])),
         packages=tuple(it for it in names if it in seen.packages),
         installed=tuple(it for it in names if it in seen.packages and it in found.installed),
+        nginx=_nginx(seen) if found.marked else "",
+        restored=tuple((it.path, it.to) for it in here if isinstance(it, Displaced)),
         generation=seen.paths.get(f"{paths.GENERATIONS}/current", {}).get("target", "").removesuffix(".json"),
     )
+
+
+def _nginx(seen: Seen) -> str:
+    """How nginx was before us; where that note is gone, it is left to run."""
+    note = seen.paths.get(paths.NGINX_BEFORE)
+    if note is None:
+        return "enabled" if seen.there(paths.SITE) else ""
+    return "enabled" if note.get("sha256") == sha256("enabled\n") else "not enabled"
 
 
 def units_of(resources: Iterable[Resource]) -> tuple[str, ...]:
     """Every unit that is declared, whether it is to be or not to be."""
     names = []
     for it in resources:
-        if isinstance(it, Enabled):
+        if isinstance(it, Enabled) and it.unit != paths.NGINX:
             names.append(it.unit)
         elif isinstance(it, File | Absent) and it.path.rpartition("/")[0] == paths.UNITS:
             names.append(it.path.rpartition("/")[2])
@@ -167,8 +192,8 @@ def _units(resources: Iterable[Resource], seen: Seen) -> tuple[str, ...]:
 
 
 def _ours(path: str, seen: Seen) -> bool:
-    """Among systemd's files, which have names that others may use, ours say whose they are."""
-    return not _within(path, [paths.UNITS]) or seen.paths[path].get("ours") == "yes"
+    """Among systemd's and nginx's files, whose names others may use, too, ours say whose they are."""
+    return not _within(path, [paths.UNITS, paths.SITE]) or seen.paths[path].get("ours") == "yes"
 
 
 def _drop_in_folders(files: Iterable[str]) -> list[str]:
