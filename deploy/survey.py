@@ -193,6 +193,11 @@ class Survey(Planned):
         """What is not well with services although it is as declared."""
         return [text for it in self.generation.services if (text := it.trouble(self.seen))]
 
+    @property
+    def certificate(self) -> str:
+        """The certificate that the door serves, for the operator; empty without TLS."""
+        return certificate.told(self.plan.door, self.seen)
+
 
 def _lost(path: str) -> Difference:
     return Difference(path, "is not there")

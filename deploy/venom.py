@@ -35,6 +35,8 @@ with refusal_ends_this_host():
         outcome.serves(host.name, f"nothing changed: {s.switch.serves}")
         # All that is left is what other hosts of this run may want of it.
         given(name="As declared", work=s.ui_work, seen=seen)
+        if s.certificate:
+            outcome.adds(host.name, s.certificate)
     else:
         preview(s)
         acquired(name="Lock", needed=True, what="deploy/venom.py", generation=s.current)

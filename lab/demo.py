@@ -82,13 +82,13 @@ def _show_measured(host: Host) -> None:
 def _show_where_to_look(host: Host, inventory: Path) -> None:
     own = inventory.is_relative_to(REPOSITORY)
     shown = inventory.relative_to(REPOSITORY) if own else inventory
-    tasks = f"script/lab run {host.name} -- curl -sS http://127.0.0.1:8000/api/v1/tasks"
+    tasks = f"script/lab run {host.name} -- curl -sS http://127.0.0.1/api/v1/tasks"
     question = json.dumps({"content": "What is a venom?", "store_knowledge": False})
     print(
         f"""
 Where to look
-  UI      {shlex.join(ssh.tunnel(host.address, (3000, 8000)))}
-          while that runs: http://127.0.0.1:3000 (on the host, all services listen on loopback only)
+  UI      {shlex.join(ssh.tunnel(host.address, {8000: 80}))}
+          while that runs: http://127.0.0.1:8000 (the host's one door, which is open to itself only)
   Chat    {tasks} \\
             --json '{question}'
           and then, with the task_id that it answers:

@@ -6,7 +6,7 @@ A host that is created anew keeps the host key of its name: strict checking neve
 from __future__ import annotations
 
 import shutil
-from collections.abc import Sequence
+from collections.abc import Mapping
 from pathlib import Path
 
 from lab.state import STATE, locked, machine, write_whole
@@ -43,11 +43,11 @@ def command(address: str, user: str = "root") -> list[str]:
     return [*line, f"{user}@{address}"]
 
 
-def tunnel(address: str, ports: Sequence[int]) -> list[str]:
-    """The ssh command line, short enough to read, that brings ports of a host's loopback here."""
+def tunnel(address: str, ports: Mapping[int, int]) -> list[str]:
+    """The ssh command line, short enough to read, for ports here that lead to ports of a host's loopback."""
     line = ["ssh", "-N", "-i", str(KEY), "-o", f"UserKnownHostsFile={KNOWN_HOSTS}"]
-    for port in ports:
-        line += ["-L", f"{port}:127.0.0.1:{port}"]
+    for here, there in ports.items():
+        line += ["-L", f"{here}:127.0.0.1:{there}"]
     return [*line, f"root@{address}"]
 
 

@@ -90,8 +90,10 @@ def switched(state: Any, host: Any, job: Job) -> bool:
     notes = remote.ask(StringCommand("cat", f"{JOBS}/{job.name}/notes", "2>/dev/null", "||", "true"))
     for line in notes.stdout.splitlines():
         host.log_styled(line, fg="yellow" if line.startswith("warning") else None)
+        if line.startswith("certificate"):
+            outcome.adds(host.name, line)
     steps = remote.ask(StringCommand("cat", f"{JOBS}/{job.name}/steps"))
-    for verb, told in (("start", "started"), ("stop", "stopped")):
+    for verb, told in (("start", "started"), ("reload", "reloaded"), ("stop", "stopped")):
         things = [it.split(" ", 2)[2] for it in steps.stdout.splitlines() if it.split(" ")[1] == verb]
         outcome.did(host.name, told, *things)
     return True

@@ -13,6 +13,7 @@ from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat,
 
 from roles.common import paths
 from roles.common.jobs import Job
+from roles.common.look import Seen
 from roles.common.refusal import Finding
 from roles.common.resources import Absent, File, Switchable
 from roles.common.services import fingerprint
@@ -72,6 +73,14 @@ def job(door: Door) -> Job | None:
 def parts(door: Door) -> tuple[str, ...]:
     """What of the stores a generation with this door needs."""
     return (_folder(door),) if door.tls == "self-made" else ()
+
+
+def told(door: Door, seen: Seen) -> str:
+    """The certificate on a host, as whoever opens it sees it; empty without TLS."""
+    have = seen.paths.get(place(door).certificate, {})
+    if "fingerprint" not in have:
+        return ""
+    return f"certificate of the door: SHA-256 {have['fingerprint']}, valid for {have['days']} days"
 
 
 def _folder(door: Door) -> str:

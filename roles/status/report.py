@@ -108,6 +108,7 @@ class Report:
     applied_by: str = ""
     kept: tuple[Mapping[str, str], ...] = ()
     lock: str = ""
+    certificate: str = ""  # of the door: its fingerprint, and how long it is valid; empty without TLS
     changed: tuple[Difference, ...] = ()  # the host is not what was applied last
     asked: tuple[Difference, ...] = ()  # the plan is not what was applied last
 
@@ -181,6 +182,7 @@ def report(
         applied_by=told.receipt.get("by", ""),
         kept=tuple(told.kept),
         lock=told.lock,
+        certificate=_certificate(told, seen),
         changed=tuple(changed),
         asked=tuple(asked),
     )
@@ -244,6 +246,14 @@ def _services(told: Told) -> tuple[ServiceReport, ...]:
         health = "runs, and must not" if runs else "does not run, as the profile says"
         found.append(ServiceReport(name, name.removesuffix(".service"), health))
     return tuple(found)
+
+
+def _certificate(told: Told, seen: Seen) -> str:
+    places = [
+        it.reloads.certificate for it in (told.generation.services if told.generation else ()) if it.reloads
+    ]
+    have = seen.paths.get(places[0] if places else "", {})
+    return f"SHA-256 {have['fingerprint']}, valid for {have['days']} days" if "fingerprint" in have else ""
 
 
 def _model(told: Told) -> ModelReport | None:

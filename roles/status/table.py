@@ -55,6 +55,7 @@ def _rows(report: Report) -> list[Row]:
         ("versions", ", ".join(versions) or "unknown"),
         *([("model", _model(report.model))] if report.model else []),
         *_services(report.services, report.now),
+        *([("door", report.certificate)] if report.certificate else []),
         ("applied", f"{moment(report.applied_at)} by {report.applied_by or 'unknown'}: {report.generation}"),
         *(("kept", line) for line in kept),
     ]

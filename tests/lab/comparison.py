@@ -101,7 +101,7 @@ for unit in asked["units"]:
 json.dump(found, sys.stdout)
 """
 
-_UNITS = ("venom.target", "venom-backend.service", "venom-ui.service", "ollama.service")
+_UNITS = ("venom.target", "venom-backend.service", "venom-ui.service", "ollama.service", "nginx.service")
 
 
 def describe(

@@ -66,11 +66,11 @@ def await_answer(host: Host, *urls: str, seconds: int = 60) -> None:
         host.run(f"curl --silent --show-error --fail --output /dev/null {patience} {shlex.quote(url)}")
 
 
-def first_event(host: Host) -> dict[str, Any]:
-    """The first message of the backend's WebSocket, taken with the host's own websockets package."""
+def first_event(host: Host, address: str = "ws://127.0.0.1:8000/ws/events") -> dict[str, Any]:
+    """The first message of a WebSocket of Venom's, taken with the host's own websockets package."""
     script = (
         "from websockets.sync.client import connect\n"
-        "with connect('ws://127.0.0.1:8000/ws/events') as socket: print(socket.recv(timeout=20))"
+        f"with connect({address!r}) as socket: print(socket.recv(timeout=20))"
     )
     answer = host.run(["/opt/venom/current/venv/bin/python", "-c", script])
     event: dict[str, Any] = json.loads(answer.stdout)

@@ -46,6 +46,7 @@ def switch(generation, before):
             loads[service["unit"]] = generate(service)
     for door in doors:
         switch_door.reload(door)
+        switch_door.tell(door)
     here = {door["unit"] for door in doors}
     switch_door.shut(door for door in switch_door.of(before) if door["unit"] not in here)
     return measured(new, starts, loads, time.monotonic() - begun)
