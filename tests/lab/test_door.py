@@ -152,7 +152,8 @@ def test_the_websocket_speaks_and_not_to_a_page_of_another_site(lan: Door) -> No
 
 def test_what_was_changed_by_hand_and_read_by_nginx_is_changed_back_and_read_again(lan: Door) -> None:
     lan.host.run(f"sed -i 's/    deny all;/    allow all;/' {_SITE}; systemctl reload nginx")
-    assert urllib.request.urlopen(f"http://{lan.host.address}/", timeout=30).status == 200
+    patience = ["--retry", "60", "--retry-delay", "1", "--retry-all-errors", "--fail", "--silent"]
+    subprocess.run(["curl", *patience, f"http://{lan.host.address}/meta.json"], check=True, capture_output=True)
     lan.change(**_lan(lan.serving)).check()
     with pytest.raises(urllib.error.HTTPError, match="403"):
         urllib.request.urlopen(f"http://{lan.host.address}/", timeout=30)
@@ -199,6 +200,7 @@ def test_an_nginx_that_is_broken_already_and_a_port_of_another_site_are_refused(
 
 def test_who_reloads_nginx_with_something_else_is_found_out_and_mended(lan: Door) -> None:
     lan.host.run(f"cp -a {_SITE} /root/site; sed -i 's/return 200 ./&0/' {_SITE}; systemctl reload nginx")
+    lan.host.run("until curl -s http://127.0.0.1/.well-known/venom-door | grep -q ^0; do sleep 0.1; done")
     lan.host.run(f"cat /root/site >{_SITE}; rm /root/site")
     changed = lan.change(**_lan(lan.serving)).check().changed_operations
     assert [name for _, name in changed] == ["Lock", "Switch", "Unlock"]
