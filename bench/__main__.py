@@ -21,10 +21,10 @@ from lab import ssh
 from lab.hosts import Host
 from lab.state import LabError
 from roles.common import remote
+from roles.common.look import LOOK
 from roles.preflight.facts import parse
 from schemas.inventory import load
 
-_LOOK = Path(remote.__file__).parent / "scripts" / "look.py"
 _UNCHANGED = "As declared"
 
 
@@ -67,7 +67,12 @@ def _things(folder: Path, hosts: list[Host]) -> list[tuple[str, Callable[[], obj
     planned = _planned(one, first)
     asked = str(question(planned.resources, planned.parts, planned.generation.services))
     (folder / "question.json").write_text(asked)
-    environment = {**os.environ, "LOOK": str(_LOOK), "QUESTION": str(folder / "question.json")}
+    (folder / "look.py").write_text(remote.program(*LOOK))
+    environment = {
+        **os.environ,
+        "LOOK": str(folder / "look.py"),
+        "QUESTION": str(folder / "question.json"),
+    }
     ansible.prepare(folder, [first], variables(planned))
 
     def back() -> None:
@@ -95,7 +100,7 @@ def _planned(declared: Path, host: Host) -> Planned:
 
 
 def _bare(host: Host, asked: str) -> None:
-    script = remote.python(_LOOK.name, asked)
+    script = remote.python(LOOK[0], asked, modules=LOOK[1])
     command = [*ssh.command(host.address), script.get_raw_value()]
     answer = subprocess.run(command, input=asked, capture_output=True, text=True, check=False)
     seen: Mapping[str, Any] = json.loads(answer.stdout) if answer.returncode == 0 else {}

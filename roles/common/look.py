@@ -17,6 +17,8 @@ from roles.common.refusal import refuse
 
 # Mixed into the digest of each setting: what comes back is of use to this run alone.
 NONCE = secrets.token_hex(16)
+# The script that looks, and those that it imports.
+LOOK = ("look.py", ("asked.py",))
 
 
 @dataclass(frozen=True)
@@ -74,7 +76,8 @@ def look(question: Question) -> Seen:
     A host without python3 has nothing of ours yet: it is seen as empty. The values in an environment
     file come back as digests with a nonce of this run, so neither log nor fact ever holds a secret.
     """
-    answer = remote.ask(remote.python("look.py", str(question), modules=("asked.py",)))
+    name, modules = LOOK
+    answer = remote.ask(remote.python(name, str(question), modules=modules))
     if not answer.ok:
         if "python3" in answer.stderr and "not found" in answer.stderr:
             return Seen()

@@ -56,7 +56,9 @@ def program(name: str, modules: Sequence[str] = (), folder: Path = SCRIPTS) -> s
     return "\n".join([*lines, script(name, folder)])
 
 
-def python(name: str, stdin: str, folder: Path = SCRIPTS, arguments: Sequence[str] = (), modules: Sequence[str] = ()) -> StringCommand:
+def python(
+    name: str, stdin: str, folder: Path = SCRIPTS, arguments: Sequence[str] = (), modules: Sequence[str] = ()
+) -> StringCommand:
     """A command that runs the Python script `name` with the host's own interpreter, and no packages.
 
     `modules`: scripts of ours that it imports.

@@ -153,7 +153,9 @@ def test_the_websocket_speaks_and_not_to_a_page_of_another_site(lan: Door) -> No
 def test_what_was_changed_by_hand_and_read_by_nginx_is_changed_back_and_read_again(lan: Door) -> None:
     lan.host.run(f"sed -i 's/    deny all;/    allow all;/' {_SITE}; systemctl reload nginx")
     patience = ["--retry", "60", "--retry-delay", "1", "--retry-all-errors", "--fail", "--silent"]
-    subprocess.run(["curl", *patience, f"http://{lan.host.address}/meta.json"], check=True, capture_output=True)
+    subprocess.run(
+        ["curl", *patience, f"http://{lan.host.address}/meta.json"], check=True, capture_output=True
+    )
     lan.change(**_lan(lan.serving)).check()
     with pytest.raises(urllib.error.HTTPError, match="403"):
         urllib.request.urlopen(f"http://{lan.host.address}/", timeout=30)

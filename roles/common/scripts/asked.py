@@ -30,7 +30,7 @@ def asked(url, certificate="", timeout=5):
 
 
 def _encrypted(connection, certificate):
-    import ssl  # noqa: PLC0415: takes long, and most doors need none
+    import ssl  # takes long, and most doors need none
 
     # Whom it is asked of is known: it is this host. What counts is which certificate is served.
     context = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)

@@ -77,7 +77,7 @@ def look_at_certificate(path):
         ).stdout  # fmt: skip
         told = dict(line.partition("=")[::2] for line in said.splitlines())
         if "notAfter" in told:
-            import calendar  # noqa: PLC0415: takes long, and most doors need none
+            import calendar  # takes long, and most doors need none
 
             until = calendar.timegm(time.strptime(told["notAfter"], "%b %d %H:%M:%S %Y %Z"))
             seen["days"] = str(int(until - time.time()) // 86400)
