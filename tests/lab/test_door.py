@@ -191,7 +191,7 @@ def test_a_site_that_nginx_does_not_take_is_taken_back_with_its_own_words(lan: D
 def test_an_nginx_that_is_broken_already_and_a_port_of_another_site_are_refused(lan: Door) -> None:
     lan.host.put("server { listen 8081; }\nno_such_directive on;\n", _TRAP)
     broken = lan.change(**{**_lan(lan.serving), "port": 8081}).endings["light"]
-    assert 'found     nginx: [emerg] unknown directive "no_such_directive"' in broken
+    assert 'found     [emerg] unknown directive "no_such_directive"' in broken
     lan.host.put("server { listen 8081; }\n", _TRAP)
     taken = lan.change(**{**_lan(lan.serving), "port": 8081}).endings["light"]
     assert "required  port 8081 for the door alone" in taken
