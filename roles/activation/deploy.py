@@ -23,6 +23,8 @@ from roles.common.paths import JOBS
 from roles.common.resources import Absent, EnvFile, File
 
 BEGUN = time.monotonic()
+# What a step of the switch begins with, and how it is told in the end.
+_VERBS = {"start": "started", "restart": "restarted", "reload": "reloaded", "stop": "stopped"}
 MODULES = (
     *("hidden.py", "asked.py", "switch_files.py", "switch_services.py", "switch_door.py"),
     "switch_history.py",
@@ -93,7 +95,7 @@ def switched(state: Any, host: Any, job: Job) -> bool:
         if line.startswith("certificate"):
             outcome.adds(host.name, line)
     steps = remote.ask(StringCommand("cat", f"{JOBS}/{job.name}/steps"))
-    for verb, told in (("start", "started"), ("reload", "reloaded"), ("stop", "stopped")):
+    for verb, told in _VERBS.items():
         things = [it.split(" ", 2)[2] for it in steps.stdout.splitlines() if it.split(" ")[1] == verb]
         outcome.did(host.name, told, *things)
     return True
