@@ -33,7 +33,12 @@ TOTALS = {
     "download_mib": "Received",
 }
 
-_SERVICES = {"ollama.service": "ollama", "venom-backend.service": "backend", "venom-ui.service": "ui"}
+_SERVICES = {
+    "ollama.service": "ollama",
+    "venom-backend.service": "backend",
+    "venom-ui.service": "ui",
+    "nginx.service": "door",
+}
 _BRANCHES = ("backend", "ui", "ollama", "weights")
 # What a total is made of, so that it can be told what of it grew.
 _PARTS = {

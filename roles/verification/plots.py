@@ -75,7 +75,7 @@ def plots(history: Sequence[Measured], budgets: Mapping[str, float]) -> list[Plo
         _plot(title, "s", shown, [_series(name, shown, budgets) for name in names], stacked=False)
         for title, names in lines
     ]
-    memory = [_series(f"{it}_memory_mib", shown, {}) for it in ("backend", "ui", "ollama")]
+    memory = [_series(f"{it}_memory_mib", shown, {}) for it in ("backend", "ui", "ollama", "door")]
     made += [_plot("Memory", "MiB", shown, memory, stacked=True)]
     made += [_plot("Disk", "GiB", shown, _disk(shown), stacked=True)]
     return [it for it in made if it is not None]

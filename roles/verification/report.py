@@ -194,7 +194,7 @@ def _shots(host: HostAcceptance, file: Callable[[str], bytes | None]) -> list[Sh
             if content and kind:
                 data = f"data:{kind};base64,{base64.b64encode(content).decode()}"
                 found.append(
-                    Shot(one.title, f"{one.title} on {host.name}; {check.title}: {check.result}", data)
+                    Shot(check.title, f"{one.title} on {host.name}; {check.title}: {check.result}", data)
                 )
     return found
 
