@@ -1,0 +1,88 @@
+"""Looking at an older installation, and telling the inventory that reproduces it."""
+
+from __future__ import annotations
+
+import getpass
+import json
+import os
+import re
+import tempfile
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any, NoReturn
+
+from pyinfra.api.exceptions import DeployError
+from pyinfra.context import host
+from pyinfra.context import state as pyinfra_state
+
+from roles.common import outcome, remote
+from roles.common.refusal import Finding
+from roles.migration.drawn import Drawn, draw
+from roles.migration.installation import Installation, request
+from schemas.contract import contract
+from schemas.inventory import load
+from schemas.pins import load as load_pins
+from schemas.problem import InventoryError
+
+SCRIPTS = Path(__file__).parent / "scripts"
+
+
+def found() -> Installation:
+    """The installation in the folder that the operator named, on the current host.
+
+    Raises DeployError where there is none, or it cannot be looked at.
+    """
+    if len(pyinfra_state.inventory.hosts) > 1:
+        raise _no("one host at a time", f"{len(pyinfra_state.inventory.hosts)} hosts", "name one of them")
+    tree = host.data.get("tree")
+    if not tree:
+        raise _no("the folder of the old checkout", "none", "--data tree=/home/ada/Venom")
+    answer = remote.ask(remote.python("see.py", request(str(tree)), SCRIPTS))
+    if not answer.ok:
+        said = answer.stderr.strip().splitlines() or ["no answer"]
+        raise _no("a host that can be looked at (python3 answers)", said[-1], "check the SSH user")
+    installation = Installation.of(json.loads(answer.stdout))
+    if not installation.there:
+        raise _no(f"a checkout of Venom in {installation.tree}", "no venom_core there", "name its folder")
+    return installation
+
+
+def tell(installation: Installation) -> NoReturn:
+    """Print the inventory, alone on standard output, and end: nothing is to be changed."""
+    pins, problems = load_pins()
+    if pins is None:
+        raise DeployError("\n".join(map(str, problems)))
+    drawn = draw(installation, *_reached(installation), pins)
+    checked(drawn)
+    how = "its compose file" if installation.by_compose else "its Makefile"
+    file = f", settings of {installation.file}" if installation.file else ", no file of settings"
+    outcome.end(f"# Venom in {installation.tree}, run by {how}{file}.\n{drawn.text}".rstrip(), 0)
+
+
+def checked(drawn: Drawn) -> None:
+    """Raise DeployError where our own validation has something against the inventory: a fault of ours."""
+    with tempfile.TemporaryDirectory() as folder:
+        path = Path(folder) / "inventory.yaml"
+        path.write_text(drawn.text, encoding="utf-8")
+        try:
+            load(path, dict.fromkeys(contract().secret(), "to be given"))
+        except InventoryError as error:
+            raise DeployError(f"the inventory that was made is not sound: {error}") from error
+
+
+def _reached(installation: Installation) -> tuple[str, Mapping[str, Any]]:
+    """The host's name in an inventory, and how it is reached."""
+    name = re.sub(r"[^a-z0-9-]+", "-", installation.host.lower()).strip("-") or "box"
+    if host.name == "@local":
+        user = getpass.getuser()
+        return name, {
+            "address": "@local",
+            "ssh": {"user": user, **({} if os.geteuid() == 0 else {"sudo": True})},
+        }
+    user = host.data.get("ssh_user") or getpass.getuser()
+    address = str(host.data.get("ssh_hostname") or host.name)
+    return name, {"address": address, "ssh": {"user": user, **({} if user == "root" else {"sudo": True})}}
+
+
+def _no(required: str, found: str, remedy: str) -> DeployError:
+    return DeployError(f"\n{Finding(required, found, remedy)}")
