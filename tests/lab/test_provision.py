@@ -34,7 +34,7 @@ def test_the_end_says_what_was_changed_and_what_to_open(serving: Serving) -> Non
     made = re.search(r"^made  (?:.*\n?)+", told, re.M)
     assert made, told
     assert re.search(r"Ollama 0.24.0 \([0-9]+ s, [0-9]+ MB downloaded\)", " ".join(made[0].split()))
-    assert re.search(r"^started   Ollama, Backend, UI$", told, re.M), told
+    assert re.search(r"^started   Ollama, Backend, UI(, Door)?$", told, re.M), told
     ready = r"\[light\] +UI build: ready, [0-9]+ (s|min), [0-9]+ MB downloaded$"
     assert re.search(ready, serving.first.output, re.M), "long work ends with a line in the log"
 
