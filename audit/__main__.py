@@ -81,7 +81,9 @@ def _other(given: argparse.Namespace) -> dict[str, Any]:
             kept: dict[str, Any] = json.loads(path.read_text(encoding="utf-8"))
             return kept
         except ValueError as error:
-            raise tree.SourceError(f"required  what --json printed\nfound     {path}: {error}") from error
+            raise tree.SourceError(
+                "what --json printed", f"{path}: {error}", "name a folder, a commit or such a file"
+            ) from error
     return audit(tree.of_commit(Path(given.source), _commit(given.compare)), matrix(), given.entry)
 
 

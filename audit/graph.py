@@ -69,9 +69,9 @@ def reach(tree: Tree, entry: str, known: Collection[str] = ()) -> Reach:
     """What importing `entry` runs and may run. `known`: names of packages that strings may mean."""
     if entry not in tree.modules:
         raise SourceError(
-            f"required  the module {entry} in {tree.name}\n"
-            f"found     {', '.join(sorted({m.split('.')[0] for m in tree.modules})[:10]) or 'no Python'}\n"
-            "do        name the folder that has venom_core/, or another --entry"
+            f"the module {entry} in {tree.name}",
+            ", ".join(sorted({name.split(".")[0] for name in tree.modules})[:10]) or "no Python",
+            "name the folder that has venom_core/",
         )
     return _Search(tree, frozenset(known)).run(entry)
 

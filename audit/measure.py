@@ -53,8 +53,9 @@ def measured(tree: Tree, environment: Path, matrix: Matrix, entry: str) -> dict[
     python = environment / "bin" / "python"
     if not python.exists():
         raise SourceError(
-            f"required  a virtual environment\nfound     no {python}\n"
-            "do        make one: uv venv, then uv pip install --require-hashes -r locks/…"
+            "a virtual environment",
+            f"no {python}",
+            "make one: uv venv, then uv pip install --require-hashes -r locks/…",
         )
     with tempfile.TemporaryDirectory() as folder:
         scratch = Path(folder)
@@ -103,8 +104,9 @@ def _run(command: list[str | Path], scratch: Path) -> tuple[str, str]:
     if done.returncode != 0:
         said = "\n          ".join(done.stderr.strip().splitlines()[-8:])
         raise SourceError(
-            f"required  an application that imports in this environment\nfound     {said}\n"
-            "do        install what is missing, or audit without --environment"
+            "an application that imports in this environment",
+            said or "no message",
+            "install what is missing, or audit without --environment",
         )
     return done.stdout, done.stderr
 

@@ -16,7 +16,11 @@ _NOT_SOURCE = {"node_modules", "__pycache__", "web-next", "venv"}
 
 
 class SourceError(Exception):
-    """A source that cannot be read; the text says what was wanted, what was found and what to do."""
+    """A source or an environment that cannot be read: what was wanted, what was found, what to do."""
+
+    def __init__(self, required: str, found: str, remedy: str) -> None:
+        self.required, self.found, self.remedy = required, found, remedy
+        super().__init__(f"required  {required}\nfound     {found}\ndo        {remedy}")
 
 
 @dataclass(frozen=True)
@@ -53,7 +57,11 @@ class Tree:
 def of_folder(folder: Path) -> Tree:
     """The tree that lies in `folder`, as it stands there."""
     if not folder.is_dir():
-        raise SourceError(f"required  a folder with Venom's source\nfound     no folder {folder}")
+        raise SourceError(
+            "a folder with Venom's source",
+            f"no folder {folder}",
+            "name one, or a git repository and --release",
+        )
     paths = (path.relative_to(folder) for path in folder.rglob("*.py"))
     wanted = [path for path in paths if not _is_made(path.parts)]
     return Tree({str(path): (folder / path).read_bytes() for path in sorted(wanted)}, str(folder))
@@ -66,9 +74,9 @@ def of_commit(repository: Path, commit: str) -> Tree:
     if done.returncode != 0:
         said = done.stderr.decode("utf-8", "replace").strip().splitlines()
         raise SourceError(
-            f"required  {commit} in the git repository {repository}\n"
-            f"found     {said[-1] if said else 'no message'}\n"
-            "do        fetch it there (git fetch --tags), or name another"
+            f"{commit} in the git repository {repository}",
+            said[-1] if said else "no message",
+            "fetch it there (git fetch --tags), or name another",
         )
     return of_tar(io.BytesIO(done.stdout), f"{commit} of {repository}")
 

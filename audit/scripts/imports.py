@@ -1,10 +1,10 @@
 """Import an application and tell what came with it. Runs in the environment in question, not in ours.
 
-    python imports.py MODULE [--refuse NAME ...]
+    python imports.py MODULE [--refuse [NAME ...]]
 
 Prints one JSON document: of each module that was imported who asked for it first (module, file, line), and
 by how many bytes the resident set grew while it ran, without what it imported in turn. With `--refuse` it
-prints nothing but ends with status 3, and says who imported them, if these modules came in.
+prints nothing, but if one of these modules came in, it says who imported it and ends with status 1.
 """
 
 import importlib
@@ -53,10 +53,13 @@ class Measured(Loader):
 class Watch(MetaPathFinder):
     """Notes who asks for each module, and hands the search on to the others."""
 
+    def __init__(self, measure):
+        self.measure = measure
+
     def find_spec(self, name, path=None, target=None):
         if name not in asked:
             asked[name] = importer()
-        for finder in sys.meta_path:
+        for finder in sys.meta_path if self.measure else ():
             if finder is self or not hasattr(finder, "find_spec"):
                 continue
             spec = finder.find_spec(name, path, target)
@@ -78,17 +81,19 @@ def importer():
 
 
 def main():
-    name, refused = sys.argv[1], sys.argv[3:]
-    sys.meta_path.insert(0, Watch())
+    name, refuses, refused = sys.argv[1], len(sys.argv) > 2, sys.argv[3:]
+    sys.meta_path.insert(0, Watch(measure=not refuses))
     before = resident()
     importlib.import_module(name)
     came = [it for it in refused if it in sys.modules]
     for it in came:
         by, file, line = asked.get(it, ["", "", 0])
-        print(f"{it} was imported, by {by or '?'} ({file}:{line})", file=sys.stderr)
+        print(f"refused: {it} was imported, by {by or '?'} ({file}:{line})", file=sys.stderr)
     if came:
-        sys.exit(3)
-    if not refused:
+        # At once: whatever the application has started must not have the last word.
+        sys.stderr.flush()
+        os._exit(1)
+    if not refuses:
         loaded = {name: who for name, who in asked.items() if name in sys.modules}
         print(json.dumps({"resident": [before, resident()], "asked": loaded, "grown": grown}))
 

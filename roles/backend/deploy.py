@@ -10,6 +10,7 @@ from pyinfra.api.deploy import deploy
 from pyinfra.api.operation import operation
 from pyinfra.context import host
 
+import audit
 from roles.backend.lock import Lock
 from roles.common import jobs, paths, remote, services
 from roles.common.env import settings_digest
@@ -24,6 +25,7 @@ from roles.common.templates import render
 from schemas.model import HostPlan
 
 UNIT = "venom-backend.service"
+IMPORTS = Path(audit.__file__).parent / "scripts" / "imports.py"
 BUILD_CONSTRAINTS = Path(__file__).parent / "files" / "build-constraints.txt"
 
 
@@ -47,6 +49,8 @@ def environment_job(plan: HostPlan, release: Release, lock: Lock) -> Job:
         uv_version=plan.uv.version,
         index=plan.mirrors.pypi,
         process_env=dict(plan.backend.process_env),
+        imports=IMPORTS.read_text(encoding="utf-8"),
+        refused=lock.refused,
     )
     return Job(
         name="backend",
@@ -169,6 +173,8 @@ def delivered(
         return
     if lock.fresh:
         yield tell(f"resolved anew: keep {lock.path} (commit it, and review it as text)")
+    for added in lock.added:
+        yield tell(f"added: {added}")
     yield remote.shell("put.sh", _lock_path(release), "root", "0644", stdin=lock.text)
     if wheel is not None:
         upload = f"{paths.CACHE}/{wheel.name}"

@@ -2,7 +2,8 @@
 
 The resolver decides whether Venom starts (facts: pip and uv resolve pyautogen differently, and then
 Pillow is missing). So nothing is resolved on a host: the controller resolves with uv, keeps the result,
-and every host installs exactly that.
+and every host installs exactly that. No lock passes that lacks what a start of the source imports, or
+that has what light must not have (`gate`).
 """
 
 from __future__ import annotations
@@ -10,12 +11,13 @@ from __future__ import annotations
 import hashlib
 import os
 import re
-import tempfile
+from collections.abc import Mapping
 from dataclasses import dataclass
+from datetime import UTC, datetime
 from pathlib import Path, PurePosixPath
 
-from uv import find_uv_bin
-
+from roles.backend import gate
+from roles.backend.resolve import resolve
 from roles.common import controller
 from roles.common.archive import Archive
 from roles.common.refusal import refuse
@@ -23,8 +25,8 @@ from schemas.model import HostPlan
 
 # Locks of pinned releases are kept in the repository, reviewed as text; others in the cache.
 KEPT = Path(__file__).parents[2] / "locks"
-PLATFORMS = {"amd64": "x86_64-unknown-linux-gnu", "arm64": "aarch64-unknown-linux-gnu"}
-INPUTS = "# inputs: "
+# The head of a lock: what it was made of, up to when the index counted, and what was added, and why.
+INPUTS, CUT_OFF, ADDED = "# inputs: ", "# cut-off: ", "# added: "
 
 
 @dataclass(frozen=True)
@@ -35,46 +37,101 @@ class Lock:
     text: str
     sha256: str
     fresh: bool
+    refused: tuple[str, ...] = ()  # names of import that the process must not have
+
+    @property
+    def added(self) -> list[str]:
+        """What the files of the tier forget, each with why it is there all the same."""
+        return [line.removeprefix(ADDED) for line in self.text.splitlines() if line.startswith(ADDED)]
 
 
 def lock_for(plan: HostPlan, archive: Archive, *, offline: bool = False) -> Lock:
     """The lock of the plan's requirements for its interpreter and architecture.
 
-    Raises RefusedError where the source lacks a requirements file, or where the requirements
-    contradict each other; and `offline`, where there is no lock and one would have to be resolved.
+    Raises RefusedError where the source lacks a requirements file, where the requirements contradict
+    each other, and where the gate refuses; and `offline`, where there is no lock that fits.
     """
     files = inputs(plan, archive)
-    key = ("lock", archive.key, plan.requirements, plan.python.minor, plan.arch)
+    key = ("lock", archive.key, plan.requirements, plan.python.minor, plan.arch, plan.profile)
     return controller.once(key, lambda: _lock(plan, archive, files, offline))
 
 
 def _lock(plan: HostPlan, archive: Archive, files: dict[str, str], offline: bool) -> Lock:
-    wanted = plan.requirements
-    tiers = "+".join((wanted.tier, *wanted.extras))
-    name = f"{tiers}-py{plan.python.minor}-{plan.arch}.txt"
-    inputs = hashlib.sha256(repr((files, wanted.add)).encode()).hexdigest()
-    kept = KEPT / plan.source.release / name
-    cached = controller.cache_directory("locks") / f"{inputs[:16]}-{name}"
+    digest = _inputs_digest(plan, files)
+    kept = KEPT / plan.source.release / name(plan)
+    cached = controller.cache_directory("locks") / f"{digest[:16]}-{kept.name}"
     for path in (kept, cached):
-        if path.exists() and f"{INPUTS}{inputs}\n" in (text := path.read_text(encoding="utf-8")):
-            return Lock(path, text, _digest(text), fresh=False)
+        if path.exists() and f"{INPUTS}{digest}\n" in (text := path.read_text(encoding="utf-8")):
+            verdict = gate.judge(plan, archive, text)
+            gate.ensure_clean(verdict)
+            if not verdict.missing:
+                return Lock(path, text, _digest(text), fresh=False, refused=tuple(verdict.refused))
     if offline:
         raise refuse(
-            f"a lock {name} of {plan.source.release} on this machine",
+            f"a lock {kept.name} of {plan.source.release} on this machine",
             f"none that fits in {kept.parent} or {cached.parent}",
             "pyinfra --dry … deploy/venom.py resolves it",
         )
-    resolved = _resolve(plan, files)
-    title = f"# {tiers} of {plan.source.commit or 'a tree'}, Python {plan.python.minor}, {plan.arch}"
-    text = f"{title}\n{INPUTS}{inputs}\n{resolved}"
     # The lock of a pinned release as it stands belongs to the project. One of a tree, or with
     # requirements of an operator's own, is as short-lived as these: it must not take its place.
     path = cached if plan.source.kind == "tree" or kept.exists() else kept
+    return write(path, make(plan, archive, now()), plan, archive)
+
+
+def make(plan: HostPlan, archive: Archive, cut_off: str) -> str:
+    """The text of the lock, resolved now: the same for the same inputs and the same cut-off.
+
+    `cut_off` is a time (UTC, RFC 3339): what the index got later counts for nothing.
+    """
+    files = inputs(plan, archive)
+    own = {gate.OPERATOR: list(plan.requirements.add)}
+    resolved = resolve(plan, files, own, cut_off)
+    verdict = gate.judge(plan, archive, resolved)
+    added = gate.additions(verdict, plan)
+    if added:
+        resolved = resolve(plan, files, {**own, gate.MATRIX: list(added)}, cut_off)
+        verdict = gate.judge(plan, archive, resolved)
+    gate.ensure_clean(verdict)
+    head = [
+        f"# {_tiers(plan)} of {plan.source.commit or 'a tree'}, Python {plan.python.minor}, {plan.arch}",
+        f"{INPUTS}{_inputs_digest(plan, files)}",
+        f"{CUT_OFF}{cut_off}",
+        *(f"{ADDED}{package}: {why}" for package, why in added.items()),
+    ]
+    return "\n".join([*head, resolved])
+
+
+def write(path: Path, text: str, plan: HostPlan, archive: Archive) -> Lock:
+    """Keep a lock's text at `path`, whole or not at all."""
     path.parent.mkdir(parents=True, exist_ok=True)
     part = path.with_name(f"{path.name}.{os.getpid()}.part")
     part.write_text(text, encoding="utf-8")
     part.rename(path)
-    return Lock(path, text, _digest(text), fresh=True)
+    return Lock(path, text, _digest(text), fresh=True, refused=tuple(gate.judge(plan, archive, text).refused))
+
+
+def name(plan: HostPlan) -> str:
+    """The file of the plan's lock, in the folder of its release."""
+    return f"{_tiers(plan)}-py{plan.python.minor}-{plan.arch}.txt"
+
+
+def now() -> str:
+    """The present as a cut-off."""
+    return datetime.now(UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
+
+
+def cut_off(text: str) -> str:
+    """Up to when the index counted for this lock; empty where its head does not say so."""
+    lines = (line for line in text.splitlines() if line.startswith(CUT_OFF))
+    return next(lines, "").removeprefix(CUT_OFF)
+
+
+def _tiers(plan: HostPlan) -> str:
+    return "+".join((plan.requirements.tier, *plan.requirements.extras))
+
+
+def _inputs_digest(plan: HostPlan, files: Mapping[str, str]) -> str:
+    return hashlib.sha256(repr((files, plan.requirements.add)).encode()).hexdigest()
 
 
 def _digest(text: str) -> str:
@@ -104,23 +161,3 @@ def inputs(plan: HostPlan, archive: Archive) -> dict[str, str]:
             for included in re.findall(r"^\s*(?:-r|-c|--requirement|--constraint)[ =]*(\S+)", text, re.M)
         ]
     return dict(sorted(files.items()))
-
-
-def _resolve(plan: HostPlan, files: dict[str, str]) -> str:
-    index = ["--default-index", plan.mirrors.pypi] if plan.mirrors.pypi else []
-    with tempfile.TemporaryDirectory() as folder:
-        for name, text in files.items():
-            path = Path(folder) / name
-            path.parent.mkdir(parents=True, exist_ok=True)
-            path.write_text(text, encoding="utf-8")
-        (Path(folder) / "added.in").write_text("\n".join(plan.requirements.add), encoding="utf-8")
-        controller.run(
-            [find_uv_bin(), "pip", "compile", "--quiet", "--generate-hashes", "--no-header"]
-            + ["--python-version", plan.python.minor, "--python-platform", PLATFORMS[plan.arch]]
-            + [*index, "--output-file", "lock.txt", *plan.requirements.files, "added.in"],
-            f"requirements that can be resolved (tier {plan.requirements.tier}, "
-            f"extras {', '.join(plan.requirements.extras) or 'none'}, Python {plan.python.minor})",
-            "choose another tier or extras in the inventory's `requirements`, or mend the source",
-            cwd=Path(folder),
-        )
-        return (Path(folder) / "lock.txt").read_text(encoding="utf-8")

@@ -43,6 +43,10 @@ class Archive:
         """Hex digest of what lies in these folders: the same for two sources that differ elsewhere."""
         return _kept(self.path, f"digest of {' '.join(folders)}", lambda: self._digest_of(folders))
 
+    def kept(self, what: str, make: Callable[[], T]) -> T:
+        """What somebody else finds in the archive, made once; it must fit into JSON."""
+        return _kept(self.path, what, make)
+
     def _read(self, name: str) -> str | None:
         with tarfile.open(self.path) as tar:
             try:
