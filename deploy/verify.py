@@ -14,7 +14,8 @@ from deploy.survey import looking, planning
 from roles.preflight.deploy import probe
 from roles.status.deploy import ask, noted
 from roles.status.report import Wanted, drift
-from roles.verification.deploy import Subject, documents, judged, tell, unreached
+from roles.verification.deploy import documents, judged, tell, unreached
+from roles.verification.trying import Subject
 
 declared = host.data.declared
 told = planned = seen = None
@@ -24,7 +25,7 @@ with noted(errors):
     told = ask()
     facts = probe()
     planned = planning(declared, facts.hardware, offline=True)
-    seen = looking(planned.resources, planned.parts)
+    seen = looking(planned.resources, planned.parts, planned.generation.services)
 
 if told is None or planned is None or seen is None:
     result = unreached(declared, "\n".join(errors) or "was never provisioned: run deploy/venom.py")
@@ -37,6 +38,7 @@ else:
     subject = Subject(
         plan=plan,
         generation=planned.generation,
+        archive=planned.archive,
         applied=told.applied,
         changed=changed,
         asked=asked,

@@ -61,11 +61,11 @@ class Visit:
 @contextmanager
 def _page(browser: Browser, size: tuple[int, int], visit: Visit, asked: dict[str, Any]) -> Iterator[Page]:
     """A page of a fresh profile; all that goes wrong in it is noted."""
-    width, height = size
+    (width, height), login = size, asked["login"]
     context = browser.new_context(
         viewport={"width": width, "height": height},
-        ignore_https_errors=bool(asked.get("self_made")),
-        http_credentials=asked.get("credentials"),
+        ignore_https_errors=asked["self_made"],
+        http_credentials={"username": login[0], "password": login[1]} if login else None,
         reduced_motion="reduce",
     )
     page = context.new_page()

@@ -14,18 +14,15 @@ from typing import Any
 
 from roles.verification import chat
 from roles.verification.acceptance import Check, Evidence
-from roles.verification.access import Access
+from roles.verification.access import LOGIN, Access
 from roles.verification.attempt import NotSo, Skip, attempt
 from roles.verification.known import reason
 
 ROOT = Path(__file__).parents[2]
 
 BROWSERS = (
-    "chromium",
-    "google-chrome",
-    "google-chrome-stable",
-    "chromium-browser",
-    "chromium-headless-shell",
+    *("chromium", "chromium-browser", "google-chrome", "google-chrome-stable"),
+    *("microsoft-edge", "chromium-headless-shell"),
 )
 # What Chromium says to whatever is open when an interface of the machine comes or goes.
 _OWN_NETWORK, _LOOKS = "net::ERR_NETWORK_CHANGED", 3
@@ -119,8 +116,12 @@ class Browsing:
         return visit
 
     def _look(self, part: str) -> dict[str, Any]:
+        if not self.access.browser_url:
+            raise Skip(f"the door asks for a password: set {LOGIN}=user:password")
         asked = {
             "browser": browser(),
+            "self_made": bool(self.access.fingerprint),
+            "login": self.access.login,
             "url": self.access.browser_url,
             "rules": self.access.browser_rules,
             "part": part,

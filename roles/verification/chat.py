@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
-from roles.verification.access import Access, session
+from roles.verification.access import Access
 from roles.verification.attempt import NotSo
 
 QUESTION = "What is the capital of Poland? Answer with one word."
@@ -47,7 +47,7 @@ def ask(access: Access, patience: float) -> Chat:
     """Ask, and follow the task to its end. Raises NotSo where it has none in so many seconds."""
     begun, tasks = time.monotonic(), f"{access.api}/api/v1/tasks"
     body = {"content": QUESTION, "session_id": SESSION, "store_knowledge": False}
-    with session() as http:
+    with access.session() as http:
         answer = http.post(tasks, json=body, timeout=patience)
         if answer.status_code != 201:
             raise NotSo(f"POST /api/v1/tasks answers {answer.status_code}: {answer.text[:200]}")

@@ -13,7 +13,7 @@ LINES: tuple[tuple[str, tuple[str, ...]], ...] = (
     ("The production start works and names the links to backend and UI", ("units.*", "health.*")),
     (
         "The proxy sends /api and /ws to FastAPI and the rest to Next",
-        ("door.*", "api.websocket", "outside.closed"),
+        ("door.api", "door.*", "outside.closed"),
     ),
     ("End-to-end tests pass on the production build", ("ui.pages", "ui.narrow", "ui.chat")),
     ("Chat latency is below its budget (15 s)", ("budget.ui_chat_seconds", "ui.chat")),

@@ -4,8 +4,7 @@ from __future__ import annotations
 
 import getpass
 import platform
-from collections.abc import Callable, Iterable, Mapping, Sequence
-from dataclasses import dataclass, replace
+from collections.abc import Callable, Mapping, Sequence
 from datetime import UTC, datetime
 from functools import cache
 from pathlib import Path
@@ -15,129 +14,25 @@ from pyinfra.api.exceptions import DeployError
 from pyinfra.context import host
 from pyinfra.context import state as pyinfra_state
 
-from roles.common import outcome, remote
-from roles.common.generation import Generation
-from roles.common.look import Seen
+from roles.common import outcome
 from roles.common.refusal import RefusedError
-from roles.common.resources import Difference
-from roles.verification import access, inside, junit, outside, report, table
+from roles.verification import junit, report, table
 from roles.verification.acceptance import (
     FAILED,
     PASSED,
     UNREACHED,
     Acceptance,
     Check,
-    Evidence,
     HostAcceptance,
     folder_of,
     write,
 )
-from roles.verification.attempt import NotSo, with_evidence
-from roles.verification.browsing import Browsing
 from roles.verification.checklist import checklist
 from roles.verification.measuring import Figures, measure
+from roles.verification.trying import Subject, accept, step
 from schemas.inventory import DeclaredHost
-from schemas.model import HostPlan
 
 _accepted: dict[str, HostAcceptance] = {}
-
-
-@dataclass(frozen=True)
-class Subject:
-    """What is judged: a host as it stands, and what it is to be."""
-
-    plan: HostPlan
-    generation: Generation  # the plan's
-    applied: str  # key of the generation that serves; empty where none does
-    changed: Sequence[Difference]  # the host is not as it was left
-    asked: Sequence[Difference]  # the inventory says something else since
-    seen: Seen
-    cards: Sequence[str]  # names of the graphics cards
-    loaded: bool  # whether the model was in memory before anything was asked
-    secrets: Sequence[str]  # values that no report may hold
-    budgets: Mapping[str, float]  # figure → what it may be at most
-
-
-def accept(subject: Subject, took: dict[str, float]) -> tuple[Check, ...]:
-    """Try everything on the current host. It changes nothing there but what two chats leave.
-
-    What is measured on the way is put into `took`: figure → seconds.
-    """
-    plan, generation, budgets = subject.plan, subject.generation, subject.budgets
-    _step("units")
-    checks = [
-        inside.as_planned(subject.changed, subject.asked, subject.applied),
-        *inside.units(generation, subject.seen),
-    ]
-    with access.opened(host, plan) as way:
-        ports = [("backend", plan.backend.port), ("UI", plan.ui.port)]
-        ports += [("Ollama", plan.ollama.port)] if plan.ollama else []
-        _step("interfaces")
-        found = [outside.closed(plan.ssh.address, ports), outside.websocket(way)]
-        found += outside.runtime(way, plan)
-        _step("a chat by the API")
-        found += outside.chats(way, plan, subject.loaded, budgets["chat_seconds"], took)
-        browsing = Browsing(way, folder(), host.name, budgets["ui_chat_seconds"])
-        _step("the UI in a browser")
-        found += [browsing.pages(), browsing.narrow()]
-        found += [browsing.chat(took, "" if plan.model else outside.NO_MODEL)]
-        checks += _from_inside(subject) + found
-    return tuple(_masked(it, subject.secrets) for it in _with_journals(checks))
-
-
-def _from_inside(subject: Subject) -> list[Check]:
-    plan, services = subject.plan, subject.generation.services
-    try:
-        said = inside.ask(services, plan)
-    except NotSo as trouble:
-        return [Check("inside", "The host can be asked", FAILED, "an answer", str(trouble))]
-    return [
-        *inside.health(services, said),
-        *inside.model(plan, said),
-        inside.gpu(plan, said, subject.cards),
-        inside.without_docker(said),
-        inside.without_onnx(plan, said),
-    ]
-
-
-def _step(what: str) -> None:
-    click.echo(f"    [{host.name}] {what}", err=True)
-
-
-# Which units' journals tell why a check failed, by the beginning of its name.
-_CONCERNED: tuple[tuple[str, tuple[str, ...]], ...] = (
-    ("api.", ("venom-backend.service", "ollama.service")),
-    ("ui.chat", ("venom-backend.service", "venom-ui.service")),
-    ("ui.", ("venom-ui.service",)),
-    ("runtime.", ("venom-backend.service",)),
-    ("cloud.", ("venom-backend.service",)),
-    ("model.", ("ollama.service",)),
-    ("gpu.", ("ollama.service",)),
-)
-
-
-def _with_journals(checks: Iterable[Check]) -> Iterable[Check]:
-    told = cache(remote.journal)
-    for it in checks:
-        units = _units_of(it.name) if it.result == FAILED else ()
-        yield with_evidence(it, *(Evidence("journal", f"Last lines of {unit}", told(unit)) for unit in units))
-
-
-def _units_of(name: str) -> tuple[str, ...]:
-    kind, _, rest = name.partition(".")
-    if kind in {"units", "health"}:
-        return (f"{rest}.service",)
-    return next((units for start, units in _CONCERNED if name.startswith(start)), ())
-
-
-def _masked(check: Check, secrets: Sequence[str]) -> Check:
-    def mask(text: str) -> str:
-        for secret in secrets:
-            text = text.replace(secret, "*****")
-        return text
-
-    evidence = tuple(replace(it, text=mask(it.text)) for it in check.evidence)
-    return replace(check, found=mask(check.found), evidence=evidence)
 
 
 @cache
@@ -194,8 +89,8 @@ def documents(acceptance: Acceptance) -> Mapping[str, str]:
 def judged(declared: DeclaredHost, subject: Subject, serves: str, release: str) -> HostAcceptance:
     """The current host, tried and judged."""
     took: dict[str, float] = {}
-    checks = accept(subject, took)
-    _step("figures")
+    checks = accept(subject, folder(), took)
+    step("figures")
     figures = _figures(declared.name, took, subject.budgets)
     checks += figures.checks
     return HostAcceptance(

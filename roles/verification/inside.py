@@ -16,7 +16,7 @@ from roles.common.services import Service
 from roles.verification.acceptance import Check
 from roles.verification.attempt import NotSo, Skip, attempt
 from schemas.memory import gib
-from schemas.model import HostPlan
+from schemas.model import HostPlan, Model
 
 SCRIPTS = Path(__file__).parent / "scripts"
 BACKEND, BACKEND_USER = "venom-backend.service", "venom"
@@ -42,7 +42,7 @@ class Inside:
 def ask(services: Sequence[Service], plan: HostPlan) -> Inside:
     """Ask the current host. Raises NotSo where it cannot be asked."""
     question = {
-        "urls": {it.unit: it.url for it in services},
+        "urls": {it.unit: it.url for it in services if not it.reloads},
         "backend": BACKEND,
         "user": plan.development.user if plan.development else BACKEND_USER,
         "excluded": EXCLUDED,
@@ -87,7 +87,7 @@ def units(generation: Generation, seen: Seen) -> list[Check]:
 
         name = service.unit.removesuffix(".service")
         expected = "runs with the inputs of the plan"
-        return attempt(f"units.{name}", f"{service.title} runs", expected, try_it)
+        return attempt(f"units.{name}", service.title, expected, try_it)
 
     def does_not(unit: str) -> Check:
         def try_it() -> str:
@@ -97,7 +97,7 @@ def units(generation: Generation, seen: Seen) -> list[Check]:
             return f"{unit}: {state}"
 
         name = unit.removesuffix(".service")
-        return attempt(f"units.{name}", f"{name} does not run", "does not run", try_it)
+        return attempt(f"units.{name}", name, "does not run", try_it)
 
     return [runs(it) for it in generation.services] + [does_not(it) for it in generation.stopped]
 
@@ -115,7 +115,7 @@ def health(services: Sequence[Service], said: Inside) -> list[Check]:
         name = service.unit.removesuffix(".service")
         return attempt(f"health.{name}", f"{service.title} answers", "200 from its address", try_it)
 
-    return [answers(it) for it in services]
+    return [answers(it) for it in services if not it.reloads]
 
 
 def model(plan: HostPlan, said: Inside) -> list[Check]:
@@ -138,18 +138,16 @@ def model(plan: HostPlan, said: Inside) -> list[Check]:
     return [attempt("model.digest", "The model is the plan's (GET /api/tags)", expected, digest)]
 
 
-def gpu(plan: HostPlan, said: Inside, cards: Sequence[str]) -> Check:
+def gpu(wanted: Model, said: Inside, cards: Sequence[str]) -> Check:
     """Where there is a card, the model lies on it. `cards`: their names."""
 
     def try_it() -> str:
-        if plan.model is None:
-            raise Skip("there is no local model")
         if not cards:
             raise Skip("there is no card on this host: the model runs on its processors")
         loaded = {it["name"]: it for it in (said.ps or {"models": []})["models"]}
-        if plan.model.name not in loaded:
-            raise NotSo(f"{plan.model.name} is not loaded after a chat")
-        size, vram = loaded[plan.model.name]["size"], loaded[plan.model.name].get("size_vram", 0)
+        if wanted.name not in loaded:
+            raise NotSo(f"{wanted.name} is not loaded after a chat")
+        size, vram = loaded[wanted.name]["size"], loaded[wanted.name].get("size_vram", 0)
         found = f"{gib(vram)} of {gib(size)} on {', '.join(cards)}"
         if vram < size:
             raise NotSo(found)

@@ -2,12 +2,8 @@
 
 from __future__ import annotations
 
-import json
 import socket
 from collections.abc import Iterable, Sequence
-
-from websockets.exceptions import WebSocketException
-from websockets.sync.client import connect
 
 from roles.verification import chat
 from roles.verification.acceptance import Check, Evidence
@@ -19,21 +15,6 @@ from schemas.model import HostPlan
 FAILS_WITHIN = 15.0  # seconds in which a chat without any model must say so
 
 _LOCAL = {"127.0.0.1", "::1", "localhost"}
-
-
-def websocket(access: Access) -> Check:
-    """The backend's telemetry."""
-
-    def try_it() -> str:
-        address = access.api.replace("http", "ws", 1) + "/ws/events"
-        try:
-            with connect(address, open_timeout=15, close_timeout=2, proxy=None) as events:
-                said = json.loads(events.recv(timeout=15))
-        except WebSocketException as error:
-            raise NotSo(f"no WebSocket: {error}") from error
-        return f"the first message is {said.get('type', 'without a type')}"
-
-    return attempt("api.websocket", "The WebSocket /ws/events", "a first message within 15 s", try_it)
 
 
 def chats(access: Access, plan: HostPlan, loaded: bool, budget: float, took: dict[str, float]) -> list[Check]:

@@ -58,9 +58,14 @@ def ending(acceptance: Acceptance, files: Mapping[str, str]) -> str:
         lines += [f"  {_styled(FAILED)}   {it.title}: {it.found}" for it in beside]
         lines.append("")
     verdict = "accepted" if acceptance.exit_status == 0 else "not accepted"
-    lines.append(click.style(verdict, _COLORS[acceptance.result], bold=True))
+    number = sum(it.result == SKIPPED for host in acceptance.hosts for it in host.checks)
+    lines.append(click.style(verdict, _COLORS[acceptance.result], bold=True) + _but_skipped(number))
     lines += [f"{what:<9}{where}" for what, where in files.items()]
     return "\n".join(lines)
+
+
+def _but_skipped(number: int) -> str:
+    return f"; {number} checks were skipped, each for the reason above" if number else ""
 
 
 def _listed(check: Check, host: HostAcceptance) -> bool:

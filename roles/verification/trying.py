@@ -1,0 +1,143 @@
+"""Trying everything on one host, each check with what shows why it failed."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, replace
+from functools import cache
+from pathlib import Path
+
+import click
+from pyinfra.context import host
+
+from roles.common import remote
+from roles.common.archive import Archive
+from roles.common.generation import Generation
+from roles.common.look import Seen
+from roles.common.resources import Difference
+from roles.common.services import Service
+from roles.verification import access, door, inside, outside, suites
+from roles.verification.acceptance import FAILED, Check, Evidence
+from roles.verification.attempt import NotSo, with_evidence
+from roles.verification.browsing import Browsing
+from schemas.model import HostPlan
+
+
+@dataclass(frozen=True)
+class Subject:
+    """What is judged: a host as it stands, and what it is to be."""
+
+    plan: HostPlan
+    generation: Generation  # the plan's
+    archive: Archive  # the source that serves
+    applied: str  # key of the generation that serves; empty where none does
+    changed: Sequence[Difference]  # the host is not as it was left
+    asked: Sequence[Difference]  # the inventory says something else since
+    seen: Seen
+    cards: Sequence[str]  # names of the graphics cards
+    loaded: bool  # whether the model was in memory before anything was asked
+    secrets: Sequence[str]  # values that no report may hold
+    budgets: Mapping[str, float]  # figure → what it may be at most
+
+
+def accept(subject: Subject, folder: Path, took: dict[str, float]) -> tuple[Check, ...]:
+    """Try everything on the current host. It changes nothing there but what two chats leave.
+
+    Pictures lie in `folder`. What is measured on the way is put into `took`: figure → seconds.
+    """
+    plan, generation, budgets = subject.plan, subject.generation, subject.budgets
+    step("units")
+    checks = [
+        inside.as_planned(subject.changed, subject.asked, subject.applied),
+        *inside.units(generation, subject.seen),
+    ]
+    with access.opened(host, plan, _certificate(subject)) as way:
+        step("the door")
+        found = [*door.checks(way, plan.door, _door(subject)), outside.closed(plan.ssh.address, _inner(plan))]
+        found += outside.runtime(way, plan)
+        step("a chat by the API")
+        found += outside.chats(way, plan, subject.loaded, budgets["chat_seconds"], took)
+        browsing = Browsing(way, folder, host.name, budgets["ui_chat_seconds"])
+        step("the UI in a browser")
+        found += [browsing.pages(), browsing.narrow()]
+        found += [browsing.chat(took, "" if plan.model else outside.NO_MODEL)]
+        checks = list(_with_journals(checks + _from_inside(subject) + found))
+    if suites.asked():
+        step("Venom's own suites")
+        checks += suites.checks(plan, subject.archive)
+    secrets = [*subject.secrets, *(way.login[1:] if way.login else ())]
+    return tuple(_masked(it, secrets) for it in checks)
+
+
+def _door(subject: Subject) -> Service:
+    return next(it for it in subject.generation.services if it.reloads)
+
+
+def _certificate(subject: Subject) -> str:
+    """The fingerprint of the certificate that the door must serve; empty without TLS."""
+    reloads = _door(subject).reloads
+    return subject.seen.paths.get(reloads.certificate, {}).get("fingerprint", "") if reloads else ""
+
+
+def _inner(plan: HostPlan) -> list[tuple[str, int]]:
+    """What only the host itself may reach."""
+    ports = [("backend", plan.backend.port), ("UI", plan.ui.port)]
+    ports += [("Ollama", plan.ollama.port)] if plan.ollama else []
+    return ports + ([("the door", plan.door.port)] if plan.door.exposure == "loopback" else [])
+
+
+def _from_inside(subject: Subject) -> list[Check]:
+    plan, services = subject.plan, subject.generation.services
+    try:
+        said = inside.ask(services, plan)
+    except NotSo as trouble:
+        return [Check("inside", "The host can be asked", FAILED, "an answer", str(trouble))]
+    return [
+        *inside.health(services, said),
+        *inside.model(plan, said),
+        *([inside.gpu(plan.model, said, subject.cards)] if plan.model else []),
+        inside.without_docker(said),
+        inside.without_onnx(plan, said),
+    ]
+
+
+def step(what: str) -> None:
+    """Tell what is tried now."""
+    click.echo(f"    [{host.name}] {what}", err=True)
+
+
+# Which units' journals tell why a check failed, by the beginning of its name.
+_CONCERNED: tuple[tuple[str, tuple[str, ...]], ...] = (
+    ("door.", ("nginx.service",)),
+    ("api.", ("venom-backend.service", "ollama.service")),
+    ("ui.chat", ("venom-backend.service", "venom-ui.service")),
+    ("ui.", ("venom-ui.service",)),
+    ("runtime.", ("venom-backend.service",)),
+    ("cloud.", ("venom-backend.service",)),
+    ("model.", ("ollama.service",)),
+    ("gpu.", ("ollama.service",)),
+)
+
+
+def _with_journals(checks: Iterable[Check]) -> Iterable[Check]:
+    told = cache(remote.journal)
+    for it in checks:
+        units = _units_of(it.name) if it.result == FAILED else ()
+        yield with_evidence(it, *(Evidence("journal", f"Last lines of {unit}", told(unit)) for unit in units))
+
+
+def _units_of(name: str) -> tuple[str, ...]:
+    kind, _, rest = name.partition(".")
+    if kind in {"units", "health"}:
+        return (f"{rest}.service",)
+    return next((units for start, units in _CONCERNED if name.startswith(start)), ())
+
+
+def _masked(check: Check, secrets: Sequence[str]) -> Check:
+    def mask(text: str) -> str:
+        for secret in secrets:
+            text = text.replace(secret, "*****")
+        return text
+
+    evidence = tuple(replace(it, text=mask(it.text)) for it in check.evidence)
+    return replace(check, found=mask(check.found), evidence=evidence)
