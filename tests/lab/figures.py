@@ -35,7 +35,7 @@ def agree(host: Host, it: HostAcceptance) -> None:
     for name in has:
         # What several processes share is in the resident set of each, but in PSS once.
         assert (
-            0.4 * resident(host, _UNITS[name])
+            0.2 * resident(host, _UNITS[name])
             < told[f"{name}_memory_mib"]
             < 1.2 * resident(host, _UNITS[name])
         )
