@@ -94,6 +94,7 @@ class HostView:
 
 def write(acceptance: Acceptance, folder: Path) -> Path:
     """Write `index.html` into the folder of the document, where its screenshots lie; returns its path."""
+    folder.mkdir(parents=True, exist_ok=True)
     path, part = folder / FILE, folder / f"{FILE}.part"
     part.write_text(render(acceptance, lambda name: _file(folder, name)), encoding="utf-8")
     return part.rename(path)
