@@ -7,7 +7,8 @@ import shutil
 import subprocess
 import sys
 import time
-from collections.abc import Mapping
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -116,6 +117,35 @@ def run(
         timeout=timeout,
     )
     return Result(process.returncode, process.stdout, time.monotonic() - start)
+
+
+@contextmanager
+def running(inventory: Path) -> Iterator[subprocess.Popen[bytes]]:
+    """A run that goes on meanwhile, and is killed in the end if it still does.
+
+    What it says goes into the file `log` beside the inventory.
+    """
+    with inventory.with_name("log").open("w") as output:
+        process = subprocess.Popen(
+            command(inventory),
+            cwd=REPOSITORY,
+            stdin=subprocess.DEVNULL,
+            stdout=output,
+            stderr=subprocess.STDOUT,
+        )
+    try:
+        yield process
+    finally:
+        process.kill()
+        process.wait()
+
+
+def until(condition: Callable[[], bool], seconds: float = 180) -> None:
+    """Return once the condition holds."""
+    deadline = time.monotonic() + seconds
+    while not condition():
+        assert time.monotonic() < deadline, f"not within {seconds:g} s"
+        time.sleep(0.2)
 
 
 def inventory(folder: Path, data: Mapping[str, Any] | Path) -> Path:

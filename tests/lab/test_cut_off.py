@@ -9,8 +9,7 @@ from __future__ import annotations
 
 import subprocess
 import time
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -18,10 +17,9 @@ from typing import Any
 import pytest
 
 from lab.hosts import Host
-from lab.state import REPOSITORY
 from tests.lab import comparison, provisioning, visitor
 from tests.lab.conftest import LabHost
-from tests.lab.provisioning import Result
+from tests.lab.provisioning import Result, until
 from tests.lab.serving import NAMED, Serving
 from tests.lab.visitor import BACKEND, UI
 
@@ -43,19 +41,19 @@ def cut(upstream: None, module_host: LabHost, tmp_path_factory: pytest.TempPathF
     runs = {}
     slow = {"files": ["http://10.77.0.1:8080/_fault/slow"], "ollama": "10.77.0.1:5000"}
     with _running(folder, host, mirrors=slow) as run:
-        _until(lambda: host.run("pgrep -f '[d]pkg .*--(unpack|configure)'", check=False).stdout != "")
+        until(lambda: host.run("pgrep -f '[d]pkg .*--(unpack|configure)'", check=False).stdout != "")
         runs["packages"] = _power_cut(host, run, folder)
     with _running(folder, host, mirrors=slow) as run:
-        _until(lambda: "Node" in _step(host, "ui") and _size(host, "/var/cache/venom/node*.part") > 1 << 20)
+        until(lambda: "Node" in _step(host, "ui") and _size(host, "/var/cache/venom/node*.part") > 1 << 20)
         runs["download"] = _power_cut(host, run, folder)
     with _running(folder, host) as run:
-        _until(lambda: "Node" in _step(host, "ui") and _size(host, "/opt/venom/node") > 20 << 20)
+        until(lambda: "Node" in _step(host, "ui") and _size(host, "/opt/venom/node") > 20 << 20)
         runs["unpack"] = _power_cut(host, run, folder)
     with _running(folder, host) as run:
-        _until(lambda: "pull" in _step(host, "weights") and _size(host, "/var/lib/ollama/models/blobs/*") > 0)
+        until(lambda: "pull" in _step(host, "weights") and _size(host, "/var/lib/ollama/models/blobs/*") > 0)
         runs["pull"] = _power_cut(host, run, folder)
     with _running(folder, host) as run:
-        _until(lambda: _step(host, "ui") == "npm ci" and _size(host, "/var/cache/venom-build/ui") > 0)
+        until(lambda: _step(host, "ui") == "npm ci" and _size(host, "/var/cache/venom-build/ui") > 0)
         runs["build"] = _power_cut(host, run, folder)
     # What a run for another version left, which no run will ask for again.
     host.put("a beginning", "/var/cache/venom/another.tar.zst.part")
@@ -106,23 +104,9 @@ def test_a_switch_that_is_killed_is_completed_by_the_next_run(cut: Cut, tmp_path
     assert _run(tmp_path, host, profile="llm_off").check().changed_operations == []
 
 
-@contextmanager
-def _running(folder: Path, host: Host, **settings: Any) -> Iterator[subprocess.Popen[bytes]]:
+def _running(folder: Path, host: Host, **settings: Any) -> AbstractContextManager[subprocess.Popen[bytes]]:
     """A run that goes on while the test does something to its host."""
-    inventory = provisioning.inventory(folder, provisioning.fleet_of(host, **settings))
-    with (folder / "log").open("w") as output:
-        run = subprocess.Popen(
-            provisioning.command(inventory),
-            cwd=REPOSITORY,
-            stdin=subprocess.DEVNULL,
-            stdout=output,
-            stderr=subprocess.STDOUT,
-        )
-        try:
-            yield run
-        finally:
-            run.kill()
-            run.wait()
+    return provisioning.running(provisioning.inventory(folder, provisioning.fleet_of(host, **settings)))
 
 
 def _power_cut(host: Host, run: subprocess.Popen[bytes], folder: Path) -> Result:
@@ -155,10 +139,3 @@ def _size(host: Host, pattern: str) -> int:
     """Bytes of what the pattern names; 0 where there is nothing."""
     said = host.run(f"du -cb {pattern} | tail -n 1", check=False).stdout
     return int(said.split()[0]) if said else 0
-
-
-def _until(condition: Callable[[], bool], seconds: float = 180) -> None:
-    deadline = time.monotonic() + seconds
-    while not condition():
-        assert time.monotonic() < deadline, f"not within {seconds:g} s"
-        time.sleep(0.2)

@@ -2,18 +2,14 @@
 
 from __future__ import annotations
 
-import subprocess
-import time
-from collections.abc import Callable
 from dataclasses import dataclass
 
 import pytest
 
 from lab.hosts import Host
-from lab.state import REPOSITORY
 from tests.lab import comparison, provisioning, visitor
 from tests.lab.conftest import LabHost, Provision
-from tests.lab.provisioning import Result
+from tests.lab.provisioning import Result, until
 from tests.lab.serving import NAMED, Serving, of
 from tests.lab.visitor import BACKEND, UI
 
@@ -33,23 +29,11 @@ def resumed(upstream: None, module_host: LabHost, tmp_path_factory: pytest.TempP
     """Begin on a bare host, kill the run, see how the host goes on alone, run again."""
     host = module_host(12)
     inventory = provisioning.inventory(tmp_path_factory.mktemp("killed"), of({"bare": (host, {})}))
-    log = inventory.with_name("log")
-    with log.open("w") as output:
-        run = subprocess.Popen(
-            provisioning.command(inventory),
-            cwd=REPOSITORY,
-            stdin=subprocess.DEVNULL,
-            stdout=output,
-            stderr=subprocess.STDOUT,
-        )
-    try:
-        _until(lambda: _step_is(host, "npm ci") or run.poll() is not None, 180)
-        assert run.poll() is None, log.read_text()
-    finally:
-        run.kill()
-        run.wait()
+    with provisioning.running(inventory) as run:
+        until(lambda: _step_is(host, "npm ci") or run.poll() is not None)
+        assert run.poll() is None, inventory.with_name("log").read_text()
     at_the_kill = _steps(host)
-    _until(lambda: len(_steps(host)) > len(at_the_kill), 120)
+    until(lambda: len(_steps(host)) > len(at_the_kill), 120)
     later = _steps(host)
     return Resumed(host, at_the_kill, later, provisioning.run(inventory))
 
@@ -96,10 +80,3 @@ def _steps(host: Host) -> list[str]:
 def _step_is(host: Host, step: str) -> bool:
     steps = _steps(host)
     return bool(steps) and steps[-1].endswith(f" {step}")
-
-
-def _until(condition: Callable[[], bool], seconds: float) -> None:
-    deadline = time.monotonic() + seconds
-    while not condition():
-        assert time.monotonic() < deadline, f"not within {seconds:g} s"
-        time.sleep(0.2)

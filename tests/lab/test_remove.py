@@ -4,14 +4,12 @@ from __future__ import annotations
 
 import re
 import signal
-import subprocess
 from dataclasses import dataclass
 from pathlib import Path
 
 import pytest
 
 from lab.hosts import Host
-from lab.state import REPOSITORY
 from roles.base.deploy import PACKAGES
 from tests.lab import comparison, provisioning, visitor
 from tests.lab.conftest import LabHost
@@ -226,11 +224,8 @@ def test_a_host_that_never_was_ours_is_left_alone_and_a_half_made_one_is_cleared
     assert (list(alone.endings.values()), alone.changed_operations) == (["nothing of ours is here"], [])
     assert visitor.files(host, *BARE) == before
 
-    with subprocess.Popen(
-        provisioning.command(inventory), cwd=REPOSITORY, stdout=subprocess.DEVNULL, stderr=subprocess.STDOUT
-    ) as run:
+    with provisioning.running(inventory):
         _await(host, "grep -q 'npm ci' /opt/venom/jobs/ui/steps")
-        run.kill()
     assert "venom-job-ui" in visitor.jobs(host)
     result = provisioning.run(inventory, "--data", "purge=yes", deploy=_REMOVE).check()
     (told,) = result.endings.values()
