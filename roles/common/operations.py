@@ -62,19 +62,19 @@ def converge(resources: Sequence[Ground], seen: Seen) -> Commands:
         if not isinstance(resource, Directory):
             yield tell(f"{resource}: {resource.differs(seen)}")
         yield from _mend(resource)
-    for what, things in _kinds(different).items():
+    for what, things in _kinds(different, seen).items():
         yield noted(what, *things)
     if any(getattr(resource, "path", "").startswith(UNITS) for resource in different):
         yield StringCommand("systemctl", "daemon-reload")
 
 
-def _kinds(resources: Sequence[Ground]) -> dict[str, list[str]]:
+def _kinds(resources: Sequence[Ground], seen: Seen) -> dict[str, list[str]]:
     """Resources by what is told of them in the end; the folders of a bare host are of no interest."""
     kinds: dict[str, list[str]] = {}
     for it in resources:
         match it:
             case Packages():
-                kinds.setdefault("installed", []).extend(it.names)
+                kinds.setdefault("installed", []).extend(it.missing(seen))
             case User():
                 kinds.setdefault("users", []).append(it.name)
             case Absent():

@@ -41,8 +41,12 @@ class Packages:
 
     def differs(self, seen: Seen) -> str:
         """Why the host is not so, or the empty string."""
-        missing = [name for name in self.names if name not in seen.packages]
+        missing = self.missing(seen)
         return f"not installed: {', '.join(missing)}" if missing else ""
+
+    def missing(self, seen: Seen) -> list[str]:
+        """Those that the host does not have."""
+        return [name for name in self.names if name not in seen.packages]
 
     def __str__(self) -> str:
         return f"packages {' '.join(self.names)}"
