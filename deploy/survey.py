@@ -41,7 +41,7 @@ from roles.common.resources import (
 from roles.common.secrets import reveal
 from roles.common.services import Service
 from roles.development import deploy as development
-from roles.door import certificate, nginx
+from roles.door import certificate, firewall, nginx
 from roles.door import deploy as door
 from roles.door.secrets import Revealed, revealed
 from roles.ollama import deploy as ollama
@@ -125,9 +125,10 @@ class Planned:
             services=(
                 *([self.local.service] if self.local else []),
                 *(self.backend, self.ui),
+                *([firewall_service] if (firewall_service := firewall.service(plan)) else []),
                 door.service(plan, self.secrets),
             ),
-            stopped=() if self.local else (ollama.UNIT,),
+            stopped=(*(() if self.local else (ollama.UNIT,)), *firewall.stopped(plan)),
             parts=(
                 *release.parts,
                 *([self.local.install.makes] if self.local else []),
@@ -283,6 +284,7 @@ def _switchable(
         *backend.state(settings),
         *serving.resources(plan, release, settings),
         *door.resources(plan, secrets),
+        *firewall.resources(plan),
     )
 
 
@@ -305,7 +307,7 @@ def question(declared: Sequence[Resource], parts: Iterable[str], services: Itera
         env_files=[it.path for it in declared if isinstance(it, EnvFile)],
         units=[
             *(it.unit for it in declared if isinstance(it, Enabled)),
-            *(backend.UNIT, ui.UNIT, ollama.UNIT, paths.NGINX),
+            *(backend.UNIT, ui.UNIT, ollama.UNIT, paths.NGINX, firewall.UNIT),
         ],
         users=[it.name for it in declared if isinstance(it, User)],
         packages=[

@@ -23,6 +23,7 @@ TARGET = "venom.target"
 
 # The door: nginx reads our site among those of others.
 NGINX = "nginx.service"
+FIREWALL = "venom-firewall.service"
 SITE = "/etc/nginx/conf.d/venom.conf"
 DOOR = f"{ETC}/door"
 CERTIFICATES = f"{ETC}/certificates"

@@ -43,7 +43,7 @@ DEVELOPMENT_BYTES = int(1.6 * GB)
 
 CLOCK_SECONDS = 300
 
-OUR_UNITS = ("venom-backend.service", "venom-ui.service", "ollama.service")
+OUR_UNITS = ("venom-backend.service", "venom-ui.service", "ollama.service", "venom-firewall.service")
 
 
 def host_findings(facts: Facts, now: float) -> list[Finding]:

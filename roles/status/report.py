@@ -243,6 +243,9 @@ def _services(told: Told) -> tuple[ServiceReport, ...]:
         )
     for name in told.generation.stopped:
         runs = told.units[name]["state"] not in {"inactive", "failed"}
+        # What no profile has is worth a word only where it is there.
+        if name == paths.FIREWALL and not runs:
+            continue
         health = "runs, and must not" if runs else "does not run, as the profile says"
         found.append(ServiceReport(name, name.removesuffix(".service"), health))
     return tuple(found)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+import socket
 import ssl
 import subprocess
 import urllib.error
@@ -20,6 +21,8 @@ from tests.lab.provisioning import Result
 from tests.lab.serving import NAMED, Serving
 from tests.lab.visitor import LIGHT, Answer
 
+# Somebody's own table in the packet filter.
+_MINE = "somebody"
 _SITE = "/etc/nginx/conf.d/venom.conf"
 # Sound until a site has TLS: nginx has nothing to use the curve for before.
 _TRAP, _TRAPPED = "/etc/nginx/conf.d/somebody.conf", "ssl_ecdh_curve no-such-curve;\n"
@@ -58,6 +61,10 @@ class Door:
         body, _, status = self.client.run(line, check=False).stdout.rpartition("\n")
         return Answer(int(status), body)
 
+    def run_again(self) -> Result:
+        """The main job with what it was run with last."""
+        return provisioning.run(self.folder / "fleet.py").check()
+
     def change(self, **settings: object) -> Result:
         """The main job with another door."""
         declared = self.serving.of_light(door=settings) if settings else self.serving.of_light()
@@ -79,7 +86,8 @@ def lan(serving: Serving, tmp_path_factory: pytest.TempPathFactory) -> Iterator[
 
 @pytest.fixture(scope="module")
 def secure(lan: Door) -> Door:
-    """The same with a certificate that the host makes, a password, and Ollama for other machines."""
+    """The same with a certificate that the host makes, a password, a firewall, and Ollama for others."""
+    lan.host.run(f"nft add table ip {_MINE}; nft add chain ip {_MINE} mine")
     made = subprocess.run(
         ["openssl", "passwd", "-6", "-stdin"], input="sesame\n", capture_output=True, text=True, check=True
     )
@@ -87,7 +95,7 @@ def secure(lan: Door) -> Door:
     reference.write_text(made.stdout)
     reference.chmod(0o600)
     users, clients = {"ada": f"file:{reference}"}, {"allow_from": [lan.client.address]}
-    settings = {**_lan(lan.serving), "tls": "self-made", "users": users, "ollama": clients}
+    settings = {**_lan(lan.serving), "tls": "self-made", "users": users, "ollama": clients, "firewall": True}
     run = lan.change(**settings).check()
     assert made.stdout.strip() not in run.output
     assert lan.change(**settings).check().changed_operations == []
@@ -213,7 +221,8 @@ def test_who_reloads_nginx_with_something_else_is_found_out_and_mended(lan: Door
 
 
 def test_the_fingerprint_that_is_told_is_that_of_the_certificate_that_is_served(secure: Door) -> None:
-    pem = ssl.get_server_certificate((secure.host.address, 443))
+    get = f"import ssl; print(ssl.get_server_certificate(({secure.host.address!r}, 443)))"
+    pem = secure.client.run(["python3", "-c", get]).stdout
     digest = hashlib.sha256(ssl.PEM_cert_to_DER_cert(pem)).hexdigest().upper()
     told = ":".join(digest[at : at + 2] for at in range(0, len(digest), 2))
     assert f"certificate of the door: SHA-256 {told}" in secure.run.endings["light"]
@@ -250,11 +259,31 @@ def test_other_machines_ask_ollama_and_change_nothing_in_its_store(secure: Door)
     assert secure.ask("/api/tags", scheme="https", port=11435).status == 401
 
 
-def test_back_on_loopback_the_host_is_as_it_was(secure: Door) -> None:
-    assert secure.change().check().status == 0
-    assert "--> Starting operation" in secure.run.output
-    assert secure.change().check().changed_operations == []
+def test_the_firewall_drops_whom_the_door_would_refuse_and_touches_no_other_table(secure: Door) -> None:
+    with pytest.raises(TimeoutError):
+        socket.create_connection((secure.host.address, 443), timeout=3)
+    assert secure.host.run(f"nft list table ip {_MINE}").stdout.count("chain") == 1
+    secure.host.run("nft delete table inet venom")
+    assert secure.run_again().changed_operations == [("light", name) for name in ("Lock", "Switch", "Unlock")]
+    with pytest.raises(TimeoutError):
+        socket.create_connection((secure.host.address, 443), timeout=3)
+
+
+def test_the_way_back_leads_over_a_change_of_the_door(secure: Door) -> None:
+    back = provisioning.run(secure.folder / "fleet.py", deploy="deploy/rollback.py").check()
+    assert "serves" in back.endings["light"]
+    assert secure.ask("/api/v1/system/status", scheme="http").status == 200
     assert secure.ask("/", scheme="https").status == 0
+    tables = secure.host.run("nft list tables").stdout
+    assert ("inet venom" in tables, _MINE in tables) == (False, True)
+    assert secure.host.run("ls /etc/venom/door").stdout == ""
+
+
+def test_back_on_loopback_the_host_is_as_it_was(secure: Door) -> None:
+    secure.change().check()
+    secure.host.run(f"nft delete table ip {_MINE}")
+    assert secure.change().check().changed_operations == []
+    assert secure.ask("/").status == 0
     now = comparison.describe(secure.host, left_out=_LEFT_OUT)
     assert comparison.differences(_without(secure.serving.described), _without(now)) == []
 

@@ -48,7 +48,10 @@ def test_what_is_declared_goes_but_for_shared_folders_and_data() -> None:
         "/var/cache/venom-build",
         "/var/log/venom-provisioner",
     }
-    assert it.units == ("venom-ui.service", "venom-backend.service", "ollama.service", "venom.target")
+    assert it.units == (
+        *("venom-firewall.service", "venom-ui.service", "venom-backend.service"),
+        *("ollama.service", "venom.target"),
+    )
     assert "/usr/local/share/ca-certificates/venom-operator.crt" in it.files
     assert it.folders == ("/etc/systemd/system/ollama.service.d",)
     assert (it.users, it.data_users) == (("venom-build",), ("ollama", "venom"))

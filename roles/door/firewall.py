@@ -1,0 +1,78 @@
+"""The host's packet filter in front of the door: a table of its own, loaded by a unit of its own."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from ipaddress import ip_network
+
+from roles.common import paths
+from roles.common.resources import Absent, Enabled, File, Switchable
+from roles.common.services import Reloads, Service, fingerprint
+from roles.common.templates import render
+from schemas.model import HostPlan
+
+UNIT = paths.FIREWALL
+RULES = f"{paths.DOOR}/firewall.nft"
+# What nft listed when the unit had loaded the rules: other rules list otherwise.
+LOADED = "/run/venom-firewall/loaded"
+LISTING = "/usr/sbin/nft --stateless list table inet venom"
+
+
+@dataclass(frozen=True)
+class _Networks:
+    four: list[str] = field(default_factory=list)
+    six: list[str] = field(default_factory=list)
+
+
+def resources(plan: HostPlan) -> list[Switchable]:
+    """The rules and their unit; nothing of them where the inventory wants none."""
+    unit = f"{paths.UNITS}/{UNIT}"
+    if not plan.door.firewall:
+        return [Absent(RULES), Absent(unit)]
+    text = render(__file__, "venom-firewall.service.j2", rules=RULES, loaded=LOADED, listing=LISTING)
+    return [File(RULES, _rules(plan, _fingerprint(plan))), File(unit, text), Enabled(UNIT)]
+
+
+def service(plan: HostPlan) -> Service | None:
+    """The table as a service that is told by a reload, and tells its fingerprint; None without it."""
+    if not plan.door.firewall:
+        return None
+    return Service(
+        unit=UNIT,
+        title="Firewall",
+        fingerprint=_fingerprint(plan),
+        url=f"nft:{LOADED}",
+        ready_timeout=15,
+        reloads=Reloads(("nft", "--check", "--file", RULES), RULES, "", ()),
+    )
+
+
+def stopped(plan: HostPlan) -> tuple[str, ...]:
+    """The unit, where it must not be loaded."""
+    return () if plan.door.firewall else (UNIT,)
+
+
+def _fingerprint(plan: HostPlan) -> str:
+    return fingerprint({"rules": _rules(plan, "")})
+
+
+def _rules(plan: HostPlan, fingerprint: str) -> str:
+    door = plan.door
+    opened = {
+        door.port: door.allow_from,
+        **({door.ollama.port: door.ollama.allow_from} if door.ollama else {}),
+    }
+    behind = [plan.backend.port, plan.ui.port, *([plan.ollama.port] if plan.ollama else [])]
+    return render(
+        __file__,
+        "firewall.nft.j2",
+        fingerprint=fingerprint,
+        ports={port: _by_family(networks) for port, networks in opened.items()},
+        closed=sorted({*opened, *behind}),
+    )
+
+
+def _by_family(networks: Sequence[str]) -> _Networks:
+    four = [it for it in networks if ip_network(it).version == 4]
+    return _Networks(four, [it for it in networks if it not in four])
