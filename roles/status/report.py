@@ -252,11 +252,12 @@ def _services(told: Told) -> tuple[ServiceReport, ...]:
 
 
 def _certificate(told: Told, seen: Seen) -> str:
-    places = [
-        it.reloads.certificate for it in (told.generation.services if told.generation else ()) if it.reloads
-    ]
-    have = seen.paths.get(places[0] if places else "", {})
-    return f"SHA-256 {have['fingerprint']}, valid for {have['days']} days" if "fingerprint" in have else ""
+    services = told.generation.services if told.generation else ()
+    for path in [it.reloads.certificate for it in services if it.reloads]:
+        have = seen.paths.get(path, {})
+        if "fingerprint" in have:
+            return f"SHA-256 {have['fingerprint']}, valid for {have['days']} days"
+    return ""
 
 
 def _model(told: Told) -> ModelReport | None:
