@@ -125,8 +125,8 @@ class Planned:
             services=(
                 *([self.local.service] if self.local else []),
                 *(self.backend, self.ui),
-                *([firewall_service] if (firewall_service := firewall.service(plan)) else []),
                 door.service(plan, self.secrets),
+                *([firewall.service(plan)] if plan.door.firewall else []),
             ),
             stopped=(*(() if self.local else (ollama.UNIT,)), *firewall.stopped(plan)),
             parts=(
@@ -334,7 +334,7 @@ def checking(planned: Planned, facts: Facts, seen: Seen) -> None:
     )
     unfit = [
         *serving.unfit(planned.plan, planned.archive),
-        *nginx.unfit(planned.plan.door, planned.generation.services[-1], seen),
+        *nginx.unfit(planned.plan.door, door.service(planned.plan, planned.secrets), seen),
     ]
     check(planned.plan, facts, coming, seen, unfit)
 

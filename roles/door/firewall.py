@@ -34,10 +34,8 @@ def resources(plan: HostPlan) -> list[Switchable]:
     return [File(RULES, _rules(plan, _fingerprint(plan))), File(unit, text), Enabled(UNIT)]
 
 
-def service(plan: HostPlan) -> Service | None:
-    """The table as a service that is told by a reload, and tells its fingerprint; None without it."""
-    if not plan.door.firewall:
-        return None
+def service(plan: HostPlan) -> Service:
+    """The table as a service that is told by a reload, and tells its fingerprint."""
     return Service(
         unit=UNIT,
         title="Firewall",
