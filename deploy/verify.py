@@ -14,14 +14,17 @@ from deploy.survey import looking, planning
 from roles.preflight.deploy import probe
 from roles.status.deploy import ask, noted
 from roles.status.report import Wanted, drift
+from roles.verification import suites
 from roles.verification.deploy import documents, judged, tell, unreached
 from roles.verification.trying import Subject
 
 declared = host.data.declared
 told = planned = seen = None
+with_suites = False
 errors: list[str] = []
 
 with noted(errors):
+    with_suites = suites.asked()
     told = ask()
     facts = probe()
     planned = planning(declared, facts.hardware, offline=True)
@@ -47,6 +50,7 @@ else:
         loaded=loaded,
         secrets=[planned.settings[name] for name in plan.backend.secrets],
         budgets=declared.budgets,
+        suites=with_suites,
     )
     model = f", {plan.model.name}" if plan.model else ""
     serves = f"{serving.name(plan)}, profile {plan.profile}{model}"

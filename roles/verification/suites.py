@@ -19,6 +19,7 @@ from pyinfra.context import host
 from uv import find_uv_bin
 
 from roles.common.archive import Archive
+from roles.common.refusal import refuse
 from roles.verification.acceptance import Check, Evidence
 from roles.verification.attempt import NotSo, Skip, attempt, skipped
 from roles.verification.tunnel import tunnel
@@ -47,8 +48,11 @@ _LEFT_OUT = (
 
 
 def asked() -> bool:
-    """Whether the operator wants them."""
-    return str(host.data.get("suites") or "no") == "yes"
+    """Whether `--data suites=yes` was given. Raises RefusedError for another answer."""
+    answer = host.data.get("suites")
+    if answer not in (None, "yes"):
+        raise refuse("--data suites=yes, or no suites at all", f"suites={answer}", "say what is meant")
+    return answer is not None
 
 
 def checks(plan: HostPlan, archive: Archive) -> list[Check]:

@@ -25,10 +25,15 @@ _INDENT = " " * 11
 def host_table(host: HostAcceptance) -> str:
     """A host: how it stands, then a block a check."""
     head = f"{host.name} ({host.address}): {_styled(host.result)}"
-    lines = [head, *([f"  {host.serves}"] if host.serves else [])]
+    lines = [head, *_said(host)]
     for it in host.checks:
         lines += _check(it)
     return "\n".join(lines)
+
+
+def _said(host: HostAcceptance) -> list[str]:
+    """What it serves, or why it was not reached: that may be several lines."""
+    return [f"  {line}" for line in host.serves.splitlines()]
 
 
 def _check(check: Check) -> Iterable[str]:
@@ -50,7 +55,7 @@ def ending(acceptance: Acceptance, files: Mapping[str, str]) -> str:
     lines = []
     for host in acceptance.hosts:
         lines += [f"{host.name}: {_styled(host.result)}"]
-        lines += [f"  {host.serves}"] if host.result == UNREACHED else []
+        lines += _said(host) if host.result == UNREACHED else []
         for item in host.checklist:
             lines.append(f"  {_styled(item.result)}{' ' * (9 - len(item.result))}{item.item}")
             lines += [f"{_INDENT}{', '.join(item.checks)}"]

@@ -38,6 +38,7 @@ class Subject:
     loaded: bool  # whether the model was in memory before anything was asked
     secrets: Sequence[str]  # values that no report may hold
     budgets: Mapping[str, float]  # figure → what it may be at most
+    suites: bool  # whether Venom's own suites are run, too
 
 
 def accept(subject: Subject, folder: Path, took: dict[str, float]) -> tuple[Check, ...]:
@@ -62,7 +63,7 @@ def accept(subject: Subject, folder: Path, took: dict[str, float]) -> tuple[Chec
         found += [browsing.pages(), browsing.narrow()]
         found += [browsing.chat(took, "" if plan.model else outside.NO_MODEL)]
         checks = list(_with_journals(checks + _from_inside(subject) + found))
-    if suites.asked():
+    if subject.suites:
         step("Venom's own suites")
         checks += suites.checks(plan, subject.archive)
     secrets = [*subject.secrets, *(way.login[1:] if way.login else ())]
