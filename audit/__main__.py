@@ -11,7 +11,7 @@ import sys
 from pathlib import Path
 from typing import Any
 
-from audit import measure, tree
+from audit import figures, measure, tree
 from audit.compare import compare
 from audit.report import ENTRY, audit
 from audit.table import table
@@ -21,14 +21,22 @@ from schemas.pins import load
 
 def main(arguments: list[str] | None = None) -> int:
     """Run the command line; gives the exit status."""
-    given = _parser().parse_args(arguments)
+    parser = _parser()
+    given = parser.parse_args(arguments)
+    if given.matrix and not (given.environment and given.release):
+        parser.error(
+            "--matrix needs --release and --environment: figures are measured, and told by their release"
+        )
     try:
-        found = _audited(given, Path(given.source), given.release or given.commit)
+        found = _audited(given)
         other = _other(given) if given.compare else None
+        sizes = figures.heavy(_tree(given), given.release or "") if given.matrix else {}
     except tree.SourceError as error:
         print(f"audit: {error}", file=sys.stderr)
         return 2
-    if other is not None:
+    if given.matrix:
+        print("\n".join(figures.write(found, sizes)) or "no difference")
+    elif other is not None:
         changes = compare(other, found)
         print(json.dumps(changes, indent=2) if given.json else "\n".join(changes) or "no difference")
     else:
@@ -53,13 +61,23 @@ def _parser() -> argparse.ArgumentParser:
         metavar="OTHER",
         help="tell what changed since OTHER: a folder, a commit of the same repository, or a kept --json",
     )
+    parser.add_argument(
+        "--matrix",
+        action="store_true",
+        help=f"write the figures of {figures.PATH.name} anew and tell what changed (with --environment)",
+    )
     parser.add_argument("--json", action="store_true", help="for machines")
     parser.add_argument("--short", action="store_true", help="without the ways")
     return parser
 
 
-def _audited(given: argparse.Namespace, source: Path, commit: str | None) -> dict[str, Any]:
-    read = tree.of_commit(source, _commit(commit)) if commit else tree.of_folder(source)
+def _tree(given: argparse.Namespace) -> tree.Tree:
+    source, commit = Path(given.source), given.release or given.commit
+    return tree.of_commit(source, _commit(commit)) if commit else tree.of_folder(source)
+
+
+def _audited(given: argparse.Namespace) -> dict[str, Any]:
+    read = _tree(given)
     if given.environment is None:
         return audit(read, matrix(), given.entry)
     return measure.measured(read, given.environment, matrix(), given.entry)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+import re
 import subprocess
 import tarfile
 from collections.abc import Mapping
@@ -11,6 +12,8 @@ from functools import cached_property
 from pathlib import Path, PurePosixPath
 from typing import IO
 
+# What is read: Python, and the files that say which packages it wants.
+_WANTED = re.compile(r".*\.py|[^/]*(requirements|constraints)[^/]*\.txt")
 # What lies in a working tree and is imported by nobody. Dot-folders are left out, too.
 _NOT_SOURCE = {"node_modules", "__pycache__", "web-next", "venv"}
 
@@ -62,8 +65,8 @@ def of_folder(folder: Path) -> Tree:
             f"no folder {folder}",
             "name one, or a git repository and --release",
         )
-    paths = (path.relative_to(folder) for path in folder.rglob("*.py"))
-    wanted = [path for path in paths if not _is_made(path.parts)]
+    paths = (path.relative_to(folder) for path in (*folder.rglob("*.py"), *folder.glob("*.txt")))
+    wanted = [path for path in paths if _WANTED.fullmatch(str(path)) and not _is_made(path.parts)]
     return Tree({str(path): (folder / path).read_bytes() for path in sorted(wanted)}, str(folder))
 
 
@@ -87,7 +90,7 @@ def of_tar(file: IO[bytes], name: str) -> Tree:
     with tarfile.open(fileobj=file) as tar:
         for member in tar:
             path = PurePosixPath(member.name)
-            if member.isfile() and path.suffix == ".py" and not _is_made(path.parts):
+            if member.isfile() and _WANTED.fullmatch(str(path)) and not _is_made(path.parts):
                 content = tar.extractfile(member)
                 files[str(path)] = content.read() if content else b""
     return Tree(dict(sorted(files.items())), name)

@@ -85,6 +85,13 @@ def test_the_ui_passes_the_api_on_and_the_websocket_speaks(serving: Serving, nam
     assert visitor.first_event(host)["type"] == "SYSTEM_LOG"
 
 
+def test_light_serves_where_there_is_no_docker(serving: Serving) -> None:
+    host = serving.light
+    found = "command -v docker dockerd podman containerd; ls -d /run/docker.sock /var/lib/docker 2>&-"
+    assert host.run(found, check=False).stdout == ""
+    assert visitor.fetch(host, f"{BACKEND}/healthz").json()["status"] == "ok"
+
+
 def test_llm_off_has_nothing_of_ollama_and_says_why_it_cannot_chat(serving: Serving) -> None:
     host = serving.off
     assert host.run("systemctl list-unit-files --no-legend 'ollama*'", check=False).stdout == ""
