@@ -120,12 +120,20 @@ def describe(
         "words": [
             # A generation is named after its content, the host's name and address among it.
             (r"\bg[0-9a-f]{12}\b", "GENERATION"),
-            *((rf"\b{re.escape(it)}\b", "HOST") for it in (host.address, host.name)),
+            *((rf"\b{_named(it)}\b", "HOST") for it in (host.address, host.name)),
+            # The door's fingerprint follows the names that it answers to.
+            (r'return 200 \\*"[0-9a-f]{16}', "FINGERPRINT"),
+            (r'("nginx\.service",\s+"title": "Door",\s+"fingerprint": )"[0-9a-f]{16}"', "FINGERPRINT"),
         ],
     }
     answer = host.run(["python3", "-c", _LOOK], input=json.dumps(request))
     found: dict[str, str] = json.loads(answer.stdout)
     return found
+
+
+def _named(name: str) -> str:
+    """A name in any file: in nginx's patterns, and in a generation that holds them, it is escaped."""
+    return "".join(it if it.isalnum() else rf"\\*{re.escape(it)}" for it in name)
 
 
 def differences(one: Mapping[str, str], other: Mapping[str, str]) -> list[str]:
