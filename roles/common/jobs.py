@@ -121,7 +121,9 @@ def _wait(state: Any, host: Any, job: Job) -> Status | None:
     while True:
         answer = remote.ask(remote.shell("watch_job.sh", job.name, job.makes), timeout=30)
         now = time.monotonic()
-        if not answer.ok:
+        status = Status.of(answer.stdout)
+        # A host that goes down may answer once more without its systemd.
+        if not (answer.ok and status.state):
             if remote.lost(host) or now - heard_at > LOST_SECONDS:
                 fail(
                     state,
@@ -134,7 +136,6 @@ def _wait(state: Any, host: Any, job: Job) -> Status | None:
             time.sleep(POLL_SECONDS)
             continue
         heard_at = now
-        status = Status.of(answer.stdout)
         if not status.runs:
             if status.made and status.state != "failed":
                 return status

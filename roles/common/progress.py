@@ -15,7 +15,7 @@ QUIET_SECONDS = 5.0
 class Status:
     """What a host says of a job (watch_job.sh)."""
 
-    state: str  # systemd's ActiveState of its unit
+    state: str  # systemd's ActiveState of its unit; empty where systemd could not be asked
     made: bool = False  # whether its result is there
     step: str = ""
     step_seconds: int = 0  # since that step began, by the host's clock

@@ -20,7 +20,10 @@ MANAGED = (
 BARE = ("/opt", "/etc", "/usr", "/var/lib", "/var/cache", "/home", "/srv")
 
 # What is left out of a comparison with `light`, whose name in the inventory is not the lab's.
-NAMED = {"/etc/venom/generations/g": "holds the name that the inventory gives the host"}
+NAMED = dict.fromkeys(
+    ("/etc/venom/generations/g", r"/etc/nginx/conf\.d/venom\.conf$"),
+    "holds the name that the inventory gives the host",
+)
 
 _OPERATOR = "operator"
 # Listens like any other program; a bare host has Perl and no Python.
