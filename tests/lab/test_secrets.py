@@ -97,8 +97,9 @@ def planted(serving: Serving, tmp_path_factory: pytest.TempPathFactory) -> Itera
             "debug-inventory": _said([*run, str(inventory), "debug-inventory"], env),
         }
         update = {"updates": {"VENOM_THEME": "dark"}}
+        earlier = _copies(host)
         visitor.fetch(host, f"{BACKEND}/api/v1/config/runtime", update)
-        [copy] = visitor.fetch(host, f"{BACKEND}/api/v1/config/backups").json()["backups"]
+        [copy] = _copies(host) - earlier
         restored = visitor.fetch(host, f"{BACKEND}/api/v1/config/restore", {"backup_filename": copy})
         assert restored.status == 200
     here = _holding(marker, folder, since=inventory)
@@ -107,6 +108,11 @@ def planted(serving: Serving, tmp_path_factory: pytest.TempPathFactory) -> Itera
     provisioning.run(provisioning.inventory(folder, serving.of_light())).check()
     assert not set(values) & set(visitor.settings(host))
     host.run(f"rm -f {_STAMP} {_HISTORY}/venom.env-*")
+
+
+def _copies(host: Host) -> set[str]:
+    """The copies of the settings that the panel has made."""
+    return set(visitor.fetch(host, f"{BACKEND}/api/v1/config/backups").json()["backups"])
 
 
 def test_each_reference_brings_its_secret(planted: Planted) -> None:
