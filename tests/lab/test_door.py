@@ -27,7 +27,11 @@ _SITE = "/etc/nginx/conf.d/venom.conf"
 # Sound until a site has TLS: nginx has nothing to use the curve for before.
 _TRAP, _TRAPPED = "/etc/nginx/conf.d/somebody.conf", "ssl_ecdh_curve no-such-curve;\n"
 # What the way to here leaves where it shall: what one can go back to, and its certificates.
-_LEFT_OUT = {**NAMED, r"/etc/venom/certificates/.": "of generations that are kept"}
+_LEFT_OUT = {
+    **NAMED,
+    r"/etc/venom/certificates/.": "of generations that are kept",
+    r"/opt/(venom|ollama)/.": "of generations that are kept, those of earlier tests among them",
+}
 # Follows a task as a browser does, and tells how far the task was when its first event came.
 _FOLLOW = """
 import json, sys, urllib.request
