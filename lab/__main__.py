@@ -38,6 +38,7 @@ def _parser() -> argparse.ArgumentParser:
     up.add_argument("--debian", type=int, choices=sorted(base.SUITES), default=12)
     up.add_argument("--keep", action="store_true", help="start it as it is, if there is one")
     up.add_argument("--airgapped", action="store_true", help="it reaches the lab and nothing else")
+    up.add_argument("--podman", action="store_true", help="somebody has installed podman before")
     up.add_argument("--sudo-user", metavar="NAME", help="one more login, who may sudo")
     up.add_argument("--address", help="instead of the one that its name or the next number gives")
     up.set_defaults(do=_up)
@@ -79,6 +80,7 @@ def _up(given: argparse.Namespace) -> int:
         given.debian,
         fresh=not given.keep,
         airgapped=given.airgapped,
+        podman=given.podman,
         sudo_user=given.sudo_user,
         address=given.address,
     )

@@ -13,7 +13,7 @@ from collections.abc import Collection
 from dataclasses import dataclass
 from pathlib import Path
 
-from lab.state import STATE, LabError, locked, machine, tail
+from lab.state import STATE, CommandFailed, LabError, locked, machine, tail
 
 SUITES = {12: "bookworm", 13: "trixie"}
 
@@ -37,6 +37,9 @@ _FINISH = (
     'chroot "$1" apt-cache gencaches',
 )
 
+# Debian 12's crun raises a limit that nobody may raise where the machine has no CAP_SYS_RESOURCE.
+_RUNTIMES = {12: "runc", 13: "crun"}
+
 
 @dataclass(frozen=True)
 class Mirror:
@@ -53,10 +56,11 @@ class Mirror:
         return lines
 
 
-def ensure(debian: int, in_use: Collection[Path] = ()) -> Path:
+def ensure(debian: int, *, podman: bool = False, in_use: Collection[Path] = ()) -> Path:
     """The base tree of a Debian release, built if there is none of this recipe yet.
 
-    Trees of former recipes go, except those `in_use` that a host still lies over.
+    With `podman` that one and podman in it. Trees of former recipes go, except those `in_use` that a
+    host still lies over.
     """
     suite = SUITES.get(debian)
     if suite is None:
@@ -67,10 +71,23 @@ def ensure(debian: int, in_use: Collection[Path] = ()) -> Path:
     with locked(f"base-{suite}"):
         if not tree.is_dir():
             _build(tree, suite, recipe)
-        for former in tree.parent.glob(f"{suite}-*"):
-            if former not in {tree, *in_use}:
-                _remove(former)
-    return tree
+        _forget(f"{suite}-*", {tree, *in_use})
+        return _with_podman(tree, _RUNTIMES[debian], in_use) if podman else tree
+
+
+def container_settings(debian: int) -> str:
+    """A containers.conf with what podman needs in a lab host; none of it is the product's business.
+
+    The limits and the count of processes that podman sets by itself need CAP_SYS_RESOURCE and a
+    pids controller, which the machine need not have.
+    """
+    return (
+        "[containers]\n"
+        'default_ulimits = ["nofile=1024:1024", "nproc=1024:1024"]\n'
+        "pids_limit = 0\n"
+        "[engine]\n"
+        f'runtime = "{_RUNTIMES[debian]}"\n'
+    )
 
 
 def machine_mirror() -> Mirror:
@@ -139,6 +156,36 @@ def _build(tree: Path, suite: str, recipe: dict[str, list[str]]) -> None:
         _remove(aside)
         raise LabError(f"mmdebstrap could not build Debian {suite} (log: {log})\n{tail(log)}")
     aside.rename(tree)
+
+
+def _with_podman(tree: Path, runtime: str, in_use: Collection[Path]) -> Path:
+    """A copy of the tree in which podman is installed, as by an administrator some time before."""
+    whole = tree.with_name(f"podman-{runtime}-{tree.name}")
+    if not whole.is_dir():
+        aside = whole.with_name(f"{whole.name}.part")
+        _remove(aside)
+        print(f"lab: building the base tree {tree.name} with podman (once) …", flush=True)
+        machine(["cp", "-a", "--reflink=auto", tree, aside])
+        inside = ["systemd-nspawn", "--quiet", f"--directory={aside}", "--register=no", "--keep-unit"]
+        inside += ["--settings=no", "--link-journal=no", "--timezone=off", "--resolv-conf=copy-host"]
+        install = f"apt-get install --yes --no-install-recommends podman {runtime} && apt-get clean"
+        try:
+            machine([*inside, "--setenv=DEBIAN_FRONTEND=noninteractive", "sh", "-c", install])
+        except CommandFailed:
+            _remove(aside)
+            raise
+        for own in ("machine-id", "resolv.conf"):  # a host gets these of its own
+            (aside / "etc" / own).unlink(missing_ok=True)
+        aside.rename(whole)
+    _forget(f"podman-*-{tree.name.partition('-')[0]}-*", {whole, *in_use})
+    return whole
+
+
+def _forget(pattern: str, kept: Collection[Path]) -> None:
+    """Delete the trees of this pattern that are of former recipes."""
+    for former in (STATE / "base").glob(pattern):
+        if former not in kept:
+            _remove(former)
 
 
 def _remove(tree: Path) -> None:

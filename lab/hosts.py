@@ -53,13 +53,14 @@ class Host:
         *,
         fresh: bool = True,
         airgapped: bool = False,
+        podman: bool = False,
         sudo_user: str | None = None,
         address: str | None = None,
     ) -> Host:
         """Create the host, boot it, wait for its SSH.
 
         One of this name that exists already is destroyed first, or, where not `fresh`, started as
-        it is.
+        it is. With `podman` it is one on which somebody has installed podman before.
         """
         if not _NAME.fullmatch(name):
             raise LabError(f"{name!r} is no name of a host: lower-case letters, digits and -")
@@ -71,7 +72,7 @@ class Host:
                 host.start()
                 return host
             host.destroy()
-        tree = base.ensure(debian, in_use=[Path(host.base) for host in all_hosts()])
+        tree = base.ensure(debian, podman=podman, in_use=[Path(host.base) for host in all_hosts()])
         with locked("hosts"):
             host = cls(
                 name=name,
@@ -139,7 +140,9 @@ class Host:
             twin = Host(**(asdict(self) | {"name": name, "address": _free_address(name)}))
             twin._erase()
             twin._folder.mkdir(parents=True)
-            machine(["cp", "-a", "--reflink=auto", self._folder / "upper", twin._folder / "upper"])
+            # A host of an older lab has no folder for containers.
+            for layer in filter(lambda name: (self._folder / name).exists(), ("upper", "containers")):
+                machine(["cp", "-a", "--reflink=auto", self._folder / layer, twin._folder / layer])
             twin._furnish()
             twin._remember()
         twin.start()
@@ -245,6 +248,8 @@ class Host:
             # Both for containers inside the host only.
             "--system-call-filter=bpf keyctl add_key",
             "--capability=CAP_BPF,CAP_PERFMON",
+            # An overlay cannot lie over another: what containers store lies on the machine's own disk.
+            f"--bind={self._folder / 'containers'}:/var/lib/containers",
         ]
 
     def _furnish(self) -> None:
@@ -261,19 +266,21 @@ class Host:
                 "[Match]\nName=host0\n\n"
                 f"[Network]\nAddress={self.address}/{prefix}\n{gateway}LinkLocalAddressing=no\n"
             ),
+            "containers/containers.conf.d/lab.conf": base.container_settings(self.debian),
         }
         for path, text in files.items():
             file = etc / path
             file.parent.mkdir(parents=True, exist_ok=True)
             file.write_text(text)
         ssh.install(self.name, self.address, self._folder / "upper")
+        (self._folder / "containers").mkdir(exist_ok=True)
 
     def _remember(self) -> None:
         write_whole(self._folder / "host.json", json.dumps(asdict(self), indent=2) + "\n")
 
     def _mount(self) -> None:
         root = self._folder / "root"
-        for folder in ("root", "upper", "work"):
+        for folder in ("root", "upper", "work", "containers"):
             (self._folder / folder).mkdir(parents=True, exist_ok=True)
         if os.path.ismount(root):
             return
