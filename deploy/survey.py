@@ -9,16 +9,13 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, fields
 from functools import cached_property
-from pathlib import Path
 
 from deploy import serving
+from deploy.parts import Made, Making
 from roles.activation.deploy import Switch
 from roles.backend import deploy as backend
-from roles.backend.lock import Lock, lock_for
-from roles.backend.uv import wheel
 from roles.base import deploy as base
 from roles.common import paths
-from roles.common.archive import Archive
 from roles.common.generation import Generation
 from roles.common.jobs import Job
 from roles.common.look import Question, Seen, look
@@ -49,9 +46,7 @@ from roles.preflight.checks import Coming
 from roles.preflight.deploy import check, probe
 from roles.preflight.facts import Facts
 from roles.release import deploy as release_role
-from roles.source.archive import pack
 from roles.ui import deploy as ui
-from roles.ui.shared import UiWork, work_for
 from roles.weights import deploy as weights
 from roles.weights.unused import Unused, unused
 from schemas.inventory import DeclaredHost
@@ -75,17 +70,18 @@ class Planned:
     """One host: what it is to be, and from which parts."""
 
     plan: HostPlan
-    archive: Archive
-    lock: Lock
-    release: Release
+    made: Made
     settings: Mapping[str, str]  # keys of the backend's environment file, secrets among them
-    backend_job: Job
-    ui_job: Job
     backend: Service
     ui: Service
     local: LocalModel | None
     secrets: Revealed  # of the door
     certificate_job: Job | None
+
+    @property
+    def release(self) -> Release:
+        """Which parts serve."""
+        return self.made.release
 
     @property
     def ground(self) -> list[Ground]:
@@ -97,7 +93,7 @@ class Planned:
         """The long work that makes the parts."""
         local = [self.local.install, self.local.pull] if self.local else []
         own = [self.certificate_job] if self.certificate_job else []
-        return [self.backend_job, self.ui_job, *local, *own]
+        return [*self.made.jobs, *local, *own]
 
     @property
     def resources(self) -> list[Resource]:
@@ -109,11 +105,6 @@ class Planned:
         """Everything in the stores that the host needs, or that is made of what lies there."""
         made = [path for job in self.jobs for path in (job.makes, *job.needs)]
         return [*self.generation.parts, *made, backend.uv_path(self.plan)]
-
-    @property
-    def launchers(self) -> dict[str, str]:
-        """The scripts of the release that its units start."""
-        return {"backend": backend.launcher(self.release), "ui-server": ui.launcher(self.release)}
 
     @cached_property
     def generation(self) -> Generation:
@@ -164,8 +155,7 @@ class Survey(Planned):
     """One host: what it is to be, what was seen of it, and what this run does for it."""
 
     seen: Seen
-    wheel: Path | None  # uv, where an environment has to be made and the host has no uv yet
-    ui_work: UiWork
+    making: Making
     purge: bool  # whether weights that the plan does not use are to go
 
     @property
@@ -213,14 +203,11 @@ def survey(declared: DeclaredHost) -> Survey:
     planned = planning(declared, facts.hardware)
     seen = looking(planned.resources, planned.parts, planned.generation.services)
     checking(planned, facts, seen)
-    plan, release = planned.plan, planned.release
-    uv_there = seen.there(release.venv_path) or seen.there(backend.uv_path(plan))
     return Survey(
         **{it.name: getattr(planned, it.name) for it in fields(Planned)},
         seen=seen,
-        wheel=None if uv_there else wheel(plan),
         purge=purge_asked(),
-        ui_work=work_for(declared.name, planned.ui_job, ui.node_job(plan, release), seen),
+        making=planned.made.work(declared.name, seen),
     )
 
 
@@ -231,19 +218,13 @@ def planning(declared: DeclaredHost, hardware: Hardware, *, offline: bool = Fals
     RefusedError where the plan cannot be, or cannot be known.
     """
     plan = _plan(declared, hardware)
-    archive = pack(plan.source, offline=offline)
-    lock = lock_for(plan, archive, offline=offline)
-    release = Release.of(plan, archive.key, archive.digest_of(*ui.SOURCES), lock.sha256)
+    made = Made.of(plan, offline=offline)
     settings = {**plan.backend.env_file, **reveal(plan.backend.secrets)}
-    backend_service, ui_service = serving.services(plan, release, settings)
+    backend_service, ui_service = serving.services(plan, made.release, settings)
     return Planned(
         plan=plan,
-        archive=archive,
-        lock=lock,
-        release=release,
+        made=made,
         settings=settings,
-        backend_job=backend.environment_job(plan, release, lock),
-        ui_job=ui.build_job(plan, release),
         backend=backend_service,
         ui=ui_service,
         local=_local(plan, gpu=bool(hardware.gpus)),
@@ -333,7 +314,7 @@ def checking(planned: Planned, facts: Facts, seen: Seen) -> None:
         ollama=local.install.makes if local else "",
     )
     unfit = [
-        *serving.unfit(planned.plan, planned.archive),
+        *serving.unfit(planned.plan, planned.made.archive),
         *nginx.unfit(planned.plan.door, door.service(planned.plan, planned.secrets), seen),
     ]
     check(planned.plan, facts, coming, seen, unfit)

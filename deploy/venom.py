@@ -8,8 +8,6 @@ from pyinfra.context import host
 from deploy.preview import preview
 from deploy.survey import survey
 from roles.activation.deploy import activated
-from roles.backend.deploy import environment
-from roles.backend.deploy import installed as backend_installed
 from roles.base.deploy import base
 from roles.common import outcome
 from roles.common.lock import acquired, released
@@ -17,16 +15,12 @@ from roles.common.operations import refusal_ends_this_host
 from roles.door.deploy import certified, noted
 from roles.ollama.deploy import install
 from roles.ollama.deploy import installed as ollama_installed
-from roles.release.deploy import tied
-from roles.source.deploy import source
-from roles.ui.deploy import build, built
-from roles.ui.shared import given
 from roles.weights.deploy import pull, pulled
 from roles.weights.unused import named, purged
 
 with refusal_ends_this_host():
     s = survey(host.data.declared)
-    plan, release, seen, local = s.plan, s.release, s.seen, s.local
+    plan, seen, local = s.plan, s.seen, s.local
     named(models=s.unused, purge=s.purge)
     for text in s.troubles:
         outcome.adds(host.name, text)
@@ -34,7 +28,7 @@ with refusal_ends_this_host():
     if s.in_sync:
         outcome.serves(host.name, f"nothing changed: {s.switch.serves}")
         # All that is left is what other hosts of this run may want of it.
-        given(name="As declared", work=s.ui_work, seen=seen)
+        s.making.give()
         if s.certificate:
             outcome.adds(host.name, s.certificate)
     else:
@@ -42,23 +36,18 @@ with refusal_ends_this_host():
         acquired(name="Lock", needed=True, what="deploy/venom.py", generation=s.current)
         noted(name="Door | note what was there", seen=seen)
         base(plan=plan, ground=s.ground, seen=seen)
-        source(archive=s.archive, release=release, seen=seen)
 
         # The long branches go side by side on the host, the longest first.
-        build(work=s.ui_work, seen=seen)
+        s.making.begin()
         if local:
             install(job=local.install, seen=seen)
-        environment(plan=plan, release=release, lock=s.lock, wheel=s.wheel, job=s.backend_job, seen=seen)
-        if local:
             ollama_installed(job=local.install, seen=seen)
             pull(job=local.pull, seen=seen)
             pulled(job=local.pull, seen=seen)
-        backend_installed(job=s.backend_job, seen=seen)
-        built(work=s.ui_work, seen=seen)
+        s.making.end()
         if s.certificate_job:
             certified(job=s.certificate_job, seen=seen)
 
-        tied(name="Release | tie together", plan=plan, release=release, launchers=s.launchers, seen=seen)
         activated(name="Switch", generation=s.generation, seen=seen, needed=not s.proven, switch=s.switch)
         if s.purge:
             purged(name="Weights | purge", models=s.unused, seen=seen)

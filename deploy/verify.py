@@ -41,7 +41,7 @@ else:
     subject = Subject(
         plan=plan,
         generation=planned.generation,
-        archive=planned.archive,
+        archive=planned.made.archive,
         applied=told.applied,
         changed=changed,
         asked=asked,
