@@ -29,7 +29,7 @@ def ask() -> Told | None:
     Raises RefusedError where it cannot be asked.
     """
     answer = remote.ask(
-        remote.python("status.py", json.dumps({"nonce": NONCE}), SCRIPTS, modules=("asked.py",))
+        remote.python("status.py", json.dumps({"nonce": NONCE}), SCRIPTS, modules=("reading.py", "asked.py"))
     )
     if answer.ok:
         return Told.of(json.loads(answer.stdout))

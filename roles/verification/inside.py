@@ -48,7 +48,7 @@ def ask(services: Sequence[Service], plan: HostPlan) -> Inside:
         "excluded": EXCLUDED,
         "ollama": f"http://127.0.0.1:{plan.ollama.port}" if plan.ollama else "",
     }
-    answer = remote.ask(remote.python("inside.py", json.dumps(question), SCRIPTS))
+    answer = remote.ask(remote.python("inside.py", json.dumps(question), SCRIPTS, modules=("reading.py",)))
     if not answer.ok:
         raise NotSo(f"the host cannot be asked: {answer.stderr.strip() or 'no answer'}")
     return Inside(**json.loads(answer.stdout))

@@ -36,7 +36,9 @@ def measure(at: str, host: str, seconds: Mapping[str, float], budgets: Mapping[s
     host cannot be asked.
     """
     question = json.dumps({"ours": _OURS, "history": paths.MEASURED})
-    said = json.loads(_told(remote.ask(remote.python("measure.py", question, SCRIPTS))))
+    said = json.loads(
+        _told(remote.ask(remote.python("measure.py", question, SCRIPTS, modules=("reading.py",))))
+    )
     receipt, values = said["receipt"], metrics.figures(said, seconds)
     now = Measured(at, receipt.get("generation", ""), said["release"], said["profile"], values)
     line = history.line(now)

@@ -11,33 +11,15 @@ import subprocess
 import sys
 import threading
 import time
-import urllib.request
 
 from asked import asked
+from reading import DIRECT, PATIENCE, get, read, read_json
 
 ETC = "/etc/venom"
 GENERATIONS = ETC + "/generations"
 LOCK = "/run/venom-provisioner.lock"
 OLLAMA = "ollama.service"
 UNIT_PROPERTIES = "ActiveState,SubState,ActiveEnterTimestamp,NRestarts,MainPID,ControlGroup"
-PATIENCE = 10  # seconds for an answer
-# What is asked is on this very host, whatever proxy its environment names.
-DIRECT = urllib.request.build_opener(urllib.request.ProxyHandler({}))
-
-
-def read(path):
-    try:
-        with open(path, encoding="utf-8", errors="replace") as file:
-            return file.read()
-    except OSError:
-        return ""
-
-
-def read_json(path):
-    try:
-        return json.loads(read(path))
-    except ValueError:
-        return {}
 
 
 def sha256(text):
@@ -98,11 +80,6 @@ def look_at_unit(name):
         "restarts": int(unit.get("NRestarts") or 0),
         "memory": memory(unit),
     }
-
-
-def get(url):
-    with DIRECT.open(url, timeout=PATIENCE) as answer:
-        return json.loads(answer.read())
 
 
 def answer(url):

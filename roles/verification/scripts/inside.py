@@ -9,23 +9,14 @@ import shutil
 import subprocess
 import sys
 import time
-import urllib.request
+
+import reading
+from reading import DIRECT, PATIENCE, read
 
 VENV = "/opt/venom/current/venv"
 SOCKETS = ("/run/docker.sock", "/var/run/docker.sock", "/run/podman/podman.sock")
 PROGRAMS = ("docker", "podman", "nerdctl", "containerd")
 RUNTIMES = ("ollama", "vllm")
-PATIENCE = 10  # seconds for an answer
-# What is asked is on this very host, whatever proxy its environment names.
-DIRECT = urllib.request.build_opener(urllib.request.ProxyHandler({}))
-
-
-def read(path):
-    try:
-        with open(path, "rb") as file:
-            return file.read().decode("utf-8", "replace")
-    except OSError:
-        return ""
 
 
 def health(url):
@@ -40,8 +31,7 @@ def health(url):
 
 def get(url):
     try:
-        with DIRECT.open(url, timeout=PATIENCE) as answer:
-            return json.loads(answer.read())
+        return reading.get(url)
     except (OSError, ValueError):
         return None
 

@@ -7,28 +7,12 @@ import json
 import os
 import subprocess
 import sys
-import urllib.request
+
+from reading import get, read, read_json
 
 GENERATION = "/etc/venom/generations/current"
 RECEIPT = "/etc/venom/receipt.json"
 CURRENT = "/opt/venom/current"
-# What is asked is on this very host, whatever proxy its environment names.
-DIRECT = urllib.request.build_opener(urllib.request.ProxyHandler({}))
-
-
-def read(path):
-    try:
-        with open(path, encoding="utf-8", errors="replace") as file:
-            return file.read()
-    except OSError:
-        return ""
-
-
-def read_json(path):
-    try:
-        return json.loads(read(path))
-    except ValueError:
-        return {}
 
 
 def resident(pid):
@@ -53,8 +37,7 @@ def model(services):
     """What Ollama says of the model that it has loaded; None where none is."""
     for wanted in [it["model"] for it in services if it.get("model")]:
         try:
-            with DIRECT.open(wanted["api"] + "/api/ps", timeout=10) as answer:
-                loaded = json.loads(answer.read())["models"]
+            loaded = get(wanted["api"] + "/api/ps")["models"]
         except (OSError, ValueError, KeyError):
             return None
         for it in loaded:
