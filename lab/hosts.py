@@ -140,8 +140,8 @@ class Host:
             twin = Host(**(asdict(self) | {"name": name, "address": _free_address(name)}))
             twin._erase()
             twin._folder.mkdir(parents=True)
-            # A host of an older lab has no folder for containers.
-            for layer in filter(lambda name: (self._folder / name).exists(), ("upper", "containers")):
+            # A host of an older lab has no folders for containers.
+            for layer in filter(lambda name: (self._folder / name).exists(), ("upper", *_STORES)):
                 machine(["cp", "-a", "--reflink=auto", self._folder / layer, twin._folder / layer])
             twin._furnish()
             twin._remember()
@@ -248,8 +248,7 @@ class Host:
             # Both for containers inside the host only.
             "--system-call-filter=bpf keyctl add_key",
             "--capability=CAP_BPF,CAP_PERFMON",
-            # An overlay cannot lie over another: what containers store lies on the machine's own disk.
-            f"--bind={self._folder / 'containers'}:/var/lib/containers",
+            *(f"--bind={self._folder / layer}:{path}" for layer, path in _STORES.items()),
         ]
 
     def _furnish(self) -> None:
@@ -273,14 +272,15 @@ class Host:
             file.parent.mkdir(parents=True, exist_ok=True)
             file.write_text(text)
         ssh.install(self.name, self.address, self._folder / "upper")
-        (self._folder / "containers").mkdir(exist_ok=True)
+        for layer in _STORES:
+            (self._folder / layer).mkdir(exist_ok=True)
 
     def _remember(self) -> None:
         write_whole(self._folder / "host.json", json.dumps(asdict(self), indent=2) + "\n")
 
     def _mount(self) -> None:
         root = self._folder / "root"
-        for folder in ("root", "upper", "work", "containers"):
+        for folder in ("root", "upper", "work", *_STORES):
             (self._folder / folder).mkdir(parents=True, exist_ok=True)
         if os.path.ismount(root):
             return
@@ -329,6 +329,9 @@ class Host:
         """
         self.run(script)
 
+
+# An overlay cannot lie over another: what containers are made of lies on the machine's own disk.
+_STORES = {"containers": "/var/lib/containers", "docker": "/var/lib/docker"}
 
 # The host gets a cgroup v2 tree, as a real one has, even where this machine has v1.
 _UNIFIED = {"SYSTEMD_NSPAWN_UNIFIED_HIERARCHY": "1"}

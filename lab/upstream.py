@@ -1,7 +1,7 @@
 """The lab's upstream: what hosts download from instead of the Internet.
 
     python -m lab.upstream prepare     build what it serves, once
-    python -m lab.upstream serve       release files on one port, the Ollama registry on another
+    python -m lab.upstream serve       release files on one port, models and images on two others
 
 It stands for github.com, nodejs.org and registry.ollama.ai, which a lab machine often cannot reach, and
 lays things out as they do, so that the product's own way of downloading is what runs. Genuine are: the
@@ -17,10 +17,11 @@ import sys
 import threading
 from collections.abc import Sequence
 
-from lab import upstream_pins, upstream_work
+from lab import upstream_image_registry, upstream_pins, upstream_work
 from lab.state import LabError
 from lab.upstream_files import FilesHandler
 from lab.upstream_http import REQUEST_LOG, RequestLog, Upstream
+from lab.upstream_image_registry import ImagesHandler
 from lab.upstream_registry import RegistryHandler
 
 
@@ -31,20 +32,21 @@ def main(argv: Sequence[str] | None = None) -> int:
         if given.command == "prepare":
             upstream_pins.prepare()
         else:
-            serve(given.bind, given.files_port, given.registry_port)
+            serve(given.bind, given.files_port, given.registry_port, given.images_port)
     except LabError as error:
         print(f"lab upstream: {error}", file=sys.stderr)
         return 1
     return 0
 
 
-def serve(bind: str, files_port: int, registry_port: int) -> None:
+def serve(bind: str, files_port: int, registry_port: int, images_port: int) -> None:
     """Serve until SIGTERM or SIGINT."""
     log = RequestLog(REQUEST_LOG)
     try:
         servers = [
             Upstream((bind, files_port), FilesHandler, upstream_work.FILES, log),
             Upstream((bind, registry_port), RegistryHandler, upstream_work.REGISTRY, log),
+            Upstream((bind, images_port), ImagesHandler, upstream_image_registry.STORE, log),
         ]
     except OSError as error:
         raise LabError(f"cannot listen on {bind}: {error}") from None
@@ -58,7 +60,8 @@ def serve(bind: str, files_port: int, registry_port: int) -> None:
         signal.signal(number, stop)
     for thread in threads:
         thread.start()
-    print(f"files on http://{bind}:{files_port}, models on {bind}:{registry_port}", flush=True)
+    places = f"files on http://{bind}:{files_port}, models on :{registry_port}, images on :{images_port}"
+    print(places, flush=True)
     for thread in threads:
         thread.join()
 
@@ -73,6 +76,7 @@ def _parser() -> argparse.ArgumentParser:
     serving.add_argument("--bind", default="10.77.0.1", metavar="ADDRESS")
     serving.add_argument("--files-port", type=int, default=8080, metavar="PORT")
     serving.add_argument("--registry-port", type=int, default=5000, metavar="PORT")
+    serving.add_argument("--images-port", type=int, default=5002, metavar="PORT")
     return parser
 
 

@@ -1,6 +1,7 @@
-"""Builds everything that the upstream serves and writes its digests down: STATE/pins.yaml.
+"""Builds everything that the upstream serves and writes its digests down.
 
-The file has the form of `schemas/pins.yaml` and is merged over it by an inventory of the lab.
+STATE/pins.yaml and STATE/images.yaml have the form of `schemas/pins.yaml`; an inventory of the lab merges
+them over it.
 """
 
 from __future__ import annotations
@@ -9,16 +10,27 @@ from typing import Any
 
 import yaml
 
-from lab import upstream_artifacts, upstream_python, upstream_weights
+from lab import (
+    upstream_artifacts,
+    upstream_images,
+    upstream_python,
+    upstream_weights,
+)
 from lab import upstream_work as work
 from lab.state import REPOSITORY, STATE, write_whole
 
 PINS = STATE / "pins.yaml"
+IMAGES = STATE / "images.yaml"
 
 _ARCH = "amd64"
 _HEAD = """\
 # What the lab's upstream serves, by digest: merged over schemas/pins.yaml in the lab only.
 # Written by `python -m lab.upstream prepare`. Ollama is a stand-in and says so in --version.
+"""
+
+
+_IMAGES_HEAD = """\
+# The container images of the lab's registry, which stands for Docker Hub: pins like those of pins.yaml.
 """
 
 
@@ -41,6 +53,9 @@ def prepare() -> None:
     if python["version"] != wanted:
         lab["releases"] = _releases_on(pins["releases"], wanted, python["version"])
     write_whole(PINS, _HEAD + yaml.safe_dump(lab, sort_keys=False, width=1000))
+    images = upstream_images.prepare(ollamas)
+    pinned_images = {"images": {"ollama": {image.tag: image.reference for image in images}}}
+    write_whole(IMAGES, _IMAGES_HEAD + yaml.safe_dump(pinned_images, sort_keys=False, width=1000))
     print(f"upstream: ready, pins in {PINS}", flush=True)
 
 

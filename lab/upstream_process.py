@@ -9,11 +9,11 @@ import sys
 import time
 from pathlib import Path
 
-from lab import network
+from lab import network, upstream_image_registry
 from lab.processes import Background
 from lab.state import REPOSITORY, STATE, LabError, locked, tail
 
-PORTS = (8080, 5000)  # release files over HTTP; the Ollama registry
+PORTS = (8080, 5000, 5002)  # release files over HTTP; the Ollama registry; images, with faults
 PINS = STATE / "pins.yaml"
 
 _PROCESS = Background(STATE / "run" / "upstream.json", STATE / "run" / "upstream.log")
@@ -29,6 +29,7 @@ def ensure() -> None:
         )
         if prepare.returncode != 0:
             raise LabError(f"the lab's upstream could not be prepared (exit {prepare.returncode})")
+        upstream_image_registry.ensure()
         code = _code()
         if _PROCESS.pid is not None and _PROCESS.note == code:
             return
@@ -38,9 +39,10 @@ def ensure() -> None:
 
 
 def stop() -> None:
-    """End the upstream if it runs."""
+    """End the upstream if it runs, and the registry of images."""
     with locked("upstream"):
         _PROCESS.stop()
+        upstream_image_registry.stop()
 
 
 def _wait_serving() -> None:

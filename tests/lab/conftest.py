@@ -33,7 +33,12 @@ class LabHost(Protocol):
     """Makes a fresh host and waits for its SSH."""
 
     def __call__(
-        self, debian: int = 12, *, airgapped: bool = False, sudo_user: str | None = None
+        self,
+        debian: int = 12,
+        *,
+        airgapped: bool = False,
+        podman: bool = False,
+        sudo_user: str | None = None,
     ) -> Host: ...
 
 
@@ -110,10 +115,16 @@ def _hosts(session: pytest.Session) -> Iterator[LabHost]:
     made: list[str] = []
     failed_before = session.testsfailed
 
-    def create(debian: int = 12, *, airgapped: bool = False, sudo_user: str | None = None) -> Host:
+    def create(
+        debian: int = 12,
+        *,
+        airgapped: bool = False,
+        podman: bool = False,
+        sudo_user: str | None = None,
+    ) -> Host:
         name = f"test-{os.getpid()}-{next(_numbers)}"
         made.append(name)
-        return Host.create(name, debian, airgapped=airgapped, sudo_user=sudo_user)
+        return Host.create(name, debian, airgapped=airgapped, podman=podman, sudo_user=sudo_user)
 
     yield create
     if os.environ.get("KEEP") == "1" and session.testsfailed > failed_before:

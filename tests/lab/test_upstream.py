@@ -15,14 +15,17 @@ import pytest
 
 from lab import upstream_work
 from lab.upstream_files import FilesHandler
-from lab.upstream_http import RequestLog, Upstream
+from lab.upstream_http import FileHandler, RequestLog, Upstream
+from lab.upstream_image_registry import ImagesHandler
 from lab.upstream_registry import MANIFEST, RegistryHandler
 
 DATA = bytes(range(256)) * 2000
+OCI = "application/vnd.oci.image.manifest.v1+json"
+MANIFEST_DIGEST, LAYER_DIGEST = "c" * 64, "d" * 64
 PATH = "/github.com/o/r/releases/download/1/cpython-3.12%2B1.tar.gz"
 
 
-def serving(handler: type[FilesHandler] | type[RegistryHandler], root: Path) -> Iterator[Upstream]:
+def serving(handler: type[FileHandler], root: Path) -> Iterator[Upstream]:
     """A server until the test ends."""
     log = RequestLog(root.parent / "requests.log")
     with Upstream(("127.0.0.1", 0), handler, root, log) as server:
@@ -51,6 +54,26 @@ def registry(tmp_path: Path) -> Iterator[Upstream]:
     (root / "blobs").mkdir()
     (root / "blobs" / f"sha256-{'a' * 64}").write_bytes(DATA)
     yield from serving(RegistryHandler, root)
+
+
+@pytest.fixture
+def images(tmp_path: Path) -> Iterator[Upstream]:
+    """The door to a registry of images, in whose store lie a tagged manifest and a layer."""
+    store = tmp_path / "store"
+    for digest, data in ((MANIFEST_DIGEST, json.dumps({"mediaType": OCI}).encode()), (LAYER_DIGEST, DATA)):
+        blob = store / "blobs" / "sha256" / digest[:2] / digest / "data"
+        blob.parent.mkdir(parents=True)
+        blob.write_bytes(data)
+    known = store / "repositories" / "ollama" / "ollama"
+    links = {
+        f"_manifests/revisions/sha256/{MANIFEST_DIGEST}/link": MANIFEST_DIGEST,
+        "_manifests/tags/1.0/current/link": MANIFEST_DIGEST,
+        f"_layers/sha256/{LAYER_DIGEST}/link": LAYER_DIGEST,
+    }
+    for link, digest in links.items():
+        (known / link).parent.mkdir(parents=True, exist_ok=True)
+        (known / link).write_text(f"sha256:{digest}")
+    yield from serving(ImagesHandler, store)
 
 
 class Answer:
@@ -195,6 +218,25 @@ def test_a_blob_says_where_it_lies_and_serves_ranges_of_itself(registry: Upstrea
 def test_a_blob_nobody_has_is_404(registry: Upstream) -> None:
     answer = Answer(registry, f"/v2/library/gemma3/blobs/sha256:{'b' * 64}")
     assert json.loads(answer.data)["errors"][0]["code"] == "BLOB_UNKNOWN"
+
+
+@pytest.mark.parametrize("name", ["1.0", f"sha256:{MANIFEST_DIGEST}"])
+def test_an_image_is_known_by_its_tag_and_by_its_digest(images: Upstream, name: str) -> None:
+    answer = Answer(images, f"/v2/ollama/ollama/manifests/{name}")
+    assert (answer.status, answer.headers["Content-Type"]) == (200, OCI)
+    assert answer.headers["Docker-Content-Digest"] == f"sha256:{MANIFEST_DIGEST}"
+    assert Answer(images, f"/v2/ollama/ollama/blobs/sha256:{LAYER_DIGEST}").data == DATA
+
+
+def test_an_image_nobody_pushed_gives_the_registrys_json_error(images: Upstream) -> None:
+    for path, code in {
+        "manifests/2.0": "MANIFEST_UNKNOWN",
+        f"manifests/sha256:{'e' * 64}": "MANIFEST_UNKNOWN",
+        f"blobs/sha256:{'e' * 64}": "BLOB_UNKNOWN",
+        "blobs/../../secret": "BLOB_UNKNOWN",
+    }.items():
+        answer = Answer(images, f"/v2/ollama/ollama/{path}")
+        assert (answer.status, json.loads(answer.data)["errors"][0]["code"]) == (404, code)
 
 
 @pytest.mark.parametrize("compression", ["gz", "xz"])
