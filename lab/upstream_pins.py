@@ -38,8 +38,8 @@ def prepare() -> None:
     """Make what is missing, and the pins of it all."""
     work.require_tools()
     pins = yaml.safe_load((REPOSITORY / "schemas" / "pins.yaml").read_text())
-    wanted, pinned = _pinned_python(pins)
-    python = upstream_python.prepare(pinned["url"], pinned["sha256"])
+    wanted, python_pin = _pinned_python(pins)
+    python = upstream_python.prepare(python_pin["url"], python_pin["sha256"])
     nodes = [upstream_artifacts.prepare_node(version) for version in upstream_artifacts.NODES]
     ollamas = [upstream_artifacts.prepare_ollama(version, python) for version in upstream_artifacts.OLLAMAS]
     lab: dict[str, Any] = {
@@ -54,8 +54,11 @@ def prepare() -> None:
         lab["releases"] = _releases_on(pins["releases"], wanted, python["version"])
     write_whole(PINS, _HEAD + yaml.safe_dump(lab, sort_keys=False, width=1000))
     images = upstream_images.prepare(ollamas)
-    pinned_images = {"images": {"ollama": {image.tag: image.reference for image in images}}}
-    write_whole(IMAGES, _IMAGES_HEAD + yaml.safe_dump(pinned_images, sort_keys=False, width=1000))
+    foreign = upstream_images.OTHER_MACHINE  # no pin: nobody asks for it but by its digest
+    pinned = {image.tag: image.reference for image in images if image.tag != foreign}
+    write_whole(
+        IMAGES, _IMAGES_HEAD + yaml.safe_dump({"images": {"ollama": pinned}}, sort_keys=False, width=1000)
+    )
     print(f"upstream: ready, pins in {PINS}", flush=True)
 
 
