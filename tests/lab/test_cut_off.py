@@ -1,8 +1,9 @@
-"""A host that loses its power in the middle of long work, or of the switch: the next run completes it.
+"""A host that loses its power in the middle of long work, a run that is killed: the next run completes it.
 
 One bare host goes through all of it, each time further: while Debian's packages are installed, during a
-download, while an archive is unpacked, during the pull of the weights, during the UI's build. Then it
-serves, and loses the job that switches it to something else.
+download, while an archive is unpacked, during the pull of the weights, during the UI's build. Then the run
+is killed instead, and the build goes on. Then the host serves, and loses the job that switches it to
+something else.
 """
 
 from __future__ import annotations
@@ -24,18 +25,20 @@ from tests.lab.serving import NAMED, Serving
 from tests.lab.visitor import BACKEND, UI
 
 
-@dataclass
+@dataclass(frozen=True)
 class Cut:
-    """A host, and how the runs ended from under which it was taken."""
+    """A host, how the runs ended from under which it was taken, and how it was when one was killed."""
 
     host: Host
     runs: dict[str, Result]
-    completed: Result | None = None
+    at_the_kill: list[str]  # steps of the UI's build, with their times
+    later: list[str]  # the same, before the next run
+    completed: Result
 
 
 @pytest.fixture(scope="module")
 def cut(upstream: None, module_host: LabHost, tmp_path_factory: pytest.TempPathFactory) -> Cut:
-    """A bare host that loses its power five times, and is then left alone."""
+    """A bare host that loses its power five times, and then the run; the one after that is left alone."""
     folder = tmp_path_factory.mktemp("cut")
     host = module_host(12)
     runs = {}
@@ -55,11 +58,15 @@ def cut(upstream: None, module_host: LabHost, tmp_path_factory: pytest.TempPathF
     with _running(folder, host) as run:
         until(lambda: _step(host, "ui") == "npm ci" and _size(host, "/var/cache/venom-build/ui") > 0)
         runs["build"] = _power_cut(host, run, folder)
+    with _running(folder, host) as run:
+        until(lambda: _builds(host) and _step(host, "ui") == "npm ci")
+        assert run.poll() is None, (folder / "log").read_text()
+    at_the_kill = _steps(host)
+    until(lambda: len(_steps(host)) > len(at_the_kill), 120)
+    later = _steps(host)
     # What a run for another version left, which no run will ask for again.
     host.put("a beginning", "/var/cache/venom/another.tar.zst.part")
-    cut = Cut(host, runs)
-    cut.completed = _run(folder, host)
-    return cut
+    return Cut(host, runs, at_the_kill, later, _run(folder, host))
 
 
 @pytest.mark.parametrize("what", ["packages", "download", "unpack", "pull", "build"])
@@ -73,13 +80,31 @@ def test_a_run_whose_host_loses_its_power_says_so_and_what_to_do(cut: Cut, what:
     assert "Traceback" not in result.output
 
 
+def test_the_build_goes_on_while_nobody_watches_it(cut: Cut) -> None:
+    assert cut.at_the_kill[-1].endswith(" npm ci")
+    assert cut.later[: len(cut.at_the_kill)] == cut.at_the_kill
+    assert len(cut.later) > len(cut.at_the_kill)
+
+
+def test_the_next_run_takes_the_build_up_instead_of_beginning_anew(cut: Cut) -> None:
+    cut.completed.check()
+    steps = _steps(cut.host)
+    assert steps[: len(cut.later)] == cut.later
+    assert steps[-1].endswith(" done")
+
+
 def test_the_next_run_completes_it(cut: Cut, serving: Serving) -> None:
-    assert cut.completed
     assert "serves" in cut.completed.check().endings[cut.host.name]
+    for url in (f"{BACKEND}/healthz", f"{UI}/"):
+        assert visitor.fetch(cut.host, url).status == 200
     assert visitor.chat(cut.host, "Still there?").status == "COMPLETED"
     assert visitor.parts(cut.host) + visitor.jobs(cut.host) == ""
     described = comparison.describe(cut.host, left_out=NAMED)
     assert comparison.differences(serving.described, described) == []
+
+
+def test_the_run_after_that_changes_nothing(cut: Cut, tmp_path: Path) -> None:
+    assert _run(tmp_path, cut.host).check().changed_operations == []
 
 
 def test_a_switch_that_is_killed_is_completed_by_the_next_run(cut: Cut, tmp_path: Path) -> None:
@@ -127,6 +152,16 @@ def _ended(run: subprocess.Popen[bytes], folder: Path) -> Result:
 
 def _run(folder: Path, host: Host, **settings: Any) -> Result:
     return provisioning.run(provisioning.inventory(folder, provisioning.fleet_of(host, **settings)))
+
+
+def _builds(host: Host) -> bool:
+    """Whether the UI's build runs."""
+    return host.run("systemctl is-active venom-job-ui", check=False).stdout.strip() == "active"
+
+
+def _steps(host: Host) -> list[str]:
+    """TIME STEP of the UI's build, as far as it has come."""
+    return host.run("cat /opt/venom/jobs/ui/steps", check=False).stdout.splitlines()
 
 
 def _step(host: Host, job: str) -> str:
