@@ -21,7 +21,7 @@ errors: list[str] = []
 with noted(errors):
     told = ask()
 with noted(errors):
-    planned = planning(declared, probe().hardware, offline=True)
+    planned = planning(declared, probe(containers=declared.by_image).hardware, offline=True)
 managed = [it for it in (told, planned) if it]
 if told and told.provisioned:
     with noted(errors):

@@ -199,7 +199,7 @@ def survey(declared: DeclaredHost) -> Survey:
 
     Raises RefusedError with everything that is wrong, before the first change.
     """
-    facts = probe()
+    facts = probe(containers=declared.by_image)
     planned = planning(declared, facts.hardware)
     seen = looking(planned.resources, planned.parts, planned.generation.services)
     checking(planned, facts, seen)
@@ -324,7 +324,7 @@ def _local(plan: HostPlan, gpu: bool) -> LocalModel | None:
     if not (plan.ollama and plan.tier and plan.model):
         return None
     return LocalModel(
-        install=ollama.install_job(plan.ollama),
-        service=ollama.service(plan.ollama, plan.tier, plan.model, gpu),
-        pull=weights.pull_job(plan.model, plan.ollama, ollama.binary(plan.ollama)),
+        install=ollama.install_job(plan, plan.ollama),
+        service=ollama.service(plan, plan.ollama, plan.tier, plan.model, gpu),
+        pull=weights.pull_job(plan.model, plan.ollama, ollama.serve_command(plan, plan.ollama)),
     )

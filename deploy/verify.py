@@ -26,7 +26,7 @@ errors: list[str] = []
 with noted(errors):
     with_suites = suites.asked()
     told = ask()
-    facts = probe()
+    facts = probe(containers=host.data.declared.by_image)
     planned = planning(declared, facts.hardware, offline=True)
     seen = looking(planned.resources, planned.parts, planned.generation.services)
 

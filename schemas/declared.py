@@ -9,6 +9,8 @@ from typing import Any
 from schemas.contract import contract
 from schemas.declared_door import door_of
 from schemas.environment import checked
+from schemas.images import Reference
+from schemas.images import how_to_pin as how_to_pin_image
 from schemas.inherit import Settings
 from schemas.model import Development, Door, Mirrors, Secret, Source, Ssh
 from schemas.pins import File, Pins, how_to_pin
@@ -26,6 +28,8 @@ class Choice:
 
     version: str  # empty: the release's
     files: Mapping[str, File]  # of the operator's own, by architecture; empty: the pinned ones
+    by_image: bool = False  # from a container image instead of a file
+    image: Reference | None = None  # of the operator's own; None: the pinned one
 
 
 @dataclass(frozen=True)
@@ -57,6 +61,11 @@ class DeclaredHost:
     secrets: Mapping[str, Secret]
     pins: Pins = field(repr=False)
     settings: Settings = field(repr=False)
+
+    @property
+    def by_image(self) -> bool:
+        """Whether anything of it runs from a container image."""
+        return self.ollama.by_image and "ollama" in contract().profiles[self.profile].services
 
     def problem(self, keys: tuple[str, ...], found: str, allowed: str, hint: str = "") -> Problem:
         """A fault of this host's plan, with the line that asks for it."""
@@ -137,6 +146,7 @@ def declare(settings: Settings, pins: Pins) -> tuple[DeclaredHost | None, list[P
             pypi=mirrors.get("pypi", ""),
             npm=mirrors.get("npm", ""),
             ollama=mirrors.get("ollama", "").rstrip("/"),
+            images=tuple(url.rstrip("/") for url in mirrors.get("images", ())),
         ),
         ca_bundle=absolute(ca_bundle, settings) if ca_bundle else None,
         ports=ports,
@@ -193,6 +203,11 @@ def _source(settings: Settings, pins: Pins, problems: list[Problem]) -> Source |
 def _choice(settings: Settings, pins: Pins, kind: str, problems: list[Problem]) -> Choice:
     section = settings.get(kind, default={})
     version, artifact = section.get("version", ""), section.get("artifact")
+    if section.get("install") == "image":
+        return _image(settings, kind, version, problems)
+    if "image" in section:
+        hint = "add install: image"
+        problems.append(settings.problem((kind, "image"), "image without install: image", "both", hint))
     if artifact is None:
         if version and version not in pins.artifacts[kind]:
             found, allowed = f'"{version}"', listed(pins.artifacts[kind])
@@ -217,6 +232,25 @@ def _choice(settings: Settings, pins: Pins, kind: str, problems: list[Problem]) 
         else:
             files[arch] = File(file["url"], file["sha256"], file.get("size", 0))
     return Choice(version, files)
+
+
+def _image(settings: Settings, kind: str, version: str, problems: list[Problem]) -> Choice:
+    """A choice of `install: image`. Which image the pins have for it, the plan finds."""
+    section = settings.get(kind)
+    if "artifact" in section:
+        found = "artifact with install: image"
+        problems.append(settings.problem((kind, "artifact"), found, "image, or install: binary"))
+    if "image" not in section:
+        return Choice(version, {}, by_image=True)
+    if not version:
+        found = "an image without a version"
+        problems.append(settings.problem((kind,), found, "version and image together"))
+    image = Reference.of(section["image"])
+    if not image.sha256:
+        found, allowed = f'"{image}", which has no digest', f"{image.registry}/{image.path}@sha256:…"
+        hint = how_to_pin_image(str(image))
+        problems.append(settings.problem((kind, "image"), found, allowed, hint))
+    return Choice(version, {}, by_image=True, image=image)
 
 
 def _distinct(settings: Settings, ports: dict[str, int], problems: list[Problem]) -> None:

@@ -24,6 +24,18 @@ class Gpu:
 
 
 @dataclass(frozen=True)
+class Engine:
+    """What runs containers on a host."""
+
+    kind: str  # podman, docker
+    quadlets: bool  # whether systemd reads containers as units (podman 4.4 and later)
+
+
+# What a host has that nobody has seen yet.
+MODERN = Engine("podman", quadlets=True)
+
+
+@dataclass(frozen=True)
 class Hardware:
     """What of a host decides about its plan."""
 
@@ -31,6 +43,7 @@ class Hardware:
     python: str  # major and minor of the host's own python3, e.g. "3.11"; empty where it has none
     memory_bytes: int
     gpus: tuple[Gpu, ...]
+    engine: Engine = MODERN  # of any use only where containers are planned
 
 
 @dataclass(frozen=True)
@@ -47,6 +60,16 @@ class Artifact:
     def filename(self) -> str:
         """The file's own name, as upstream publishes it."""
         return self.urls[-1].rsplit("/", 1)[-1].replace("%2B", "+")
+
+
+@dataclass(frozen=True)
+class Image:
+    """A container image, pinned by the digest of its manifest, or of its list of architectures."""
+
+    name: str  # ours: ollama, backend, frontend
+    version: str  # of what is in it
+    sha256: str  # that digest, hex
+    places: tuple[str, ...]  # URLs to pull it from by digest, mirrors first; http: a registry without TLS
 
 
 @dataclass(frozen=True)
@@ -199,10 +222,12 @@ class Ollama:
     """The Ollama server."""
 
     version: str
-    artifact: Artifact
+    artifact: Artifact | None  # None exactly where it runs from `image`
+    image: Image | None
     port: int
     env: Mapping[str, str]  # complete environment of the server, OLLAMA_HOST included
     min_driver: str  # of an NVIDIA card, e.g. "531"
+    cards: tuple[str, ...] = ()  # vendors of the host's cards, which a container has to be given
 
 
 @dataclass(frozen=True)
@@ -240,6 +265,7 @@ class Mirrors:
     pypi: str  # index URL
     npm: str  # registry URL
     ollama: str  # host:port, or a URL
+    images: tuple[str, ...] = ()  # URLs of registries that have the images of others under the same path
 
 
 @dataclass(frozen=True)
@@ -266,4 +292,5 @@ class HostPlan:
     mirrors: Mirrors
     ca_bundle: str | None  # absolute path on the controller
     keep_generations: int  # on the host: what serves, and what one can go back to
+    engine: Engine | None = None  # None: nothing runs from an image
     notes: tuple[str, ...] = ()  # what the operator should know; no part of what is applied

@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from schemas.document import Document, Keys, read
+from schemas.images import Reference
 from schemas.problem import Problem
 from schemas.validate import schema, validate, without_required
 from schemas.version import is_range, newest
@@ -84,6 +85,7 @@ class Pins:
     uv_wheels: Mapping[str, str]  # architecture → hex sha256
     fonts: Mapping[str, Font]
     weights: Mapping[str, Weights]  # from the smallest to the largest
+    images: Mapping[str, Mapping[str, Reference]]  # what is in them → version
 
     def newest_release(self) -> str:
         """The release that an inventory gets which names none."""
@@ -184,6 +186,10 @@ def _typed(data: dict[str, Any]) -> Pins:
         uv_wheels={arch: wheel["sha256"] for arch, wheel in data["uv"]["wheels"].items()},
         fonts={name: Font(**entry) for name, entry in data["fonts"].items()},
         weights={w.name: w for w in sorted(weights, key=lambda w: w.bytes)},
+        images={
+            name: {version: Reference.of(text) for version, text in versions.items()}
+            for name, versions in data.get("images", {}).items()
+        },
     )
 
 

@@ -84,6 +84,7 @@ def plan_host(declared: DeclaredHost, hardware: Hardware) -> HostPlan:
         mirrors=declared.mirrors,
         ca_bundle=declared.ca_bundle,
         keep_generations=declared.keep_generations,
+        engine=hardware.engine if declared.by_image else None,
         notes=tuple(notes),
     )
 

@@ -5,11 +5,12 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import dataclass
 
+from schemas import images
 from schemas.contract import Tier, contract
 from schemas.declared import DeclaredHost
 from schemas.environment import values
 from schemas.memory import GIB, gib, need
-from schemas.model import Artifact, Hardware, MemoryNeed, Model, Ollama, VramTier
+from schemas.model import Artifact, Hardware, Image, MemoryNeed, Model, Ollama, VramTier
 from schemas.pins import Weights
 from schemas.problem import Problem, listed
 from schemas.version import at_least, in_range
@@ -56,7 +57,9 @@ def plan_local(
     version = _version(declared, notes)
     tier = _tier(declared, hardware, version, problems)
     weights = _weights(declared, hardware, tier, version, problems)
-    file = artifact(declared, hardware.arch, "ollama", version, problems)
+    by_image = declared.ollama.by_image
+    file = None if by_image else artifact(declared, hardware.arch, "ollama", version, problems)
+    image = _image(declared, version, problems) if by_image else None
     name = weights.name if weights else known.model
     if weights is not None and is_assumed(hardware):
         _undecided(declared, tier, _need(weights, tier, version), notes)
@@ -69,10 +72,11 @@ def plan_local(
         notes.append(f"context {tier.context_length} is more than {name} can use: {most}")
         tier = _with_context(tier, weights.max_context)
     ollama = None
-    if file is not None:
+    if file is not None or image is not None:
         driver = next((d for r, d in declared.pins.drivers.items() if in_range(version, r)), "")
         env = _server(declared, hardware, tier, version, notes)
-        ollama = Ollama(version, file, declared.ports["ollama"], env, driver)
+        vendors = sorted({gpu.vendor for gpu in hardware.gpus if image and gpu.vendor != ASSUMED})
+        ollama = Ollama(version, file, image, declared.ports["ollama"], env, driver, tuple(vendors))
     return Local(
         tier=tier,
         ollama=ollama,
@@ -82,6 +86,17 @@ def plan_local(
         keep_alive=tier.keep_alive,
         backend_file=_differences(tier),
     )
+
+
+def _image(declared: DeclaredHost, version: str, problems: list[Problem]) -> Image | None:
+    pinned = declared.pins.images.get("ollama", {})
+    reference = declared.ollama.image or pinned.get(version)
+    if reference is None:
+        found = f"an image of Ollama {version}: no digest is known"
+        hint = f"{images.how_to_pin(f'docker.io/ollama/ollama:{version}')}, for a file of pins"
+        problems.append(declared.problem(("ollama",), found, listed(pinned) or "none", hint))
+        return None
+    return images.image("ollama", version, reference, declared.mirrors.images)
 
 
 def _server(

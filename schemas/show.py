@@ -10,7 +10,7 @@ from dataclasses import fields, is_dataclass
 from typing import Any
 
 from schemas.memory import gib
-from schemas.model import Artifact, Door, HostPlan, Secret
+from schemas.model import Artifact, Door, Engine, HostPlan, Ollama, Secret
 
 _NOT_APPLIED = ("ssh", "notes")  # how the host is reached, and remarks: no part of what it becomes
 
@@ -98,6 +98,13 @@ def _origin(artifact: Artifact | None) -> str:
     return f"sha256 {artifact.sha256[:12]}… from {artifact.urls[0].split('/')[2]}"
 
 
+def _ollama(ollama: Ollama, engine: Engine | None) -> str:
+    if ollama.image is None or engine is None:
+        return _origin(ollama.artifact)
+    how = f"{engine.kind}, {'a quadlet' if engine.quadlets else 'a plain unit'}"
+    return f"image sha256 {ollama.image.sha256[:12]}… from {ollama.image.places[0].split('/')[2]}; {how}"
+
+
 def _ports(plan: HostPlan) -> str:
     ollama = f", ollama {plan.ollama.port}" if plan.ollama else ""
     return f"backend {plan.backend.port}, ui {plan.ui.port}{ollama}; on loopback"
@@ -127,7 +134,7 @@ def _local(plan: HostPlan) -> list[tuple[str, str]]:
     parts = f"{gib(need.weights)} weights, {gib(need.kv_cache)} KV cache"
     rest = gib(need.graph + need.reserve)
     return [
-        ("ollama", f"{plan.ollama.version} ({_origin(plan.ollama.artifact)})"),
+        ("ollama", f"{plan.ollama.version} ({_ollama(plan.ollama, plan.engine)})"),
         ("tier", f"{tier.name}: {context}"),
         ("model", f"{plan.model.name} {plan.model.digest[:12]} ({gib(plan.model.size)})"),
         ("memory", f"{gib(need.total)} ({parts}, {rest} graph and reserve)"),
@@ -140,6 +147,7 @@ def _mirrors(plan: HostPlan) -> list[tuple[str, str]]:
     for kind, place in (("pypi", named.pypi), ("npm", named.npm), ("ollama", named.ollama)):
         if place:
             rows.append(("mirror", f"{kind} {place}"))
+    rows += [("mirror", f"images {url}") for url in named.images]
     if plan.ca_bundle:
         rows.append(("ca bundle", plan.ca_bundle))
     return rows

@@ -26,8 +26,8 @@ BEGUN = time.monotonic()
 # What a step of the switch begins with, and how it is told in the end.
 _VERBS = {"start": "started", "restart": "restarted", "reload": "reloaded", "stop": "stopped"}
 MODULES = (
-    *("hidden.py", "asked.py", "switch_files.py", "switch_services.py", "switch_door.py"),
-    "switch_history.py",
+    *("hidden.py", "asked.py", "fingerprint.py", "images.py", "switch_files.py", "switch_services.py"),
+    *("switch_door.py", "switch_history.py"),
 )
 
 

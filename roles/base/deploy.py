@@ -10,7 +10,7 @@ from pyinfra.api.deploy import deploy
 from pyinfra.api.operation import operation
 from pyinfra.context import host
 
-from roles.common import paths
+from roles.common import containers, paths
 from roles.common.look import Seen
 from roles.common.operations import Commands, converge
 from roles.common.resources import Absent, Directory, Enabled, File, Ground, Packages, User, sha256
@@ -30,6 +30,7 @@ def resources(plan: HostPlan) -> list[Ground]:
     """What every host has, whatever its profile."""
     return [
         PACKAGES,
+        *containers.packages(plan.engine),
         # The first thing of ours, and the last that removal takes: it tells that we are here.
         File(f"{paths.UNITS}/{paths.TARGET}", render(__file__, "venom.target.j2")),
         Enabled(paths.TARGET),
@@ -42,7 +43,7 @@ def resources(plan: HostPlan) -> list[Ground]:
             Directory(path)
             for path in (
                 *(paths.SOURCES, paths.VENVS, paths.UIS, paths.PYTHONS),
-                *(paths.NODES, paths.TOOLS, paths.RELEASES),
+                *(paths.NODES, paths.TOOLS, paths.RELEASES, paths.IMAGES),
             )
         ),
         Directory(paths.JOBS, mode="0700"),

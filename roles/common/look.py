@@ -18,7 +18,7 @@ from roles.common.refusal import refuse
 # Mixed into the digest of each setting: what comes back is of use to this run alone.
 NONCE = secrets.token_hex(16)
 # The script that looks, and those that it imports.
-LOOK = ("look.py", ("asked.py",))
+LOOK = ("look.py", ("asked.py", "fingerprint.py", "images.py"))
 
 
 @dataclass(frozen=True)

@@ -10,6 +10,8 @@ TOOLS = f"{OPT}/tools"
 RELEASES = f"{OPT}/releases"
 CURRENT = f"{OPT}/current"
 JOBS = f"{OPT}/jobs"
+# One file for each container image of ours; the images themselves lie in the engine's store.
+IMAGES = f"{OPT}/images"
 OLLAMAS = "/opt/ollama"
 
 ETC = "/etc/venom"
@@ -19,6 +21,7 @@ AUDIT = "/var/log/venom-provisioner.log"
 RECORDS = "/var/log/venom-provisioner"
 MEASURED = f"{RECORDS}/measured.jsonl"
 UNITS = "/etc/systemd/system"
+QUADLETS = "/etc/containers/systemd"
 TARGET = "venom.target"
 
 # The door: nginx reads our site among those of others.

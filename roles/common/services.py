@@ -43,6 +43,7 @@ class Service:
     first: bool = False  # the others start once it answers
     model: Generates | None = None
     reloads: Reloads | None = None
+    runner: str = ""  # quadlet, podman or docker, where its process runs in a container
 
     def state(self, seen: Seen) -> str:
         """How it stands, for the operator."""

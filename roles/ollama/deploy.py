@@ -2,16 +2,19 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 from pyinfra.api.deploy import deploy
 
-from roles.common import jobs, paths, services
+from roles.common import containers, jobs, paths, services
+from roles.common.containers import Container
 from roles.common.fetch import archive_path, fetch_line
 from roles.common.jobs import Job
 from roles.common.look import Seen
 from roles.common.resources import Absent, Directory, Enabled, File, Ground, Link, Switchable, User
 from roles.common.services import Generates, Service
 from roles.common.templates import render
-from schemas.model import HostPlan, Model, Ollama, VramTier
+from schemas.model import Artifact, HostPlan, Image, Model, Ollama, VramTier
 
 UNIT = "ollama.service"
 DROP_IN = f"{paths.UNITS}/{UNIT}.d"
@@ -19,36 +22,56 @@ DROP_IN = f"{paths.UNITS}/{UNIT}.d"
 LOAD_SECONDS = 1200
 
 
-def home(ollama: Ollama) -> str:
-    """Where this release of Ollama lies; the digest tells apart two builds of one version."""
-    return f"{paths.OLLAMAS}/{ollama.version}-{ollama.artifact.sha256[:8]}"
+def home(version: str, artifact: Artifact) -> str:
+    """Where the files of a release lie; the digest tells apart two builds of one version."""
+    return f"{paths.OLLAMAS}/{version}-{artifact.sha256[:8]}"
 
 
-def binary(ollama: Ollama) -> str:
-    """The program itself."""
-    return f"{home(ollama)}/bin/ollama"
-
-
-def install_job(ollama: Ollama) -> Job:
-    """Makes Ollama's directory. Nothing that is there already is deleted before."""
+def install_job(plan: HostPlan, ollama: Ollama) -> Job:
+    """Brings Ollama to the host. Nothing that is there already is deleted before."""
+    title = f"Ollama {ollama.version}"
+    if ollama.image and plan.engine:
+        return containers.pull_job(ollama.image, plan.engine, plan.arch, title)
+    artifact = _file(ollama)
     script = render(
         __file__,
         "install.sh.j2",
-        ollama=home(ollama),
+        ollama=home(ollama.version, artifact),
         version=ollama.version,
-        archive=archive_path(ollama.artifact),
-        fetch=fetch_line(ollama.artifact),
+        archive=archive_path(artifact),
+        fetch=fetch_line(artifact),
     )
     return Job(
         name="ollama",
-        title=f"Ollama {ollama.version}",
-        key=ollama.artifact.sha256[:12],
-        makes=home(ollama),
+        title=title,
+        key=artifact.sha256[:12],
+        makes=home(ollama.version, artifact),
         script=script,
     )
 
 
-def service(ollama: Ollama, tier: VramTier, model: Model, gpu: bool) -> Service:
+def _file(ollama: Ollama) -> Artifact:
+    if ollama.artifact is None:
+        raise ValueError("an Ollama from an image has no file")
+    return ollama.artifact
+
+
+def serve_command(plan: HostPlan, ollama: Ollama) -> list[str]:
+    """What starts a second server, in order to pull: as root it goes over to Ollama's user by itself."""
+    if ollama.image and plan.engine:
+        container = _container(ollama, ollama.image)
+        container = replace(
+            container,
+            unit="venom-weights.service",
+            environment={**container.environment, "SSL_CERT_FILE": paths.CA_CERTIFICATES},
+            readable=(paths.CA_CERTIFICATES,),
+            health=(),
+        )
+        return containers.beside(container, plan.engine)
+    return [f"{home(ollama.version, _file(ollama))}/bin/ollama", "serve"]
+
+
+def service(plan: HostPlan, ollama: Ollama, tier: VramTier, model: Model, gpu: bool) -> Service:
     """Ollama as a running service, and the fingerprint of all that it depends on.
 
     It serves once `model` generates. `gpu`: whether the host has a card that it should lie on.
@@ -57,12 +80,13 @@ def service(ollama: Ollama, tier: VramTier, model: Model, gpu: bool) -> Service:
     return Service(
         unit=UNIT,
         title="Ollama",
-        fingerprint=_fingerprint(ollama, tier),
+        fingerprint=_fingerprint(plan, ollama, tier),
         url=f"{api}/api/version",
         ready_timeout=60,
         # Weights first, backend second: Venom rewrites its settings when its model is not there.
         first=True,
         model=Generates(model.name, api, gpu, load_timeout=LOAD_SECONDS),
+        runner=containers.runner(plan.engine if ollama.image else None),
     )
 
 
@@ -82,32 +106,63 @@ def ground() -> list[Ground]:
 def resources(plan: HostPlan) -> list[Switchable]:
     """What Ollama has on the host besides its files; a profile without it has nothing of it."""
     unit, current = f"{paths.UNITS}/{UNIT}", f"{paths.OLLAMAS}/current"
-    if plan.ollama is None or plan.tier is None:
-        return [Absent(unit), Absent(f"{DROP_IN}/venom.conf"), Absent(current)]
-    fingerprint = _fingerprint(plan.ollama, plan.tier)
+    ollama, tier = plan.ollama, plan.tier
+    if ollama is None or tier is None:
+        return [Absent(unit), *containers.absent(UNIT), Absent(f"{DROP_IN}/venom.conf"), Absent(current)]
+    settings = File(f"{DROP_IN}/venom.conf", _tier_text(ollama, tier, _fingerprint(plan, ollama, tier)))
+    if ollama.image and plan.engine:
+        container = _container(ollama, ollama.image)
+        # Before the unit: whoever starts that meanwhile starts it with these.
+        return [
+            Directory(DROP_IN),
+            settings,
+            *containers.resources(container, plan.engine),
+            Absent(current),
+        ]
     return [
         Directory(DROP_IN),
-        File(unit, _unit_text(plan.ollama)),
-        File(f"{DROP_IN}/venom.conf", _tier_text(plan.ollama, plan.tier, fingerprint)),
-        Link(current, home(plan.ollama).rsplit("/", 1)[-1]),
+        File(unit, _unit_text(plan, ollama)),
+        *containers.absent(UNIT),
+        settings,
+        Link(current, home(ollama.version, _file(ollama)).rsplit("/", 1)[-1]),
         Enabled(UNIT),
     ]
 
 
-def _fingerprint(ollama: Ollama, tier: VramTier) -> str:
-    return services.fingerprint({"unit": _unit_text(ollama), "tier": _tier_text(ollama, tier, "")})
+def _fingerprint(plan: HostPlan, ollama: Ollama, tier: VramTier) -> str:
+    return services.fingerprint({"unit": _unit_text(plan, ollama), "tier": _tier_text(ollama, tier, "")})
 
 
-def _unit_text(ollama: Ollama) -> str:
-    return render(__file__, "ollama.service.j2", home=home(ollama), state=paths.OLLAMA_STATE)
+def _unit_text(plan: HostPlan, ollama: Ollama) -> str:
+    if ollama.image and plan.engine:
+        return containers.unit_text(_container(ollama, ollama.image), plan.engine)
+    path = home(ollama.version, _file(ollama))
+    return render(__file__, "ollama.service.j2", home=path, state=paths.OLLAMA_STATE)
+
+
+def _container(ollama: Ollama, image: Image) -> Container:
+    return Container(
+        unit=UNIT,
+        description="Ollama",
+        image=image,
+        user="ollama",
+        command=("serve",),
+        passes=(*ollama.env, "VENOM_FINGERPRINT"),
+        # Fixed: as root's, podman would read settings there, which Ollama may write.
+        environment={"HOME": paths.OLLAMA_STATE},
+        writable=(paths.OLLAMA_STATE,),
+        devices=containers.card_devices(ollama.cards),
+        health=("ollama", "list"),
+    )
 
 
 def _tier_text(ollama: Ollama, tier: VramTier, fingerprint: str) -> str:
+    home = {} if ollama.image else {"HOME": paths.OLLAMA_STATE}
     return render(
         __file__,
         "tier.conf.j2",
         tier=tier.name,
-        environment={**ollama.env, "HOME": paths.OLLAMA_STATE},
+        environment={**ollama.env, **home},
         fingerprint=fingerprint,
     )
 

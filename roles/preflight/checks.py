@@ -13,8 +13,9 @@ from roles.common import paths
 from roles.common.look import Seen
 from roles.common.refusal import Finding
 from roles.common.release import Release
+from roles.preflight import containers
 from roles.preflight.facts import Facts, Listener
-from schemas.model import Artifact, HostPlan
+from schemas.model import Artifact, HostPlan, Image
 
 SUPPORTED = {
     "debian 12": "Debian 12",
@@ -104,6 +105,7 @@ class Coming:
     environment: bool
     ui: bool
     artifacts: tuple[Artifact, ...]
+    images: tuple[Image, ...]
     weights: int  # bytes
 
     @classmethod
@@ -114,13 +116,16 @@ class Coming:
             artifacts.append(plan.python.artifact)
         if not seen.there(release.ui_path) and not seen.there(release.node_path):
             artifacts.append(plan.node.artifact)
+        images = []
         if plan.ollama and not seen.there(ollama):
-            artifacts.append(plan.ollama.artifact)
+            artifacts += [plan.ollama.artifact] if plan.ollama.artifact else []
+            images += [plan.ollama.image] if plan.ollama.image else []
         return cls(
             packages=not seen.there(paths.OPT),
             environment=not seen.there(release.venv_path),
             ui=not seen.there(release.ui_path),
             artifacts=tuple(artifacts),
+            images=tuple(images),
             weights=plan.model.size if plan.model and not weights_there else 0,
         )
 
@@ -139,6 +144,9 @@ class Coming:
             archive = artifact.size or TYPICAL_BYTES[artifact.name]
             need["/var"] += archive
             need["/opt"] += archive * UNPACKED
+        for image in self.images:
+            # Packed and unpacked, side by side in the engine's store.
+            need["/var"] += TYPICAL_BYTES[image.name] * (1 + UNPACKED)
         need["/var"] += self.weights
         return need
 
@@ -151,6 +159,7 @@ def plan_findings(plan: HostPlan, facts: Facts, coming: Coming, seen: Seen) -> l
         *_disk(facts, coming),
         *_memory(plan, facts, coming),
         *_driver(plan, facts),
+        *containers.findings(plan, facts),
     ]
 
 
@@ -163,7 +172,7 @@ def _foreign(seen: Seen) -> list[Finding]:
             "(models that it has can stay: they are not used, and not touched)",
         )
         for unit in OUR_UNITS
-        if (file := seen.foreign(unit))
+        if (file := seen.foreign(unit) or containers.foreign_quadlet(unit, seen))
     ]
 
 
@@ -181,17 +190,20 @@ def _ports(plan: HostPlan, facts: Facts) -> list[Finding]:
         for owner in {_who(it): it for it in facts.listeners if it.port == port}.values():
             if owner.unit in ours:
                 continue
+            stop = containers.how_to_stop(owner)
             found.append(
                 Finding(
                     f"port {port} free for {service}",
                     f"held by {_who(owner)}",
-                    f"stop it, or give {service} another port in the inventory's `{setting}`",
+                    f"{stop}, or give {service} another port in the inventory's `{setting}`",
                 )
             )
     return found
 
 
 def _who(owner: Listener) -> str:
+    if container := containers.of_listener(owner):
+        return f"{owner.process} (process {owner.pid}, {container})"
     unit = f", unit {owner.unit}" if owner.unit not in {"", "?"} else ""
     return f"{owner.process} (process {owner.pid}{unit})"
 
@@ -259,6 +271,7 @@ def _older(version: str, minimum: str) -> bool:
 def addresses(plan: HostPlan, facts: Facts, coming: Coming) -> dict[str, list[tuple[str, int]]]:
     """The places to ask for what will come: what for → addresses, of which one must answer."""
     wanted = {f"{artifact.name} {artifact.version}": _of(artifact.urls) for artifact in coming.artifacts}
+    wanted |= {f"the image {it.name} {it.version}": _of(it.places) for it in coming.images}
     if coming.packages and facts.apt_sites:
         wanted["Debian packages"] = _of(facts.apt_sites)
     if coming.environment and plan.mirrors.pypi:

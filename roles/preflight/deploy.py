@@ -19,10 +19,13 @@ from schemas.model import HostPlan
 SCRIPTS = Path(__file__).parent / "scripts"
 
 
-def probe() -> Facts:
-    """What the current host is. Raises RefusedError where it cannot be asked, or is none of ours."""
+def probe(*, containers: bool) -> Facts:
+    """What the current host is. Raises RefusedError where it cannot be asked, or is none of ours.
+
+    `containers`: whether any are planned, so that it is asked for what runs them, too.
+    """
     text = (SCRIPTS / "probe.sh").read_text(encoding="utf-8")
-    answer = remote.ask(StringCommand("sh", "-c", QuoteString(text)))
+    answer = remote.ask(StringCommand("sh", "-c", QuoteString(text), "sh", "yes" if containers else "no"))
     if not answer.ok:
         raise refuse(
             "root on the host, by sudo without a password where the SSH user is not root",

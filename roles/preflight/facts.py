@@ -4,12 +4,17 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from schemas.model import Gpu, Hardware
+from schemas.model import Engine, Gpu, Hardware
+from schemas.version import at_least
 
 MIB = 1 << 20
 # The python3 of each system. A bare host may lack it, and gets it with the base packages: the plan of
 # the first run must not differ from that of the second.
 PYTHON_OF = {"debian 12": "3.11", "debian 13": "3.13", "ubuntu 22.04": "3.10", "ubuntu 24.04": "3.12"}
+
+# The podman of each system, which a host without it would install: for the same reason.
+PODMAN_OF = {"debian 12": "4.3.1", "debian 13": "5.4.2", "ubuntu 22.04": "3.4.4", "ubuntu 24.04": "4.9.3"}
+QUADLETS_SINCE = "4.4"
 
 
 @dataclass(frozen=True)
@@ -45,6 +50,8 @@ class Facts:
     listeners: tuple[Listener, ...]
     apt_sites: tuple[str, ...]
     gpu_trouble: str  # what nvidia-smi said instead of listing cards
+    podman: str = ""  # its version, or that which the host would install
+    cdi: tuple[str, ...] = ()  # kinds of devices that containers can be given by name
 
 
 def parse(text: str) -> Facts:
@@ -56,6 +63,7 @@ def parse(text: str) -> Facts:
         one[name] = value
         many.setdefault(name, []).append(value)
     gpus, trouble = _gpus(many)
+    podman = one.get("podman") or PODMAN_OF.get(one["os"], "")
     return Facts(
         system=one["os"],
         uid=one["uid"],
@@ -66,12 +74,22 @@ def parse(text: str) -> Facts:
             python=one["python"] or PYTHON_OF.get(one["os"], ""),
             memory_bytes=int(float(one["memory"])),
             gpus=gpus,
+            engine=_engine(one, podman),
         ),
         disks=tuple(_disk(value) for value in many.get("disk", [])),
         listeners=tuple(_listener(value) for value in many.get("listen", [])),
         apt_sites=tuple(many.get("apt", [])),
         gpu_trouble=trouble,
+        podman=podman,
+        cdi=tuple(many.get("cdi", [])),
     )
+
+
+def _engine(one: dict[str, str], podman: str) -> Engine:
+    """Podman, unless the host runs Docker and has no podman."""
+    if one.get("docker") == "active" and not one.get("podman"):
+        return Engine("docker", quadlets=False)
+    return Engine("podman", quadlets=at_least(podman or QUADLETS_SINCE, QUADLETS_SINCE))
 
 
 def _disk(value: str) -> Disk:

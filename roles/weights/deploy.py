@@ -17,14 +17,15 @@ from schemas.model import Model, Ollama
 PULL = Path(__file__).parent / "scripts" / "pull.py"
 
 
-def pull_job(model: Model, ollama: Ollama, binary: str) -> Job:
+def pull_job(model: Model, ollama: Ollama, command: list[str]) -> Job:
     """Makes the model's manifest, which Ollama writes last: whole weights with the pinned digest.
 
-    `binary` is the Ollama that pulls; it need not serve yet.
+    `command` starts the Ollama that pulls; it need not serve yet.
     """
     name, tag = model.name.split(":")
     request = {
-        "ollama": binary,
+        "command": command,
+        "contained": ollama.image is not None,
         "env": dict(ollama.env),
         "models": MODELS,
         "name": model.name,

@@ -34,7 +34,7 @@ apt=http://mirror.example/debian
 
 NOW = 1795305600.0  # 2026-11-22 00:00 UTC
 SEEN = Seen()
-NOTHING = Coming(packages=False, environment=False, ui=False, artifacts=(), weights=0)
+NOTHING = Coming(packages=False, environment=False, ui=False, artifacts=(), images=(), weights=0)
 
 
 def facts(**changes: str) -> Facts:

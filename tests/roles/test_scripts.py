@@ -49,8 +49,8 @@ def jobs() -> list[Job]:
         backend.environment_job(it, release, lock),
         ui.build_job(it, release),
         ui.node_job(it, release),
-        ollama.install_job(it.ollama),
-        weights.pull_job(it.model, it.ollama, ollama.binary(it.ollama)),
+        ollama.install_job(it, it.ollama),
+        weights.pull_job(it.model, it.ollama, ollama.serve_command(it, it.ollama)),
     ]
 
 

@@ -287,6 +287,7 @@ def test_an_old_ollama_of_ones_own_is_not_given_what_it_ignores(host: Host) -> N
     """
     plan = plan_host(host(settings), card(16))
     assert plan.ollama is not None
+    assert plan.ollama.artifact is not None
     assert plan.ollama.artifact.sha256 == "b" * 64
     assert "OLLAMA_NO_CLOUD" not in plan.ollama.env
     assert any("OLLAMA_NO_CLOUD" in note for note in plan.notes)

@@ -27,7 +27,10 @@ def switch(generation, before):
     for unit in generation["stopped"]:
         if state(unit).get("ActiveState") not in ("inactive", None):
             step("stop %s" % unit)
-        run("systemctl", "disable", "--quiet", "--now", unit)
+        # One after the other: a unit that is made of a quadlet cannot be disabled.
+        run("systemctl", "stop", unit)
+        run("systemctl", "disable", "--quiet", unit)
+    stop_other_runners(generation, before)
     apply(generation, before)
     doors = switch_door.of(generation)
     for door in doors:
@@ -50,6 +53,16 @@ def switch(generation, before):
     here = {door["unit"] for door in doors}
     switch_door.shut(door for door in switch_door.of(before) if door["unit"] not in here)
     return measured(new, starts, loads, time.monotonic() - begun)
+
+
+def stop_other_runners(generation, before):
+    """What runs in a container is ended by its own unit: one without would leave the container behind."""
+    runners = {it["unit"]: it.get("runner", "") for it in generation["services"]}
+    for service in before["services"] if before else []:
+        unit, runner = service["unit"], service.get("runner", "")
+        if runners.get(unit, runner) != runner and state(unit).get("ActiveState") != "inactive":
+            step("stop %s" % service["title"])
+            run("systemctl", "stop", unit)
 
 
 def take_back(before, failed):

@@ -11,6 +11,9 @@ import sys
 import time
 
 from asked import asked as asked_of
+from fingerprint import fingerprint
+
+import images
 
 # Larger files (archives, weights) are known by their name, which holds their key or digest.
 HASH_LIMIT = 1 << 20
@@ -19,7 +22,8 @@ MARK = b"Managed by the Venom provisioner"
 KINDS = {stat.S_IFDIR: "directory", stat.S_IFREG: "file", stat.S_IFLNK: "link"}
 UNIT_PROPERTIES = [
     "Id", "LoadState", "ActiveState", "SubState", "UnitFileState", "MainPID",
-    "NeedDaemonReload", "FragmentPath", "NRestarts", "ExecMainStartTimestamp", "InactiveEnterTimestamp",
+    "NeedDaemonReload", "FragmentPath", "SourcePath", "NRestarts", "ExecMainStartTimestamp",
+    "InactiveEnterTimestamp",
 ]  # fmt: skip
 
 
@@ -34,6 +38,8 @@ def look_at(path):
     try:
         status = os.lstat(path)
     except OSError:
+        return None
+    if os.path.dirname(path) == images.FOLDER and not images.there(path):
         return None
     seen = {
         "kind": KINDS.get(stat.S_IFMT(status.st_mode), "other"),
@@ -106,19 +112,6 @@ def look_at_env(path, nonce):
     return seen
 
 
-def fingerprint(pid):
-    """What the running process was started with: rule 3 of the design."""
-    try:
-        with open("/proc/%s/environ" % pid, "rb") as file:
-            variables = file.read().split(b"\0")
-    except OSError:
-        return ""
-    for variable in variables:
-        if variable.startswith(b"VENOM_FINGERPRINT="):
-            return variable.split(b"=", 1)[1].decode()
-    return ""
-
-
 def look_at_units(names):
     if not names:
         return {}
@@ -129,6 +122,8 @@ def look_at_units(names):
     units = {}
     for name, block in zip(names, answer.stdout.strip("\n").split("\n\n"), strict=False):
         unit = dict(line.split("=", 1) for line in block.splitlines() if "=" in line)
+        # What a quadlet becomes lies with the generator's files: what counts is what it was made of.
+        unit["FragmentPath"] = unit.pop("SourcePath", "") or unit.get("FragmentPath", "")
         if unit.get("MainPID", "0") != "0":
             unit["Fingerprint"] = fingerprint(unit["MainPID"])
         units[name] = unit

@@ -92,6 +92,8 @@ def apply(generation, before):
         elif kind == "settings":
             settings(path, it["values"], gone, it["owner"])
         elif kind == "absent":
+            if path.endswith(".service") and os.path.lexists(path):
+                run("systemctl", "disable", "--quiet", os.path.basename(path))  # its links go with it
             remove(path)
             folder = os.path.dirname(path)
             # A folder of drop-ins goes with its last one; what others put there stays.

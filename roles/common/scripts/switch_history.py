@@ -7,6 +7,8 @@ import time
 from switch_files import link, read, remove, write
 from switch_services import step
 
+import images
+
 GENERATIONS = "/etc/venom/generations"
 CURRENT = GENERATIONS + "/current"
 HISTORY = GENERATIONS + "/history"
@@ -14,6 +16,7 @@ RECEIPT = "/etc/venom/receipt.json"
 STORES = [
     "/opt/venom/sources", "/opt/venom/venvs", "/opt/venom/uis", "/opt/venom/node",
     "/opt/venom/python", "/opt/venom/releases", "/opt/ollama", "/etc/venom/certificates",
+    images.FOLDER,
 ]  # fmt: skip
 JOBS = "/opt/venom/jobs"
 CACHE = "/var/cache/venom"
@@ -67,6 +70,8 @@ def prune(keep):
             wanted = path in needed or path.removesuffix(".lock") in needed or os.path.islink(path)
             if not wanted:
                 print("freed %s" % path)
+                if store == images.FOLDER:
+                    images.drop(path)
                 remove(path)
 
 

@@ -7,6 +7,7 @@ import time
 import urllib.error
 import urllib.request
 
+from fingerprint import fingerprint as of_process
 from hidden import hidden
 from switch_files import run
 
@@ -28,14 +29,7 @@ def note(text):
 
 
 def fingerprint(unit):
-    pid = run("systemctl", "show", "--property", "MainPID", "--value", unit).stdout.strip()
-    try:
-        with open("/proc/%s/environ" % pid, "rb") as file:
-            variables = file.read().split(b"\0")
-    except OSError:
-        return ""
-    found = [it for it in variables if it.startswith(b"VENOM_FINGERPRINT=")]
-    return found[0].split(b"=", 1)[1].decode() if found else ""
+    return of_process(run("systemctl", "show", "--property", "MainPID", "--value", unit).stdout.strip())
 
 
 def state(unit):

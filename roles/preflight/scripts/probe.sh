@@ -1,5 +1,5 @@
 # Runs on the host before anything is installed there: POSIX sh and Debian's essential packages only.
-# Prints one fact a line, "name=value"; changes nothing.
+# Prints one fact a line, "name=value"; changes nothing. Argument: yes, where containers are planned.
 export LC_ALL=C
 . /etc/os-release 2>/dev/null
 echo "os=${ID:-unknown} ${VERSION_ID:-unknown}"
@@ -19,8 +19,10 @@ ss -ltnpH 2>/dev/null | awk '{
     file = "/proc/" pid "/cgroup"
     while ((getline line < file) > 0)
         for (i = split(line, part, "/"); i > 1 && unit == "?"; i--)
-            if (part[i] ~ /\.service$/) unit = part[i]
+            if (part[i] ~ /\.service$/ || part[i] ~ /^(libpod|docker)-.*\.scope$/) unit = part[i]
     close(file)
+    if (unit ~ /\.scope$/ && match(line, /user@[0-9]+\.service/))
+        unit = unit "@" substr(line, RSTART + 5, RLENGTH - 13)
     print "listen=" $4 " " pid " " process " " unit
 }'
 if command -v nvidia-smi >/dev/null; then
@@ -32,6 +34,13 @@ for card in /sys/class/drm/card*/device; do
         echo "amd=$(cat "$card/product_name" 2>/dev/null || true)|$(cat "$card/mem_info_vram_total")"
     fi
 done
+if [ "$1" = yes ]; then
+    echo "podman=$(podman --version 2>/dev/null | awk '{print $NF}')"
+    echo "docker=$(systemctl is-active docker.service 2>/dev/null)"
+    # Which cards containers can be given by name.
+    cat /etc/cdi/*.yaml /etc/cdi/*.json /run/cdi/*.yaml /run/cdi/*.json 2>/dev/null |
+        grep -oE '"?kind"?: *"?[a-z.]+/[a-z]+' | grep -oE '[a-z.]+/[a-z]+$' | sort -u | sed 's/^/cdi=/'
+fi
 # Where this host gets its packages from: asked of a bare host only, because apt takes its time.
 [ -d /opt/venom ] || apt-get indextargets --format '$(SITE)' 2>/dev/null | sort -u | sed 's/^/apt=/'
 exit 0

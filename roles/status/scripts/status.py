@@ -61,8 +61,10 @@ def kept():
 
 def memory(unit):
     """Bytes that its processes have in main memory."""
-    told = read("/sys/fs/cgroup%s/cgroup.procs" % unit.get("ControlGroup", "/none")).split()
-    total = 0
+    told, total = [], 0
+    group = unit.get("ControlGroup")
+    for folder, _, _ in os.walk("/sys/fs/cgroup" + group) if group else ():
+        told += read(os.path.join(folder, "cgroup.procs")).split()
     for pid in told or [unit.get("MainPID", "0")]:
         lines = read("/proc/%s/status" % pid).splitlines()
         total += sum(int(line.split()[1]) for line in lines if line.startswith("VmRSS:"))

@@ -37,9 +37,14 @@ def serve():
     environment = dict(asked["env"], HOME=user.pw_dir, OLLAMA_HOST=address, OLLAMA_NOPRUNE="1")
     environment.update({key: value for key, value in os.environ.items() if key in ("PATH", "SSL_CERT_FILE")})
     log = open(os.path.join(job, "log"), "wb")  # noqa: SIM115 (it is the child's)
+    command, own = asked["command"], {"user": user.pw_uid, "group": user.pw_gid, "extra_groups": []}
+    if asked["contained"]:
+        own = {}  # the container is told whose it is
+        # HOME would be where root's podman looks for settings.
+        del environment["HOME"]
     server = subprocess.Popen(
-        [asked["ollama"], "serve"], env=environment, stdin=subprocess.DEVNULL, stdout=log,
-        stderr=subprocess.STDOUT, user=user.pw_uid, group=user.pw_gid, extra_groups=[], umask=0o077,
+        command, env=environment, stdin=subprocess.DEVNULL, stdout=log, stderr=subprocess.STDOUT,
+        umask=0o077, **own,
     )  # fmt: skip
     api = "http://" + address
     for _ in range(300):

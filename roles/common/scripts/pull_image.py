@@ -1,0 +1,164 @@
+"""Runs on the host as a job: pulls a container image by its digest, from the first place that has it.
+
+By skopeo, which knows podman's and Docker's stores and refuses what has another digest than it was asked
+for. The marker is written last: once it is there, the image is whole.
+
+The request comes in the first argument.
+"""
+
+import json
+import os
+import shutil
+import subprocess
+import sys
+import time
+
+from images import identity
+
+STALL_SECONDS = 300  # without a byte; a large layer is unpacked meanwhile
+TRANSPORTS = {"podman": "containers-storage:", "docker": "docker-daemon:"}
+
+asked = json.loads(sys.argv[1])
+job = os.environ["JOB"]
+
+
+def step(text):
+    with open(os.path.join(job, "steps"), "a", encoding="utf-8") as file:
+        file.write("%.3f %s\n" % (time.time(), text))
+
+
+class NotHadError(Exception):
+    """What a place answered instead of the image."""
+
+
+def skopeo(place, *arguments, digest=""):
+    """What skopeo says of the image at a place; `digest`: of another manifest beside it."""
+    scheme, _, name = place.partition("://")
+    name = "%s@%s" % (name.partition("@")[0], digest) if digest else name
+    tls = "--tls-verify=%s" % ("false" if scheme == "http" else "true")
+    command = ["skopeo", "--override-arch", asked["arch"], "--override-os", "linux"]
+    command += ["inspect", *arguments, tls, "docker://" + name]
+    done = subprocess.run(command, capture_output=True, text=True, check=False, timeout=120)
+    if done.returncode:
+        raise NotHadError(reason(done.stderr))
+    return json.loads(done.stdout)
+
+
+def reason(said):
+    """The last line of what skopeo complains of, without its log's own fields."""
+    last = (said.strip().splitlines() or ["no message"])[-1]
+    return last.partition(" msg=")[2].strip('"') or last
+
+
+def bytes_at(place):
+    """How much there is to pull. Ends the job where the image is of another architecture."""
+    manifest = skopeo(place, "--raw")
+    if "manifests" in manifest:
+        found = [it["platform"]["architecture"] for it in manifest["manifests"] if "platform" in it]
+        if asked["arch"] not in found:
+            foreign(", ".join(it for it in found if it != "unknown"))
+        of_host = [
+            it["digest"]
+            for it in manifest["manifests"]
+            if it.get("platform", {}).get("architecture") == asked["arch"]
+        ]
+        manifest = skopeo(place, "--raw", digest=of_host[0])
+    else:
+        found = skopeo(place, "--config").get("architecture", "")
+        if found != asked["arch"]:
+            foreign(found or "none named")
+    return sum(layer.get("size", 0) for layer in manifest.get("layers", []))
+
+
+def foreign(found):
+    sys.exit(
+        "required  an image for %s: that is the host's architecture\n" % asked["arch"]
+        + "found     %s, in %s\n" % (found, asked["places"][-1].partition("://")[2])
+        + "do        pin the digest of the list that has both, or of the image for %s" % asked["arch"]
+    )
+
+
+def size_of(folder):
+    """Bytes below it; files come and go meanwhile."""
+    total = 0
+    for path, _, names in os.walk(folder):
+        for name in names:
+            try:
+                total += os.lstat(os.path.join(path, name)).st_size
+            except OSError:
+                continue
+    return total
+
+
+def copy(place, want):
+    """Copy the image into the engine's store; tells how far it is."""
+    scheme, _, name = place.partition("://")
+    command = ["skopeo", "--override-arch", asked["arch"], "--override-os", "linux"]
+    command += ["--tmpdir", asked["cache"], "copy", "--retry-times", "2"]
+    command += ["--src-tls-verify=%s" % ("false" if scheme == "http" else "true")]
+    command += ["docker://" + name, TRANSPORTS[asked["engine"]] + asked["image"]]
+    log = os.path.join(job, "log")
+    with open(log, "wb") as output:
+        process = subprocess.Popen(command, stdin=subprocess.DEVNULL, stdout=output, stderr=output)
+        have, grew = 0, time.monotonic()
+        while process.poll() is None:
+            time.sleep(0.5)
+            now = size_of(asked["cache"])
+            if now > have:
+                have, grew = now, time.monotonic()
+            with open(os.path.join(job, "progress"), "w", encoding="utf-8") as file:
+                file.write("bytes %d %d\n" % (want, min(have, want)))
+            if time.monotonic() - grew > STALL_SECONDS:
+                process.kill()
+                process.wait()
+                raise NotHadError("nothing for %d s" % STALL_SECONDS)
+    if process.returncode:
+        with open(log, encoding="utf-8", errors="replace") as file:
+            said = file.read()
+        if "no space left on device" in said:
+            full(want)
+        raise NotHadError(reason(said))
+    with open(os.path.join(job, "fetched"), "w", encoding="utf-8") as file:
+        file.write("%d\n" % have)
+
+
+def full(want):
+    free = shutil.disk_usage("/var").free
+    sys.exit(
+        "required  room for an image of %d MB, packed, in /var: about four times that\n" % (want / 1e6 + 1)
+        + "found     %d MB free, and what was pulled is freed again\n" % (free / 1e6)
+        + "do        make it larger, or free some, and run again"
+    )
+
+
+def main():
+    os.umask(0o022)
+    shutil.rmtree(asked["cache"], ignore_errors=True)
+    os.makedirs(asked["cache"], mode=0o700)
+    refused = []
+    try:
+        for place in asked["places"]:
+            try:
+                step("%s: pull from %s" % (asked["title"], place.split("/")[2]))
+                want = bytes_at(place)
+                copy(place, want)
+                break
+            except (NotHadError, subprocess.TimeoutExpired, LookupError, ValueError) as error:
+                refused.append("source    %s\nanswered  %s" % (place.partition("://")[2], error))
+        else:
+            refused.append("The image could not be had from any source: nothing of it is in place.")
+            sys.exit("\n".join(refused))
+    finally:
+        shutil.rmtree(asked["cache"], ignore_errors=True)
+    found = identity(asked["engine"], asked["image"])
+    if not found:
+        sys.exit("%s does not have %s although it was copied there" % (asked["engine"], asked["image"]))
+    told = {key: asked[key] for key in ("engine", "image", "digest")}
+    with open(asked["marker"] + ".part", "w", encoding="utf-8") as file:
+        json.dump(dict(told, id=found, source=place, bytes=want), file)
+        file.write("\n")
+    os.rename(file.name, asked["marker"])
+    step("done")
+
+
+main()
