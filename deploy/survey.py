@@ -15,7 +15,7 @@ from deploy.parts import Made, Making
 from roles.activation.deploy import Switch
 from roles.backend import deploy as backend
 from roles.base import deploy as base
-from roles.common import paths
+from roles.common import containers, paths
 from roles.common.generation import Generation
 from roles.common.jobs import Job
 from roles.common.look import Question, Seen, look
@@ -50,7 +50,7 @@ from roles.ui import deploy as ui
 from roles.weights import deploy as weights
 from roles.weights.unused import Unused, unused
 from schemas.inventory import DeclaredHost
-from schemas.model import Hardware, HostPlan
+from schemas.model import MODERN, Hardware, HostPlan
 from schemas.plan import assumed_hardware, plan_host
 from schemas.problem import PlanError
 from schemas.show import to_dict
@@ -240,7 +240,9 @@ def everything(declared: DeclaredHost) -> list[Resource]:
     """
     plan = _plan(declared, assumed_hardware(declared))
     release = Release.of(plan, source="", web="", lock="")
-    return [*_ground(plan), development.DATA, *_switchable(plan, release, {}, Revealed())]
+    # Whatever the inventory says now: what an earlier one brought may be here.
+    brought = [] if plan.engine else containers.packages(MODERN)
+    return [*brought, *_ground(plan), development.DATA, *_switchable(plan, release, {}, Revealed())]
 
 
 def _plan(declared: DeclaredHost, hardware: Hardware) -> HostPlan:

@@ -21,6 +21,8 @@ from schemas.model import Engine, Image
 # Names of the host's users and groups count inside, too: podman looks them up in these.
 _NAMES = ("/etc/passwd", "/etc/group")
 STOP_SECONDS = 15
+# In a command of `beside`: the user's numbers, "UID:GID", of the host.
+NUMBERS = "{numbers}"
 
 
 @dataclass(frozen=True)
@@ -163,9 +165,11 @@ def run_arguments(container: Container, engine: Engine) -> list[str]:
 def beside(container: Container, engine: Engine) -> list[str]:
     """The command line of one more container of the same image, for a while.
 
-    It ends with who starts it, and it is not the unit's.
+    Who starts it ends it by a signal, which goes through to what is inside. One that was left by a cut of
+    power makes room for the next.
     """
-    ends = ["--rm", "--replace", "--cgroups=disabled"] if engine.kind == "podman" else ["--rm"]
+    # Docker looks names up in the image: who starts it puts the host's numbers here.
+    ends = ["--rm", "--replace"] if engine.kind == "podman" else ["--rm", f"--user={NUMBERS}"]
     return [engine.kind, "run", *ends, *run_arguments(container, engine)]
 
 

@@ -168,12 +168,18 @@ def _foreign(seen: Seen) -> list[Finding]:
         Finding(
             f"no {unit} of somebody else's",
             file,
-            f"move its settings into the inventory, then: systemctl disable --now {unit}; rm {file} "
+            f"move its settings into the inventory, then: {_away(unit, file)} "
             "(models that it has can stay: they are not used, and not touched)",
         )
         for unit in OUR_UNITS
         if (file := seen.foreign(unit) or containers.foreign_quadlet(unit, seen))
     ]
+
+
+def _away(unit: str, file: str) -> str:
+    if file.startswith(paths.QUADLETS):
+        return f"systemctl stop {unit}; rm {file}; systemctl daemon-reload"
+    return f"systemctl disable --now {unit}; rm {file}"
 
 
 def _ports(plan: HostPlan, facts: Facts) -> list[Finding]:

@@ -67,7 +67,7 @@ def how_to_stop(owner: Listener) -> str:
     if match := _SCOPE.fullmatch(owner.unit):
         as_user = f"sudo -u '#{match['user']}' " if match["user"] else ""
         return f"{as_user}{_engine(match).lower()} stop {match['id']}"
-    return "stop it"
+    return "stop it" if owner.process not in _FORWARDERS else "stop it (docker ps, podman ps)"
 
 
 def _engine(match: re.Match[str]) -> str:

@@ -75,6 +75,8 @@ def cleared(removal: Removal) -> Commands:
 
     + removal: what goes
     """
+    if paths.OPT in removal.trees:
+        yield remote.python("drop_images.py", "", SCRIPTS, modules=("images.py",))
     for path in removal.files:
         yield StringCommand("rm", "-f", QuoteString(path))
     for folder in removal.folders:

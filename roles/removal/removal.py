@@ -192,8 +192,10 @@ def _units(resources: Iterable[Resource], seen: Seen) -> tuple[str, ...]:
 
 
 def _ours(path: str, seen: Seen) -> bool:
-    """Among systemd's and nginx's files, whose names others may use, too, ours say whose they are."""
-    return not _within(path, [paths.UNITS, paths.SITE]) or seen.paths[path].get("ours") == "yes"
+    """Among files of systemd, podman and nginx, whose names others may use, too, ours say whose they are."""
+    return (
+        not _within(path, [paths.UNITS, paths.QUADLETS, paths.SITE]) or seen.paths[path].get("ours") == "yes"
+    )
 
 
 def _drop_in_folders(files: Iterable[str]) -> list[str]:

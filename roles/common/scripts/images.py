@@ -35,12 +35,12 @@ def there(path):
 
 
 def drop(path):
-    """Remove the image that a marker tells of."""
+    """Remove the image that a marker tells of, and what of ours may have been left running from it."""
     it = marked(path)
     if it:
         # Where the engine is gone, its images are nobody's business here.
         with contextlib.suppress(OSError):
             subprocess.run(
-                [it["engine"], "image", "rm", it["image"]],
+                [it["engine"], "image", "rm", "--force", it["image"]],
                 stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL, check=False,
             )  # fmt: skip

@@ -8,6 +8,7 @@ The request comes in the first argument.
 
 import json
 import os
+import re
 import shutil
 import subprocess
 import sys
@@ -45,9 +46,10 @@ def skopeo(place, *arguments, digest=""):
 
 
 def reason(said):
-    """The last line of what skopeo complains of, without its log's own fields."""
+    """What skopeo complains of last, without its log's own fields and the name, which is told beside it."""
     last = (said.strip().splitlines() or ["no message"])[-1]
-    return last.partition(" msg=")[2].strip('"') or last
+    last = (last.partition(" msg=")[2].strip('"') or last).replace('\\"', '"')
+    return re.sub(r'^Error \w+ image name "[^"]*": |^initializing source [^ ]*: ', "", last)
 
 
 def bytes_at(place):

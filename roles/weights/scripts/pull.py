@@ -40,6 +40,7 @@ def serve():
     command, own = asked["command"], {"user": user.pw_uid, "group": user.pw_gid, "extra_groups": []}
     if asked["contained"]:
         own = {}  # the container is told whose it is
+        command = [it.replace("{numbers}", "%d:%d" % (user.pw_uid, user.pw_gid)) for it in command]
         # HOME would be where root's podman looks for settings.
         del environment["HOME"]
     server = subprocess.Popen(
