@@ -122,7 +122,7 @@ class Planned:
             stopped=(*(() if self.local else (ollama.UNIT,)), *firewall.stopped(plan)),
             parts=(
                 *release.parts,
-                *([self.local.install.makes] if self.local else []),
+                *((self.local.install.makes, *self.local.install.needs) if self.local else ()),
                 *certificate.parts(plan.door),
             ),
             record={"applied": {"plan": to_dict(plan), "release": release.key}},

@@ -80,8 +80,12 @@ def marker(image: Image, engine: Engine) -> str:
     return f"{paths.IMAGES}/{image.name}-{image.sha256[:12]}{of_docker}"
 
 
-def pull_job(image: Image, engine: Engine, arch: str, title: str) -> Job:
-    """Makes the image's marker, once the image is whole: of its digest, and of the host's architecture."""
+def pull_job(image: Image, engine: Engine, arch: str, title: str, program: str = "", home: str = "") -> Job:
+    """Makes the image's marker, once the image is whole: of its digest, and of the host's architecture.
+
+    `program`, a path in the image, is taken out of it, to be called on the host as well: it comes to the
+    folder `bin` of `home`.
+    """
     path = marker(image, engine)
     asked = {
         "engine": engine.kind,
@@ -92,15 +96,18 @@ def pull_job(image: Image, engine: Engine, arch: str, title: str) -> Job:
         "image": local_name(image),
         "marker": path,
         "cache": f"{paths.CACHE}/image-{image.name}",
+        "program": program,
+        "home": home,
     }
     arguments = shlex.quote(json.dumps(asked))
-    program = remote.program("pull_image.py", ["images.py"])
+    text = remote.program("pull_image.py", ["images.py"])
     return Job(
         name=f"image-{image.name}",
         title=title,
         key=path.rpartition("/")[2],
         makes=path,
-        script=f"exec python3 - {arguments} <<'PYTHON'\n{program}PYTHON\n",
+        script=f"exec python3 - {arguments} <<'PYTHON'\n{text}PYTHON\n",
+        needs=(home,) if home else (),
     )
 
 

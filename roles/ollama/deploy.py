@@ -22,21 +22,27 @@ DROP_IN = f"{paths.UNITS}/{UNIT}.d"
 LOAD_SECONDS = 1200
 
 
-def home(version: str, artifact: Artifact) -> str:
-    """Where the files of a release lie; the digest tells apart two builds of one version."""
-    return f"{paths.OLLAMAS}/{version}-{artifact.sha256[:8]}"
+def home(ollama: Ollama) -> str:
+    """Where this release of Ollama lies; the digest tells apart two builds of one version.
+
+    Of one that runs from an image only its command is there.
+    """
+    return f"{paths.OLLAMAS}/{ollama.version}-{(ollama.image or _file(ollama)).sha256[:8]}"
 
 
 def install_job(plan: HostPlan, ollama: Ollama) -> Job:
     """Brings Ollama to the host. Nothing that is there already is deleted before."""
     title = f"Ollama {ollama.version}"
     if ollama.image and plan.engine:
-        return containers.pull_job(ollama.image, plan.engine, plan.arch, title)
+        # Venom lists and deletes models by a command `ollama` that it looks for.
+        return containers.pull_job(
+            ollama.image, plan.engine, plan.arch, title, program="/bin/ollama", home=home(ollama)
+        )
     artifact = _file(ollama)
     script = render(
         __file__,
         "install.sh.j2",
-        ollama=home(ollama.version, artifact),
+        ollama=home(ollama),
         version=ollama.version,
         archive=archive_path(artifact),
         fetch=fetch_line(artifact),
@@ -45,7 +51,7 @@ def install_job(plan: HostPlan, ollama: Ollama) -> Job:
         name="ollama",
         title=title,
         key=artifact.sha256[:12],
-        makes=home(ollama.version, artifact),
+        makes=home(ollama),
         script=script,
     )
 
@@ -68,7 +74,7 @@ def serve_command(plan: HostPlan, ollama: Ollama) -> list[str]:
             health=(),
         )
         return containers.beside(container, plan.engine)
-    return [f"{home(ollama.version, _file(ollama))}/bin/ollama", "serve"]
+    return [f"{home(ollama)}/bin/ollama", "serve"]
 
 
 def service(plan: HostPlan, ollama: Ollama, tier: VramTier, model: Model, gpu: bool) -> Service:
@@ -110,6 +116,7 @@ def resources(plan: HostPlan) -> list[Switchable]:
     if ollama is None or tier is None:
         return [Absent(unit), *containers.absent(UNIT), Absent(f"{DROP_IN}/venom.conf"), Absent(current)]
     settings = File(f"{DROP_IN}/venom.conf", _tier_text(ollama, tier, _fingerprint(plan, ollama, tier)))
+    link = Link(current, home(ollama).rsplit("/", 1)[-1])
     if ollama.image and plan.engine:
         container = _container(ollama, ollama.image)
         # Before the unit: whoever starts that meanwhile starts it with these.
@@ -117,14 +124,14 @@ def resources(plan: HostPlan) -> list[Switchable]:
             Directory(DROP_IN),
             settings,
             *containers.resources(container, plan.engine),
-            Absent(current),
+            link,
         ]
     return [
         Directory(DROP_IN),
         File(unit, _unit_text(plan, ollama)),
         *containers.absent(UNIT),
         settings,
-        Link(current, home(ollama.version, _file(ollama)).rsplit("/", 1)[-1]),
+        link,
         Enabled(UNIT),
     ]
 
@@ -136,8 +143,7 @@ def _fingerprint(plan: HostPlan, ollama: Ollama, tier: VramTier) -> str:
 def _unit_text(plan: HostPlan, ollama: Ollama) -> str:
     if ollama.image and plan.engine:
         return containers.unit_text(_container(ollama, ollama.image), plan.engine)
-    path = home(ollama.version, _file(ollama))
-    return render(__file__, "ollama.service.j2", home=path, state=paths.OLLAMA_STATE)
+    return render(__file__, "ollama.service.j2", home=home(ollama), state=paths.OLLAMA_STATE)
 
 
 def _container(ollama: Ollama, image: Image) -> Container:

@@ -133,6 +133,31 @@ def full(want):
     )
 
 
+def take_out():
+    """Copy a program of the image to the host, where others than the container call it."""
+    program, home, engine = asked["program"], asked["home"], asked["engine"]
+    part = home + ".part"
+    shutil.rmtree(part, ignore_errors=True)
+    os.makedirs(part + "/bin")
+    container = call(engine, "create", "--pull=never", "--network=none", asked["image"]).strip()
+    try:
+        call(engine, "cp", container + ":" + program, part + "/bin/")
+    finally:
+        call(engine, "rm", container)
+    path = os.path.join(part, "bin", os.path.basename(program))
+    os.chown(path, 0, 0)
+    os.chmod(path, 0o755)
+    shutil.rmtree(home, ignore_errors=True)
+    os.rename(part, home)
+
+
+def call(*command):
+    done = subprocess.run(command, capture_output=True, text=True, check=False)
+    if done.returncode:
+        sys.exit("%s: %s" % (" ".join(command[:2]), done.stderr.strip()))
+    return done.stdout
+
+
 def main():
     os.umask(0o022)
     shutil.rmtree(asked["cache"], ignore_errors=True)
@@ -155,6 +180,8 @@ def main():
     found = identity(asked["engine"], asked["image"])
     if not found:
         sys.exit("%s does not have %s although it was copied there" % (asked["engine"], asked["image"]))
+    if asked["program"]:
+        take_out()
     told = {key: asked[key] for key in ("engine", "image", "digest")}
     with open(asked["marker"] + ".part", "w", encoding="utf-8") as file:
         json.dump(dict(told, id=found, source=place, bytes=want), file)

@@ -142,16 +142,13 @@ def version(*command):
     return told.strip().split(" ")[-1].lstrip("v")
 
 
-def versions(generation):
+def versions():
     ollama = os.readlink("/opt/ollama/current") if os.path.islink("/opt/ollama/current") else ""
-    # What runs from an image has no folder: the generation says what is in it.
-    plan = (generation or {}).get("record", {}).get("applied", {}).get("plan", {})
-    image = (plan.get("ollama") or {}).get("image") or {}
     return {
         "python": version("/opt/venom/current/venv/bin/python", "--version"),
         "node": version("/opt/venom/current/node/bin/node", "--version"),
         # Its folder bears version and digest; the binary would ask the server.
-        "ollama": ollama.rpartition("-")[0] or image.get("version", ""),
+        "ollama": ollama.rpartition("-")[0],
     }
 
 
@@ -169,7 +166,7 @@ def main():
             "units": {name: look_at_unit(name) for name in units},
             "answers": answers(services),
             "models": models(services),
-            "versions": versions(generation),
+            "versions": versions(),
             "lock": read(LOCK).strip(),
         },
         sys.stdout,
