@@ -87,7 +87,8 @@ def test_the_ui_passes_the_api_on_and_the_websocket_speaks(serving: Serving, nam
 
 def test_light_serves_where_there_is_no_docker(serving: Serving) -> None:
     host = serving.light
-    found = "command -v docker dockerd podman containerd; ls -d /run/docker.sock /var/lib/docker 2>&-"
+    # The lab gives every host an empty folder of its own disk for what containers are made of.
+    found = "command -v docker dockerd podman containerd; ls -d /run/docker.sock /var/lib/docker/* 2>&-"
     assert host.run(found, check=False).stdout == ""
     assert visitor.fetch(host, f"{BACKEND}/healthz").json()["status"] == "ok"
 
