@@ -153,7 +153,12 @@ _IN_UNIT = {
 def run_arguments(container: Container, engine: Engine) -> list[str]:
     """The arguments of the engine's `run`, the image and its command at the end."""
     podman = engine.kind == "podman"
-    named = [f"--user={container.user}", *_volumes(_NAMES, "ro")] if podman else []
+    # Docker's containers are in no unit's control group: the label tells whose they are (probe.sh).
+    named = (
+        [f"--user={container.user}", *_volumes(_NAMES, "ro")]
+        if podman
+        else [f"--label=io.venom.unit={container.unit}"]
+    )
     return [
         *(f"--name={container.name}", "--network=host", "--read-only", "--cap-drop=all"),
         "--security-opt=no-new-privileges",

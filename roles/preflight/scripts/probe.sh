@@ -10,8 +10,14 @@ echo "init=$(cat /proc/1/comm 2>/dev/null)"
 echo "python=$(/usr/bin/python3 -c 'import sys; print("%d.%d" % sys.version_info[:2])' 2>/dev/null)"
 echo "memory=$(awk '/^MemTotal:/ {print $2 * 1024}' /proc/meminfo)"
 df -k --output=file,target,avail /opt /var /etc | awk 'NR > 1 {print "disk=" $1 " " $2 " " $3 * 1024}'
-# Who listens where: address, process, and the unit that it belongs to.
-ss -ltnpH 2>/dev/null | awk '{
+# Who listens where: address, process, and the unit that it belongs to. Docker puts containers into scopes
+# of its own: the label of ours says which unit runs one.
+{
+    ! command -v docker >/dev/null ||
+        timeout 10 docker ps --no-trunc --filter label=io.venom.unit \
+            --format 'ours docker-{{.ID}}.scope {{.Label "io.venom.unit"}}' 2>/dev/null
+    ss -ltnpH 2>/dev/null
+} | awk '$1 == "ours" { ours[$2] = $3; next } {
     pid = process = unit = "?"
     if (match($0, /pid=[0-9]+/)) pid = substr($0, RSTART + 4, RLENGTH - 4)
     if (match($0, /\(\("[^"]*/)) process = substr($0, RSTART + 3, RLENGTH - 3)
@@ -23,6 +29,7 @@ ss -ltnpH 2>/dev/null | awk '{
     close(file)
     if (unit ~ /\.scope$/ && match(line, /user@[0-9]+\.service/))
         unit = unit "@" substr(line, RSTART + 5, RLENGTH - 13)
+    if (unit in ours) unit = ours[unit]
     print "listen=" $4 " " pid " " process " " unit
 }'
 if command -v nvidia-smi >/dev/null; then
