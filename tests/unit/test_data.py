@@ -121,6 +121,7 @@ def test_the_labs_inventory_lacks_nothing_but_the_lab(tmp_path: Path) -> None:
     (lab / "ssh" / "id_ed25519").write_text("")
     (lab / "ca.crt").write_text("-----BEGIN CERTIFICATE-----")
     (lab / "pins.yaml").write_text("weights: {}\n")
+    (lab / "images.yaml").write_text("images: {}\n")
     (lab / "venom").mkdir()
     text = text.replace("/var/lib/venom-lab", str(lab)).replace("../lab/venom", str(lab / "venom"))
     path = tmp_path / "fleet.yaml"
