@@ -1,4 +1,4 @@
-"""How the parts of a release come to a host: made there, from a source."""
+"""How the parts of a release come to a host: made there from a source, or pulled as images."""
 
 from __future__ import annotations
 
@@ -8,10 +8,12 @@ from pathlib import Path
 from roles.backend import deploy as backend
 from roles.backend.lock import Lock, lock_for
 from roles.backend.uv import wheel
+from roles.common import jobs
 from roles.common.archive import Archive
+from roles.common.containers import pull_job
 from roles.common.jobs import Job
 from roles.common.look import Seen
-from roles.common.release import Release
+from roles.common.release import ImageRelease, Release
 from roles.release.deploy import tied
 from roles.source.archive import pack
 from roles.source.deploy import source
@@ -110,3 +112,63 @@ class Making:
     def give(self) -> None:
         """Let other hosts of this run have what this one has already."""
         shared.given(name="As declared", work=self.ui, seen=self.seen)
+
+
+@dataclass(frozen=True)
+class Pulled:
+    """A release that comes as two images."""
+
+    release: ImageRelease
+    backend: Job
+    frontend: Job
+
+    @classmethod
+    def of(cls, release: ImageRelease, arch: str) -> Pulled:
+        """The images of the release for a host of that architecture."""
+        images, engine = release.images, release.engine
+        return cls(
+            release,
+            backend=pull_job(images.backend, engine, arch, "Backend image"),
+            frontend=pull_job(images.frontend, engine, arch, "UI image"),
+        )
+
+    @property
+    def jobs(self) -> list[Job]:
+        """The long work that makes it."""
+        return [self.backend, self.frontend]
+
+    @property
+    def archive(self) -> None:
+        """Its source is in the images: nobody here has it."""
+        return None
+
+    def work(self, host: str, seen: Seen) -> Pulling:
+        """What `host` does for it, from what it has."""
+        return Pulling(self, seen)
+
+
+@dataclass(frozen=True)
+class Pulling:
+    """What one run does on a host for the images of its release."""
+
+    pulled: Pulled
+    seen: Seen
+
+    def begin(self) -> None:
+        """Start the two pulls."""
+        jobs.start(name="Backend image | start the pull", job=self.pulled.backend, seen=self.seen)
+        jobs.start(name="UI image | start the pull", job=self.pulled.frontend, seen=self.seen)
+
+    def end(self) -> None:
+        """Wait for them."""
+        jobs.finish(name="Backend image | pull", job=self.pulled.backend, seen=self.seen)
+        jobs.finish(name="UI image | pull", job=self.pulled.frontend, seen=self.seen)
+
+    def give(self) -> None:
+        """Other hosts pull for themselves."""
+
+
+def parts_of(plan: HostPlan, *, offline: bool) -> Made | Pulled:
+    """How this plan's parts come to the host; `offline` as for `Made.of`."""
+    by_image = ImageRelease.of(plan)
+    return Pulled.of(by_image, plan.arch) if by_image else Made.of(plan, offline=offline)

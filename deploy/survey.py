@@ -11,7 +11,7 @@ from dataclasses import dataclass, fields
 from functools import cached_property
 
 from deploy import serving
-from deploy.parts import Made, Making
+from deploy.parts import Made, Making, Pulled, Pulling, parts_of
 from roles.activation.deploy import Switch
 from roles.backend import deploy as backend
 from roles.base import deploy as base
@@ -21,7 +21,7 @@ from roles.common.jobs import Job
 from roles.common.look import Question, Seen, look
 from roles.common.purge import purge_asked
 from roles.common.refusal import Finding, RefusedError
-from roles.common.release import Release
+from roles.common.release import ImageRelease, Release
 from roles.common.resources import (
     Difference,
     Displaced,
@@ -70,7 +70,7 @@ class Planned:
     """One host: what it is to be, and from which parts."""
 
     plan: HostPlan
-    made: Made
+    made: Made | Pulled
     settings: Mapping[str, str]  # keys of the backend's environment file, secrets among them
     backend: Service
     ui: Service
@@ -79,7 +79,7 @@ class Planned:
     certificate_job: Job | None
 
     @property
-    def release(self) -> Release:
+    def release(self) -> Release | ImageRelease:
         """Which parts serve."""
         return self.made.release
 
@@ -155,7 +155,7 @@ class Survey(Planned):
     """One host: what it is to be, what was seen of it, and what this run does for it."""
 
     seen: Seen
-    making: Making
+    making: Making | Pulling
     purge: bool  # whether weights that the plan does not use are to go
 
     @property
@@ -218,7 +218,7 @@ def planning(declared: DeclaredHost, hardware: Hardware, *, offline: bool = Fals
     RefusedError where the plan cannot be, or cannot be known.
     """
     plan = _plan(declared, hardware)
-    made = Made.of(plan, offline=offline)
+    made = parts_of(plan, offline=offline)
     settings = {**plan.backend.env_file, **reveal(plan.backend.secrets)}
     backend_service, ui_service = serving.services(plan, made.release, settings)
     return Planned(
@@ -239,7 +239,7 @@ def everything(declared: DeclaredHost) -> list[Resource]:
     That depends on no hardware, no source and no secret: nothing is asked, fetched or revealed for it.
     """
     plan = _plan(declared, assumed_hardware(declared))
-    release = Release.of(plan, source="", web="", lock="")
+    release = ImageRelease.of(plan) or Release.of(plan, source="", web="", lock="")
     # Whatever the inventory says now: what an earlier one brought may be here.
     brought = [] if plan.engine else containers.packages(MODERN)
     return [*brought, *_ground(plan), development.DATA, *_switchable(plan, release, {}, Revealed())]
@@ -259,7 +259,7 @@ def _ground(plan: HostPlan) -> list[Ground]:
 
 
 def _switchable(
-    plan: HostPlan, release: Release, settings: Mapping[str, str], secrets: Revealed
+    plan: HostPlan, release: Release | ImageRelease, settings: Mapping[str, str], secrets: Revealed
 ) -> tuple[Switchable, ...]:
     return (
         *ollama.resources(plan),

@@ -8,9 +8,9 @@ from typing import Any
 
 from schemas.contract import contract
 from schemas.declared_door import door_of
+from schemas.declared_venom import images_of, source_of
 from schemas.environment import checked
-from schemas.images import Reference
-from schemas.images import how_to_pin as how_to_pin_image
+from schemas.images import Reference, without_digest
 from schemas.inherit import Settings
 from schemas.model import Development, Door, Mirrors, Secret, Source, Ssh
 from schemas.pins import File, Pins, how_to_pin
@@ -43,6 +43,7 @@ class DeclaredHost:
     vram_tier: str  # a tier's name, or auto
     model: str  # a tag, or auto
     source: Source
+    images: Mapping[str, Reference]  # Venom's, by what they hold (backend, frontend); empty: it is made
     development: Development | None
     tier: str  # of the requirements
     extras: tuple[str, ...]
@@ -65,7 +66,8 @@ class DeclaredHost:
     @property
     def by_image(self) -> bool:
         """Whether anything of it runs from a container image."""
-        return self.ollama.by_image and "ollama" in contract().profiles[self.profile].services
+        ollama = self.ollama.by_image and "ollama" in contract().profiles[self.profile].services
+        return ollama or bool(self.images)
 
     def problem(self, keys: tuple[str, ...], found: str, allowed: str, hint: str = "") -> Problem:
         """A fault of this host's plan, with the line that asks for it."""
@@ -93,7 +95,7 @@ def declare(settings: Settings, pins: Pins) -> tuple[DeclaredHost | None, list[P
         hint = did_you_mean(model if ":" in model else f"gemma3:{model}", tags)
         hint = hint or "another tag needs its digests under weights in a file of pins"
         problems.append(settings.problem(("model",), f'"{model}"', listed(tags), hint))
-    source = _source(settings, pins, problems)
+    source = source_of(settings, pins, problems)
     choices = {kind: _choice(settings, pins, kind, problems) for kind in _KINDS}
     ports = {**known.ports, **settings.get("ports", default={})}
     _distinct(settings, ports, problems)
@@ -104,6 +106,7 @@ def declare(settings: Settings, pins: Pins) -> tuple[DeclaredHost | None, list[P
     extras = tuple(settings.get("requirements", "extras", default=()))
     if source is not None:
         _requirements(settings, profile, source.release, (tier, *extras), problems)
+        images = images_of(settings, pins, source, (tier, *extras), problems)
     added = tuple(settings.get("requirements", "add", default=()))
     for index, requirement in enumerate(added):
         if not is_requirement(requirement):
@@ -134,6 +137,7 @@ def declare(settings: Settings, pins: Pins) -> tuple[DeclaredHost | None, list[P
         vram_tier=settings.get("vram_tier", default=known.vram_tier),
         model=model,
         source=source,
+        images=images,
         development=development,
         tier=tier,
         extras=extras,
@@ -160,44 +164,6 @@ def declare(settings: Settings, pins: Pins) -> tuple[DeclaredHost | None, list[P
         settings=settings,
     )
     return host, []
-
-
-def _source(settings: Settings, pins: Pins, problems: list[Problem]) -> Source | None:
-    venom = settings.get("venom", default={})
-    kinds = [kind for kind in ("git", "repository", "tree") if kind in venom]
-    before = len(problems)
-    if len(kinds) > 1:
-        problems.append(settings.problem(("venom",), " and ".join(kinds), "one of git, repository, tree"))
-    if "release" in venom and "commit" in venom:
-        hint = "keep commit, and write like: instead of release:"
-        problems.append(settings.problem(("venom",), "release and commit", "one of release, commit", hint))
-    if "tree" in venom:
-        for key in ("release", "commit"):
-            if key in venom:
-                hint = "a tree is taken as it is; write like: v… for the release it resembles"
-                problems.append(settings.problem(("venom", key), f"{key} beside tree", "tree and like", hint))
-    if "release" in venom and "like" in venom:
-        hint = "like goes with commit or tree: remove it"
-        problems.append(settings.problem(("venom", "like"), "like beside release", "release alone", hint))
-    for key in ("release", "like"):
-        if key in venom and venom[key] not in pins.releases:
-            hint = did_you_mean(venom[key], pins.releases)
-            hint = hint or "name a commit, or pin the release in a file of pins"
-            allowed = listed(pins.releases)
-            problems.append(settings.problem(("venom", key), f'"{venom[key]}"', allowed, hint))
-    if len(problems) > before:
-        return None
-    commit = venom.get("commit", "")
-    same = next((r.name for r in pins.releases.values() if r.commit == commit), None)
-    name = venom.get("release") or venom.get("like") or same or pins.newest_release()
-    release = pins.releases[name]
-    if "tree" in venom:
-        return Source("tree", absolute(venom["tree"], settings), "", name)
-    kind = kinds[0] if kinds else "git"
-    location = venom.get(kind, release.git)
-    if kind == "repository":
-        location = absolute(location, settings)
-    return Source(kind, location, commit or release.commit, name)
 
 
 def _choice(settings: Settings, pins: Pins, kind: str, problems: list[Problem]) -> Choice:
@@ -247,9 +213,7 @@ def _image(settings: Settings, kind: str, version: str, problems: list[Problem])
         problems.append(settings.problem((kind,), found, "version and image together"))
     image = Reference.of(section["image"])
     if not image.sha256:
-        found, allowed = f'"{image}", which has no digest', f"{image.registry}/{image.path}@sha256:…"
-        hint = how_to_pin_image(str(image))
-        problems.append(settings.problem((kind, "image"), found, allowed, hint))
+        problems.append(settings.problem((kind, "image"), *without_digest(image)))
     return Choice(version, {}, by_image=True, image=image)
 
 

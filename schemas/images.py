@@ -44,6 +44,12 @@ def image(name: str, version: str, reference: Reference, mirrors: Sequence[str])
     return Image(name, version, reference.sha256, tuple(f"{it}/{pinned}" for it in registries))
 
 
+def without_digest(reference: Reference) -> tuple[str, str, str]:
+    """Why such a reference is refused: what was found, what is allowed, what to do."""
+    allowed = f"{reference.registry}/{reference.path}@sha256:…"
+    return f'"{reference}", which has no digest', allowed, how_to_pin(str(reference))
+
+
 def how_to_pin(reference: str) -> str:
     """What to do about an image that has no digest."""
     return f"python -m images pin {reference} tells the digest that it has now"

@@ -135,9 +135,10 @@ class Ssh:
 class Source:
     """Where Venom's source comes from."""
 
-    kind: str  # git (URL), repository (a local git repository), tree (a local directory, as it is)
-    location: str  # URL or absolute path
-    commit: str  # 40 hex digits; empty for a tree, which is identified by its content
+    # git (URL), repository (a local git repository), tree (a local directory, as it is), image (held by one)
+    kind: str
+    location: str  # URL or absolute path; empty for an image
+    commit: str  # 40 hex digits; empty for a tree or image, which is identified by its content
     release: str  # the pinned release whose expectations hold for it, e.g. "v1.9.0"
 
 
@@ -269,6 +270,14 @@ class Mirrors:
 
 
 @dataclass(frozen=True)
+class VenomImages:
+    """Backend and UI as images, which hold source, packages, interpreter and build."""
+
+    backend: Image
+    frontend: Image
+
+
+@dataclass(frozen=True)
 class HostPlan:
     """All that one host is to be."""
 
@@ -278,6 +287,8 @@ class HostPlan:
     profile: str
     services: tuple[str, ...]  # of backend, ui, ollama: what runs; anything else of ours must not
     source: Source
+    # None: the host makes them of the source. Else what it would be made with is not applied.
+    images: VenomImages | None
     development: Development | None  # None: they run from the release
     requirements: Requirements
     python: Python

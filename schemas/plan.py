@@ -27,6 +27,7 @@ from schemas.model import (
 )
 from schemas.pins import File, how_to_pin
 from schemas.plan_ollama import ASSUMED, Local, is_assumed, plan_local
+from schemas.plan_venom import venom_images
 from schemas.problem import PlanError, Problem, listed
 from schemas.show import describe, to_dict
 from schemas.version import in_range
@@ -70,6 +71,7 @@ def plan_host(declared: DeclaredHost, hardware: Hardware) -> HostPlan:
         profile=declared.profile,
         services=profile.services,
         source=declared.source,
+        images=venom_images(declared, notes),
         development=declared.development,
         requirements=_requirements(declared, release.add),
         python=python,
@@ -173,12 +175,13 @@ def _requirements(declared: DeclaredHost, forgotten: tuple[str, ...]) -> Require
 def _ui(declared: DeclaredHost, local: Local, fonts: tuple[str, ...]) -> Ui:
     port = declared.ports["ui"]
     pins = declared.pins.fonts
+    fonts = () if declared.images else fonts
     kind, run = "production", _scope(declared, local, "ui-run")
     if declared.development:
         kind, run = "development", {**run, **_scope(declared, local, "development")}
     return Ui(
         port=port,
-        build_env=_scope(declared, local, "ui-build"),
+        build_env={} if declared.images else _scope(declared, local, "ui-build"),
         run_env={"HOSTNAME": "127.0.0.1", "PORT": str(port), "NODE_ENV": kind, **run},
         fonts=tuple(Package(name, pins[name].version, pins[name].integrity) for name in fonts),
         font_families={name: pins[name].family for name in fonts},

@@ -10,17 +10,17 @@ from dataclasses import fields, is_dataclass
 from typing import Any
 
 from schemas.memory import gib
-from schemas.model import Artifact, Door, Engine, HostPlan, Ollama, Secret
+from schemas.model import Artifact, Door, Engine, HostPlan, Image, Ollama, Secret
 
 _NOT_APPLIED = ("ssh", "notes")  # how the host is reached, and remarks: no part of what it becomes
+_HELD_BY_IMAGES = ("requirements", "python", "uv", "node")  # nothing is made with them where Venom is images
 
 
 def to_dict(plan: HostPlan) -> dict[str, Any]:
     """What is applied to the host, as JSON can hold it: the same plan gives the same data."""
+    left_out = (*_NOT_APPLIED, *(_HELD_BY_IMAGES if plan.images else ("images",)))
     return {
-        field.name: _plain(getattr(plan, field.name))
-        for field in fields(plan)
-        if field.name not in _NOT_APPLIED
+        field.name: _plain(getattr(plan, field.name)) for field in fields(plan) if field.name not in left_out
     }
 
 
@@ -39,9 +39,7 @@ def describe(plan: HostPlan) -> str:
         ("profile", f"{plan.profile}: {', '.join(plan.services)}"),
         ("venom", _source(plan)),
         *_development(plan),
-        ("packages", _packages(plan)),
-        ("python", f"{plan.python.version} ({_origin(plan.python.artifact)})"),
-        ("node", f"{plan.node.version} ({_origin(plan.node.artifact)})"),
+        *_parts(plan),
         ("ports", _ports(plan)),
         *_door(plan.door),
     ]
@@ -76,6 +74,8 @@ def _plain(value: Any) -> Any:
 
 def _source(plan: HostPlan) -> str:
     source = plan.source
+    if plan.images:
+        return f"{source.release}, from images"
     if source.kind == "tree":
         return f"the tree {source.location}, as {source.release}"
     return f"{source.release}, commit {source.commit[:12]} of {source.location}"
@@ -84,6 +84,17 @@ def _source(plan: HostPlan) -> str:
 def _development(plan: HostPlan) -> list[tuple[str, str]]:
     work = plan.development
     return [("runs", f"{work.tree} as {work.user}: uvicorn --reload, next dev")] if work else []
+
+
+def _parts(plan: HostPlan) -> list[tuple[str, str]]:
+    if plan.images:
+        both = (("backend", plan.images.backend), ("ui", plan.images.frontend))
+        return [(part, f"image {_image(it, plan.engine)}") for part, it in both]
+    return [
+        ("packages", _packages(plan)),
+        ("python", f"{plan.python.version} ({_origin(plan.python.artifact)})"),
+        ("node", f"{plan.node.version} ({_origin(plan.node.artifact)})"),
+    ]
 
 
 def _packages(plan: HostPlan) -> str:
@@ -101,8 +112,13 @@ def _origin(artifact: Artifact | None) -> str:
 def _ollama(ollama: Ollama, engine: Engine | None) -> str:
     if ollama.image is None or engine is None:
         return _origin(ollama.artifact)
-    how = f"{engine.kind}, {'a quadlet' if engine.quadlets else 'a plain unit'}"
-    return f"image sha256 {ollama.image.sha256[:12]}… from {ollama.image.places[0].split('/')[2]}; {how}"
+    return f"image {_image(ollama.image, engine)}"
+
+
+def _image(image: Image, engine: Engine | None) -> str:
+    unit = "a quadlet" if engine and engine.quadlets else "a plain unit"
+    how = f"{engine.kind if engine else 'no engine'}, {unit}"
+    return f"sha256 {image.sha256[:12]}… from {image.places[0].split('/')[2]}; {how}"
 
 
 def _ports(plan: HostPlan) -> str:

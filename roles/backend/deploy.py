@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 from pyinfra.api.command import FileUploadCommand
@@ -110,8 +110,6 @@ def launcher(release: Release) -> str:
 
 
 def _unit_text(plan: HostPlan, settings: Mapping[str, str], fingerprint: str) -> str:
-    ollama = [f"{paths.OLLAMAS}/current/bin"] if plan.ollama else []
-    path = [f"{paths.CURRENT}/venv/bin", *ollama, "/usr/local/bin", "/usr/bin", "/bin"]
     return render(
         __file__,
         "venom-backend.service.j2",
@@ -119,17 +117,23 @@ def _unit_text(plan: HostPlan, settings: Mapping[str, str], fingerprint: str) ->
         state=paths.STATE,
         fingerprint=fingerprint,
         computes=plan.profile == "full",
-        environment={
-            **plan.backend.process_env,
-            "VENOM_PORT": str(plan.backend.port),
-            # Names only: what the launcher takes the digest of.
-            "VENOM_SETTINGS": "|".join(sorted(settings)),
-            "HOME": paths.STATE,
-            "PATH": ":".join(path),
-            # Relative to the working directory by default, but the prompts come with the source.
-            "PROMPTS_DIR": f"{paths.CURRENT}/source/data/prompts",
-        },
+        environment=environment_of(plan, settings, [f"{paths.CURRENT}/venv/bin"]),
     )
+
+
+def environment_of(plan: HostPlan, settings: Mapping[str, str], programs: Sequence[str]) -> dict[str, str]:
+    """What the launcher is started with, in whatever unit. `programs`: folders before all others."""
+    ollama = [f"{paths.OLLAMAS}/current/bin"] if plan.ollama else []
+    return {
+        **plan.backend.process_env,
+        "VENOM_PORT": str(plan.backend.port),
+        # Names only: what the launcher takes the digest of.
+        "VENOM_SETTINGS": "|".join(sorted(settings)),
+        "HOME": paths.STATE,
+        "PATH": ":".join([*programs, *ollama, "/usr/local/bin", "/usr/bin", "/bin"]),
+        # Relative to the working directory by default, but the prompts come with the source.
+        "PROMPTS_DIR": f"{paths.CURRENT}/source/data/prompts",
+    }
 
 
 def uv_path(plan: HostPlan) -> str:

@@ -37,6 +37,7 @@ class Container:
     passes: tuple[str, ...]  # variables of the unit's environment that it gets
     writable: tuple[str, ...]  # the host's directories, at the same path inside
     entrypoint: str = ""  # instead of the image's own
+    directory: str = ""  # where it starts, instead of the image's own
     environment: Mapping[str, str] = field(default_factory=dict)
     readable: tuple[str, ...] = ()  # the host's files and directories, at the same path inside
     devices: tuple[str, ...] = ()
@@ -188,6 +189,7 @@ def beside(container: Container, engine: Engine) -> list[str]:
 def _common(container: Container) -> list[str]:
     health = [f"--health-cmd={shlex.join(container.health)}"] if container.health else []
     return [
+        *([f"--workdir={container.directory}"] if container.directory else []),
         *("--pull=never", "--tmpfs=/tmp:rw,nosuid,nodev,noexec,mode=1777", f"--stop-timeout={STOP_SECONDS}"),
         *(f"--env={name}" for name in container.passes),
         *health,

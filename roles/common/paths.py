@@ -45,6 +45,7 @@ CACHE = "/var/cache/venom"
 BUILD = "/var/cache/venom-build"
 
 # Debian's bundle, which update-ca-certificates makes of the distribution's roots and the operator's.
+CA_FOLDER = "/etc/ssl/certs"
 CA_CERTIFICATES = "/etc/ssl/certs/ca-certificates.crt"
 TRUSTED = f"{ETC}/ca-certificates.sha256"
 OPERATOR_CA = "/usr/local/share/ca-certificates/venom-operator.crt"

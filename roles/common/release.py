@@ -2,7 +2,7 @@
 
 Source, virtual environment and built UI lie side by side in stores of their own; a release is a small
 directory of links to them. So a change of one part rebuilds that part and no other, a switch is one
-rename, and going back needs nothing but the link.
+rename, and going back needs nothing but the link. Or it is two images, which hold the same.
 """
 
 from __future__ import annotations
@@ -10,9 +10,10 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass
 
-from roles.common import paths
+from roles.common import containers, paths
+from roles.common.look import Seen
 from roles.common.services import fingerprint
-from schemas.model import HostPlan
+from schemas.model import Engine, HostPlan, Image, VenomImages
 
 # Raised when the way of making a part changes what comes out, so that hosts get it made anew.
 VENV_RECIPE = "1"
@@ -111,6 +112,47 @@ class Release:
     def path(self) -> str:
         """The release's directory."""
         return f"{paths.RELEASES}/{self.key}"
+
+
+@dataclass(frozen=True)
+class ImageRelease:
+    """A release that is two images; what they hold, they alone know."""
+
+    images: VenomImages
+    engine: Engine
+
+    @classmethod
+    def of(cls, plan: HostPlan) -> ImageRelease | None:
+        """The images that `plan` asks for; None where the host makes what serves."""
+        return cls(plan.images, plan.engine) if plan.images and plan.engine else None
+
+    @property
+    def key(self) -> str:
+        """What the receipt names."""
+        return _key(backend=self.images.backend.sha256, frontend=self.images.frontend.sha256)
+
+    @property
+    def backend_key(self) -> str:
+        """What the backend's process depends on."""
+        return self.images.backend.sha256[:12]
+
+    @property
+    def ui_key(self) -> str:
+        """What the UI's process depends on."""
+        return self.images.frontend.sha256[:12]
+
+    @property
+    def parts(self) -> tuple[str, ...]:
+        """What of the host must stay while the release can still be asked for."""
+        return tuple(containers.marker(it, self.engine) for it in self._both)
+
+    def missing(self, seen: Seen) -> list[Image]:
+        """The images that the host does not have."""
+        return [it for it in self._both if not seen.there(containers.marker(it, self.engine))]
+
+    @property
+    def _both(self) -> tuple[Image, Image]:
+        return (self.images.backend, self.images.frontend)
 
 
 def _key(**inputs: str | Mapping[str, str] | list[str]) -> str:

@@ -12,7 +12,7 @@ from packaging.version import InvalidVersion, Version
 from roles.common import paths
 from roles.common.look import Seen
 from roles.common.refusal import Finding
-from roles.common.release import Release
+from roles.common.release import ImageRelease, Release
 from roles.preflight import containers
 from roles.preflight.facts import Facts, Listener
 from schemas.model import Artifact, HostPlan, Image
@@ -34,7 +34,11 @@ UI_BYTES = {"/opt": int(0.4 * GB), "/var": int(2.0 * GB)}
 # An archive of Ollama unpacks to about three times its size.
 UNPACKED = 3
 # What upstream does not state the size of.
-TYPICAL_BYTES = {"python": int(0.03 * GB), "node": int(0.06 * GB), "ollama": int(1.4 * GB)}
+TYPICAL_BYTES = {
+    **{"python": int(0.03 * GB), "node": int(0.06 * GB), "ollama": int(1.4 * GB)},
+    # Venom's images, packed.
+    **{"backend": int(0.35 * GB), "frontend": int(0.15 * GB)},
+}
 
 # Resident memory (facts): backend up to 314 MB, UI 95 MB; the UI build at most 2 GB, beside the rest.
 # `next dev` takes 1.5 GB with a first page of the real Venom.
@@ -109,21 +113,24 @@ class Coming:
     weights: int  # bytes
 
     @classmethod
-    def of(cls, plan: HostPlan, release: Release, seen: Seen, weights_there: bool, ollama: str) -> Coming:
+    def of(
+        cls, plan: HostPlan, release: Release | ImageRelease, seen: Seen, weights_there: bool, ollama: str
+    ) -> Coming:
         """What `plan` needs beyond what was seen. `ollama` is where that server's files belong."""
         artifacts = []
-        if plan.python.artifact and not seen.there(release.venv_path):
+        made = None if isinstance(release, ImageRelease) else release
+        if made and plan.python.artifact and not seen.there(made.venv_path):
             artifacts.append(plan.python.artifact)
-        if not seen.there(release.ui_path) and not seen.there(release.node_path):
+        if made and not seen.there(made.ui_path) and not seen.there(made.node_path):
             artifacts.append(plan.node.artifact)
-        images = []
+        images = release.missing(seen) if isinstance(release, ImageRelease) else []
         if plan.ollama and not seen.there(ollama):
             artifacts += [plan.ollama.artifact] if plan.ollama.artifact else []
             images += [plan.ollama.image] if plan.ollama.image else []
         return cls(
             packages=not seen.there(paths.OPT),
-            environment=not seen.there(release.venv_path),
-            ui=not seen.there(release.ui_path),
+            environment=made is not None and not seen.there(made.venv_path),
+            ui=made is not None and not seen.there(made.ui_path),
             artifacts=tuple(artifacts),
             images=tuple(images),
             weights=plan.model.size if plan.model and not weights_there else 0,

@@ -11,13 +11,15 @@ from pyinfra.context import host
 from roles.common import paths, remote
 from roles.common.look import Seen
 from roles.common.operations import Commands, tell
-from roles.common.release import Release
-from roles.common.resources import Link, Switchable
+from roles.common.release import ImageRelease, Release
+from roles.common.resources import Absent, Link, Switchable
 from schemas.model import HostPlan
 
 
-def resources(release: Release) -> list[Switchable]:
-    """The link that names the release that serves."""
+def resources(release: Release | ImageRelease) -> list[Switchable]:
+    """The link that names the release that serves; an image has its own."""
+    if isinstance(release, ImageRelease):
+        return [Absent(paths.CURRENT)]
     return [Link(paths.CURRENT, f"releases/{release.key}")]
 
 

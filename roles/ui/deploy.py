@@ -104,12 +104,12 @@ def _unit_text(plan: HostPlan, fingerprint: str) -> str:
         current=paths.CURRENT,
         state=CACHE,
         fingerprint=fingerprint,
-        loopback=_asks_loopback_only(plan.ui.run_env),
+        loopback=asks_loopback_only(plan.ui.run_env),
         environment=dict(plan.ui.run_env),
     )
 
 
-def _asks_loopback_only(environment: Mapping[str, str]) -> bool:
+def asks_loopback_only(environment: Mapping[str, str]) -> bool:
     """Whether every address that the UI's server is told lies on this host."""
     urls = [urlsplit(value) for value in environment.values() if "://" in value]
     return all(it.hostname in {"localhost", "127.0.0.1", "::1"} for it in urls)

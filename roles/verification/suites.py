@@ -55,7 +55,7 @@ def asked() -> bool:
     return answer is not None
 
 
-def checks(plan: HostPlan, archive: Archive) -> list[Check]:
+def checks(plan: HostPlan, archive: Archive | None) -> list[Check]:
     """All of them. They ask the backend behind the door: before anything else they want its /healthz."""
     title, expected = f"Venom's own {PIPELINE}", "all of it passes"
     run = partial(_run, plan, archive)
@@ -65,9 +65,11 @@ def checks(plan: HostPlan, archive: Archive) -> list[Check]:
     ]
 
 
-def _run(plan: HostPlan, archive: Archive) -> tuple[str, Sequence[Evidence]]:
+def _run(plan: HostPlan, archive: Archive | None) -> tuple[str, Sequence[Evidence]]:
     if plan.model is None:
         raise Skip("there is no local model, and no cloud is asked")
+    if archive is None:
+        raise Skip("the source is in the image")
     with tempfile.TemporaryDirectory() as name, tunnel(host, plan.backend.port) as port:
         folder = Path(name)
         if not _unpack(archive, folder):

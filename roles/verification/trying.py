@@ -29,7 +29,7 @@ class Subject:
 
     plan: HostPlan
     generation: Generation  # the plan's
-    archive: Archive  # the source that serves
+    archive: Archive | None  # the source that serves; None: an image holds it
     applied: str  # key of the generation that serves; empty where none does
     changed: Sequence[Difference]  # the host is not as it was left
     asked: Sequence[Difference]  # the inventory says something else since

@@ -15,6 +15,7 @@ from deploy.survey import planning
 from lab import network
 from lab.state import REPOSITORY
 from roles.common import paths
+from roles.common.release import Release
 from roles.common.resources import (
     Absent,
     Directory,
@@ -110,6 +111,7 @@ def test_every_managed_thing_that_is_changed_by_hand_is_named_and_mended_by_one_
         probed = host.run(["sh", "-c", (SCRIPTS / "probe.sh").read_text(encoding="utf-8")]).stdout
         planned = planning(declared, parse(probed).hardware)
         release = planned.release
+        assert isinstance(release, Release)
         cheap = {release.path, release.source_path, release.proof_path}
         cheap |= {planned.local.pull.makes} if planned.local else set()
         lines = [spoil(it, number) for number, it in enumerate(planned.resources)]

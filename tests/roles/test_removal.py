@@ -53,7 +53,8 @@ def test_what_is_declared_goes_but_for_shared_folders_and_data() -> None:
         *("ollama.service", "venom.target"),
     )
     assert "/usr/local/share/ca-certificates/venom-operator.crt" in it.files
-    assert it.folders == ("/etc/systemd/system/ollama.service.d",)
+    units = ("ollama", "venom-backend", "venom-ui")
+    assert set(it.folders) == {f"/etc/systemd/system/{it}.service.d" for it in units}
     assert (it.users, it.data_users) == (("venom-build",), ("ollama", "venom"))
     assert not NOT_OURS & {*it.trees, *it.folders, *it.files}
 

@@ -41,7 +41,9 @@ def pids(unit):
         ["systemctl", "show", "--property", "ControlGroup", "--value", "--", unit],
         stdout=subprocess.PIPE, text=True, check=False,
     ).stdout.strip()  # fmt: skip
-    return read("/sys/fs/cgroup%s/cgroup.procs" % shown).split() if shown else []
+    # Those of a container are in groups below its unit's.
+    folders = [folder for folder, _, _ in os.walk("/sys/fs/cgroup" + shown)] if shown else []
+    return [pid for folder in folders for pid in read(folder + "/cgroup.procs").split()]
 
 
 def mapped(pid):
@@ -50,9 +52,20 @@ def mapped(pid):
     return {it[5] for it in lines if len(it) == 6 and it[5].startswith("/")}
 
 
+def environment(pid):
+    """Where the environment of a process lies: in its own root, which in a container is another one."""
+    root = "/proc/%s/root" % pid
+    path = VENV.partition("/current/")
+    try:
+        release = os.readlink(root + path[0] + "/current")
+        return root + os.readlink("%s%s/%s/%s" % (root, path[0], release, path[2]))
+    except OSError:
+        return root + VENV
+
+
 def modules(unit, names):
     """Of these Python packages: what the environment has, and what the unit's processes have loaded."""
-    folders = glob.glob(VENV + "/lib/python*/site-packages")
+    folders = [it for pid in pids(unit) for it in glob.glob(environment(pid) + "/lib/python*/site-packages")]
     installed = {name for name in names for at in folders if glob.glob("%s/%s*" % (at, name))}
     files = {path for pid in pids(unit) for path in mapped(pid)}
     loaded = {name for name in names for path in files if "/site-packages/%s" % name in path}

@@ -1,0 +1,75 @@
+"""The backend from its image: the same start script, settings and port, in a container."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+from roles.backend.deploy import UNIT, environment_of
+from roles.common import containers, paths, services
+from roles.common.containers import Container
+from roles.common.drop_in import drop_in, text
+from roles.common.env import settings_digest
+from roles.common.release import ImageRelease
+from roles.common.resources import Switchable
+from roles.common.services import Service
+from schemas.model import HostPlan
+
+# In the unit they would be the engine's, which runs as root: no home that others can write.
+_ENGINES_OWN = ("HOME", "PATH")
+
+
+def service(plan: HostPlan, release: ImageRelease, settings: Mapping[str, str]) -> Service:
+    """The backend as a running service, and the fingerprint of all that it depends on."""
+    unit = _fingerprint(plan, release, settings)
+    return Service(
+        unit=UNIT,
+        title="Backend",
+        fingerprint=f"{unit}.{release.backend_key}.{settings_digest(settings)}",
+        url=f"http://127.0.0.1:{plan.backend.port}/healthz",
+        ready_timeout=plan.backend.ready_timeout,
+        runner=containers.runner(release.engine),
+    )
+
+
+def resources(plan: HostPlan, release: ImageRelease, settings: Mapping[str, str]) -> list[Switchable]:
+    """The backend's unit, and what it is started with. `settings`: whose names it tells the start script."""
+    environment = _environment(plan, release, settings)
+    return [
+        *containers.resources(_container(plan, release, environment), release.engine),
+        *drop_in(UNIT, _passed(environment), _fingerprint(plan, release, settings)),
+    ]
+
+
+def _fingerprint(plan: HostPlan, release: ImageRelease, settings: Mapping[str, str]) -> str:
+    environment = _environment(plan, release, settings)
+    unit = containers.unit_text(_container(plan, release, environment), release.engine)
+    return services.fingerprint({"unit": unit, "environment": text(_passed(environment), "")})
+
+
+def _environment(plan: HostPlan, release: ImageRelease, settings: Mapping[str, str]) -> dict[str, str]:
+    told = environment_of(plan, settings, [f"{paths.CURRENT}/venv/bin"])
+    return {**told, "VENOM_IMAGE": release.backend_key}
+
+
+def _passed(environment: Mapping[str, str]) -> dict[str, str]:
+    """What the unit has, and the container gets of it by name."""
+    return {name: value for name, value in environment.items() if name not in _ENGINES_OWN}
+
+
+def _container(plan: HostPlan, release: ImageRelease, environment: Mapping[str, str]) -> Container:
+    return Container(
+        unit=UNIT,
+        description="Venom backend (FastAPI)",
+        image=release.images.backend,
+        user="venom",
+        entrypoint=f"{paths.CURRENT}/backend",
+        command=(),
+        directory=paths.STATE,
+        passes=(*_passed(environment), "VENOM_FINGERPRINT"),
+        environment={name: environment[name] for name in _ENGINES_OWN},
+        # Its command, which Venom looks for, and deletes models by.
+        readable=(paths.CA_FOLDER, *([paths.OLLAMAS] if plan.ollama else [])),
+        writable=(paths.STATE,),
+        # Weights first, backend second: without its model in Ollama, Venom rewrites its own settings.
+        after=("ollama.service",),
+    )

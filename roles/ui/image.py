@@ -1,0 +1,58 @@
+"""The UI from its image: the same start script and port, in a container that can write nothing."""
+
+from __future__ import annotations
+
+from roles.common import containers, paths, services
+from roles.common.containers import Container
+from roles.common.drop_in import drop_in, text
+from roles.common.release import ImageRelease
+from roles.common.resources import Switchable
+from roles.common.services import Service
+from roles.ui.deploy import UNIT, asks_loopback_only
+from schemas.model import HostPlan
+
+
+def service(plan: HostPlan, release: ImageRelease) -> Service:
+    """The UI as a running service, and the fingerprint of all that it depends on."""
+    return Service(
+        unit=UNIT,
+        title="UI",
+        fingerprint=f"{_fingerprint(plan, release)}.{release.ui_key}",
+        url=f"http://127.0.0.1:{plan.ui.port}/",
+        ready_timeout=60,
+        runner=containers.runner(release.engine),
+    )
+
+
+def resources(plan: HostPlan, release: ImageRelease) -> list[Switchable]:
+    """The UI's unit, and what it is started with."""
+    environment, loopback = _environment(plan, release), asks_loopback_only(plan.ui.run_env)
+    return [
+        *containers.resources(_container(release, environment), release.engine),
+        *drop_in(UNIT, environment, _fingerprint(plan, release), loopback=loopback),
+    ]
+
+
+def _fingerprint(plan: HostPlan, release: ImageRelease) -> str:
+    environment, loopback = _environment(plan, release), asks_loopback_only(plan.ui.run_env)
+    unit = containers.unit_text(_container(release, environment), release.engine)
+    return services.fingerprint({"unit": unit, "environment": text(environment, "", loopback=loopback)})
+
+
+def _environment(plan: HostPlan, release: ImageRelease) -> dict[str, str]:
+    return {**plan.ui.run_env, "VENOM_IMAGE": release.ui_key}
+
+
+def _container(release: ImageRelease, environment: dict[str, str]) -> Container:
+    return Container(
+        unit=UNIT,
+        description="Venom UI (Next.js)",
+        image=release.images.frontend,
+        # A container of its own, with nothing of that user's in it: a user more would be on every host.
+        user="venom",
+        entrypoint=f"{paths.CURRENT}/ui-server",
+        command=(),
+        directory="/tmp",
+        passes=(*environment, "VENOM_FINGERPRINT"),
+        writable=(),
+    )
