@@ -49,6 +49,11 @@ class Container:
         """Under which the engine knows it: one of ours, so that it replaces nobody else's."""
         return container_name(self.unit)
 
+    @property
+    def nvidia(self) -> bool:
+        """Whether it is given cards of NVIDIA's."""
+        return any(it.startswith("nvidia.com/") for it in self.devices)
+
 
 def container_name(unit: str) -> str:
     """The name of the container that a unit runs."""

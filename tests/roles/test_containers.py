@@ -112,6 +112,8 @@ def test_another_image_another_engine_and_another_tier_are_another_process() -> 
 
 def test_cards_are_given_as_their_maker_has_it() -> None:
     assert "AddDevice=nvidia.com/gpu=all\n" in files(by_image(cards=("nvidia",)))[QUADLET]
+    assert "Wants=modprobe@nvidia_uvm.service" in files(by_image(cards=("nvidia",)))[QUADLET]
+    assert "nvidia" not in files(by_image())[QUADLET]
     amd = files(by_image(ENGINES[1], cards=("amd",)))[UNIT]
     assert "--device=/dev/kfd --device=/dev/dri" in amd
     assert "evice" not in files(by_image())[QUADLET]
