@@ -1,0 +1,339 @@
+"""Ollama from a container image serves like the one from files, whatever runs the container; there and back.
+
+Three hosts go one way side by side: Debian 13, where the run installs podman and makes a quadlet; Debian 12,
+where podman gets a plain unit; and Debian 12 that runs Docker already. Each fixture is the next part.
+"""
+
+from __future__ import annotations
+
+import json
+import time
+from collections.abc import Iterator, Mapping
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from lab import fleet, network, ssh, upstream_image_registry, upstream_images
+from lab.hosts import Host
+from lab.upstream_http import REQUEST_LOG
+from tests.lab import comparison, provisioning, upstream_faults, visitor
+from tests.lab.provisioning import Result, until
+from tests.lab.serving import NAMED, Serving, llm_off, of
+from tests.lab.visitor import BACKEND, LIGHT, OLLAMA, UI
+
+_OLD, _NEW = "0.24.0", "0.32.15"
+_DOOR = f"http://{network.GATEWAY}:{upstream_image_registry.DOOR_PORT}"
+_DOWN = f"{network.GATEWAY}:5009"  # nobody listens there
+_NOBODYS = "0" * 64
+
+_QUADLET = "/etc/containers/systemd/ollama.container"
+_UNIT = "/etc/systemd/system/ollama.service"
+_KINDS = ("quadlet", "podman", "docker")
+_PER_KIND = pytest.mark.parametrize("kind", _KINDS)
+
+# What stays of an image where none is wanted any more, beside what a profile without a model leaves.
+_STAYS = {
+    r"/etc/": "the packages that run containers stay: an older generation may need them",
+    r"/var/lib/ollama/models/": "weights stay, whatever the profile",
+}
+
+
+@dataclass(frozen=True)
+class Ollama:
+    """What can be seen of a host's Ollama, and of the services beside it."""
+
+    processes: Mapping[str, int]
+    version: str
+    source: str  # the file that its unit is made of
+    images: tuple[str, ...]  # names, of the engine that it runs by
+    containers: tuple[str, ...]
+
+    @classmethod
+    def of(cls, host: Host, kind: str) -> Ollama:
+        """As it is now."""
+        engine = "docker" if kind == "docker" else "podman"
+        names = host.run(f"{engine} images --format '{{{{.Repository}}}}:{{{{.Tag}}}}'").stdout.split()
+        unit = "systemctl show --value --property SourcePath --property FragmentPath ollama.service"
+        return cls(
+            processes=visitor.processes(host, LIGHT),
+            version=visitor.fetch(host, f"{OLLAMA}/api/version").json()["version"],
+            source=(host.run(unit).stdout.split() or [""])[-1],
+            images=tuple(sorted(names)),
+            containers=tuple(host.run(f"{engine} ps --all --format '{{{{.Names}}}}'").stdout.split()),
+        )
+
+
+@dataclass(frozen=True)
+class Fleet:
+    """The three hosts, and the inventories that hold for them."""
+
+    hosts: Mapping[str, Host]
+    folder: Path
+
+    def run(self, deploy: str = "deploy/venom.py", /, **settings: dict[str, Any]) -> Result:
+        """The main job against the hosts that are named, each with settings of its own."""
+        return provisioning.run(self.inventory(**settings), deploy=deploy)
+
+    def inventory(self, **settings: dict[str, Any]) -> Path:
+        """The inventory of a run. Nothing is kept to go back to: what is not needed goes."""
+        mirrors = {**fleet.default()["defaults"]["mirrors"], "images": [_DOOR]}
+        own = {
+            kind: (self.hosts[kind], {"keep_generations": 1, "mirrors": mirrors, **_login(kind), **theirs})
+            for kind, theirs in settings.items()
+        }
+        return provisioning.inventory(self.folder, of(own))
+
+
+def _login(kind: str) -> dict[str, Any]:
+    return {"ssh": llm_off()["ssh"]} if kind == "quadlet" else {}
+
+
+def _by_image(version: str = _OLD, **more: Any) -> dict[str, Any]:
+    return {"ollama": {"install": "image", "version": version, **more}}
+
+
+@pytest.fixture(scope="module")
+def trio(serving: Serving, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Fleet]:
+    """Copies of hosts that serve: one without a model, two with Ollama from its files."""
+    sources = {"quadlet": serving.off, "podman": serving.light, "docker": serving.light}
+    originals = (serving.off, serving.light)
+    with ThreadPoolExecutor(3) as pool:
+        list(pool.map(Host.stop, originals))
+        made = {kind: source.clone(f"{source.name}-{kind}") for kind, source in sources.items()}
+        list(pool.map(Host.start, originals))
+        list(pool.map(_await_venom, (*originals, *made.values())))
+        # Debian 12's crun wants what the lab's machine has not; podman is content with either.
+        install = "apt-get install -qq --no-install-recommends"
+        made["podman"].run(f"{install} runc")
+        made["docker"].run(f"{install} docker.io")
+    yield Fleet(made, tmp_path_factory.mktemp("trio"))
+    for host in made.values():
+        host.destroy()
+        ssh.forget(host.name)
+
+
+def _await_venom(host: Host) -> None:
+    visitor.await_answer(host, f"{BACKEND}/healthz", f"{UI}/")
+
+
+@dataclass(frozen=True)
+class Served:
+    """From files, or from nothing, to images: the run, and the one after it."""
+
+    started: float  # seconds since 1970
+    before: Mapping[str, Mapping[str, int]]
+    at_the_kill: str  # the jobs of the host whose run was killed while it pulled
+    first: Result
+    now: Mapping[str, Ollama]
+    second: Result
+    still: Mapping[str, Ollama]
+
+
+@pytest.fixture(scope="module")
+def served(trio: Fleet) -> Served:
+    """A run is killed while it pulls, over a slow line; another brings images to all three."""
+    settings = {kind: _by_image() for kind in _KINDS}
+    started = time.time()
+    before = {kind: visitor.processes(host, LIGHT) for kind, host in trio.hosts.items()}
+    slow = trio.hosts["quadlet"]
+    with upstream_faults.faults() as faults:
+        faults.add(slow, "slow", "/ollama/ollama/blobs/")
+        with provisioning.running(trio.inventory(quadlet=settings["quadlet"])) as run:
+            until(lambda: "image-ollama" in visitor.jobs(slow) or run.poll() is not None)
+            assert run.poll() is None, (trio.folder / "log").read_text()
+        at_the_kill = visitor.jobs(slow)
+        first = trio.run(**settings).check()
+    now = {kind: Ollama.of(host, kind) for kind, host in trio.hosts.items()}
+    second = trio.run(**settings).check()
+    still = {kind: Ollama.of(host, kind) for kind, host in trio.hosts.items()}
+    return Served(started, before, at_the_kill, first, now, second, still)
+
+
+@_PER_KIND
+def test_it_serves_from_the_image_under_the_same_unit(served: Served, trio: Fleet, kind: str) -> None:
+    now = served.now[kind]
+    assert now.version == _OLD
+    assert now.source == (_QUADLET if kind == "quadlet" else _UNIT)
+    assert now.containers == ("venom-ollama",)
+    assert len(now.images) == 1, "nothing else is left of the pull"
+    assert now.images[0].startswith("localhost/venom/ollama:")
+    files = "find /opt/ollama -type f -printf '%f\n'"
+    assert trio.hosts[kind].run(files).stdout == "ollama\n", "of a release's files only the command is of use"
+
+
+@_PER_KIND
+def test_it_listens_on_loopback_and_may_nothing(served: Served, trio: Fleet, kind: str) -> None:
+    host = trio.hosts[kind]
+    assert {it for it in visitor.listening(host) if it.endswith(":11434")} == {"127.0.0.1:11434"}
+    socket = host.run("ss -ltnpH 'sport = :11434'").stdout
+    pid = socket.partition("pid=")[2].partition(",")[0]
+    look = f"stat -c %U /proc/{pid}; grep -E '^(CapEff|NoNewPrivs):' /proc/{pid}/status"
+    assert host.run(look).stdout.split() == ["ollama", "CapEff:", "0" * 16, "NoNewPrivs:", "1"]
+    written = host.run(f"touch /proc/{pid}/root/usr/anything", check=False).stderr
+    assert "Read-only file system" in written
+
+
+@_PER_KIND
+def test_a_chat_is_answered_and_the_journal_tells_of_it(served: Served, trio: Fleet, kind: str) -> None:
+    host = trio.hosts[kind]
+    assert visitor.chat(host, "Who runs you?").status == "COMPLETED"
+    assert "/v1/chat/completions" in host.run("journalctl --unit ollama.service --output cat").stdout
+
+
+def test_weights_that_are_there_are_not_pulled_again_and_nobody_else_is_restarted(served: Served) -> None:
+    for kind in ("podman", "docker"):
+        before, now = served.before[kind], served.now[kind].processes
+        assert {unit for unit in LIGHT if before[unit] != now[unit]} == {"ollama.service"}
+    changed = {name for host, name in served.first.changed_operations if host != "quadlet"}
+    assert not any("Weights" in name for name in changed), changed
+
+
+def test_a_second_run_changes_nothing(served: Served) -> None:
+    assert served.second.changed_operations == []
+    assert served.still == served.now
+
+
+def test_a_pull_goes_on_when_its_run_is_killed_and_is_not_begun_anew(served: Served, trio: Fleet) -> None:
+    assert "venom-job-image-ollama" in served.at_the_kill
+    assert len(_pulled(trio.hosts["quadlet"], served.started)) == 1
+    assert visitor.parts(trio.hosts["quadlet"]) == ""
+
+
+# -- trouble ----------------------------------------------------------------------------------------
+
+
+@dataclass(frozen=True)
+class Troubled:
+    """A run in which each host's next image has a fault of its own."""
+
+    result: Result
+    after: Mapping[str, Ollama]
+
+
+@pytest.fixture(scope="module")
+def troubled(served: Served, trio: Fleet) -> Troubled:
+    """Wrong bytes; registries that are down or have it not; an image of another architecture."""
+    foreign = next(it for it in upstream_images.prepared() if it.tag == upstream_images.OTHER_MACHINE)
+    mirrors = {**fleet.default()["defaults"]["mirrors"], "images": [f"http://{_DOWN}", _DOOR]}
+    with upstream_faults.faults() as faults:
+        faults.add(trio.hosts["quadlet"], "wrong", "/ollama/ollama/blobs/")
+        result = trio.run(
+            quadlet=_by_image(_NEW, image=f"{_DOWN}/ollama/ollama@{_digest(_NEW)}"),
+            podman={**_by_image(_NEW, image=f"{_DOWN}/ollama/ollama@sha256:{_NOBODYS}"), "mirrors": mirrors},
+            docker=_by_image(_NEW, image=foreign.reference),
+        )
+    return Troubled(result, {kind: Ollama.of(host, kind) for kind, host in trio.hosts.items()})
+
+
+@_PER_KIND
+def test_an_image_that_does_not_come_whole_leaves_the_old_one_serving(
+    troubled: Troubled, served: Served, trio: Fleet, kind: str
+) -> None:
+    assert troubled.result.status != 0
+    assert "Traceback" not in troubled.result.output
+    assert troubled.after[kind] == served.now[kind]
+    assert visitor.parts(trio.hosts[kind]) == ""
+
+
+def test_each_place_is_told_with_what_it_answered(troubled: Troubled) -> None:
+    said = troubled.result.endings["podman"]
+    places = [f"{_DOWN}/ollama/ollama@sha256:{_NOBODYS}", f"{_DOOR[7:]}/ollama/ollama@sha256:{_NOBODYS}"]
+    for place in places:
+        assert place in said, said
+    assert "connection refused" in said
+    assert "manifest unknown" in said.lower()
+
+
+def test_bytes_that_are_not_the_images_are_refused(troubled: Troubled) -> None:
+    said = troubled.result.endings["quadlet"]
+    assert _digest(_NEW) in said
+    assert "digest" in said.lower()
+
+
+def test_an_image_of_another_architecture_is_refused(troubled: Troubled) -> None:
+    said = troubled.result.endings["docker"]
+    assert "arm64" in said
+    assert "amd64" in said
+
+
+# -- onward and back --------------------------------------------------------------------------------
+
+
+@dataclass(frozen=True)
+class Onward:
+    """A profile without a model; files again; a newer image."""
+
+    result: Result
+    described: Mapping[str, Mapping[str, str]]
+    newer: Ollama
+
+
+@pytest.fixture(scope="module")
+def onward(troubled: Troubled, trio: Fleet) -> Onward:
+    """Each of the three hosts is to be something else."""
+    result = trio.run(quadlet={"profile": "llm_off"}, podman={}, docker=_by_image(_NEW)).check()
+    described = {kind: comparison.describe(trio.hosts[kind]) for kind in ("quadlet", "podman")}
+    return Onward(result, described, Ollama.of(trio.hosts["docker"], "docker"))
+
+
+def test_a_newer_image_takes_the_place_of_the_old_one(onward: Onward, served: Served) -> None:
+    old, new = served.now["docker"], onward.newer
+    assert new.version == _NEW
+    assert {unit for unit in LIGHT if old.processes[unit] != new.processes[unit]} == {"ollama.service"}
+    assert len(new.images) == 1
+    assert new.images != old.images
+
+
+def test_files_after_an_image_are_as_if_there_had_been_none(onward: Onward, serving: Serving) -> None:
+    assert _differences(serving.described, onward.described["podman"]) == []
+
+
+def test_a_profile_without_a_model_is_as_if_there_had_been_none(onward: Onward, serving: Serving) -> None:
+    assert _differences(comparison.describe(serving.off), onward.described["quadlet"]) == []
+
+
+def test_somebodys_own_container_on_the_port_is_named_and_left_alone(onward: Onward, trio: Fleet) -> None:
+    host = trio.hosts["quadlet"]
+    image = f"{_DOOR[7:]}/ollama/ollama@{_digest(_OLD)}"
+    host.run(f"podman pull --quiet --tls-verify=false {image}")
+    host.run(f"podman run --detach --name=somebodys --network=host --env=OLLAMA_HOST=127.0.0.1:11434 {image}")
+    visitor.await_answer(host, f"{OLLAMA}/api/version")
+    before = visitor.processes(host, LIGHT)
+    result = trio.run(quadlet=_by_image())
+    assert result.status != 0
+    assert "11434" in result.endings["quadlet"]
+    assert host.run("podman ps --format '{{.Names}}'").stdout == "somebodys\n"
+    assert visitor.processes(host, LIGHT) == before
+    host.run("podman rm --force --time=1 somebodys")
+
+
+def test_removal_leaves_nothing_of_the_image(onward: Onward, trio: Fleet) -> None:
+    host = trio.hosts["docker"]
+    trio.run("deploy/remove.py", docker=_by_image(_NEW)).check()
+    assert host.run("docker images --quiet; docker ps --all --quiet").stdout == ""
+    assert host.run("systemctl show --value --property LoadState ollama.service").stdout == "not-found\n"
+    assert host.run("ls -d /opt/venom /opt/ollama", check=False).stdout == ""
+    assert host.run("systemctl is-active docker").stdout == "active\n"
+
+
+# -- what is looked at ------------------------------------------------------------------------------
+
+
+def _digest(version: str) -> str:
+    return next(it.digest for it in upstream_images.prepared() if it.tag == version)
+
+
+def _pulled(host: Host, since: float) -> list[str]:
+    """The large layers that the host was sent. Before, its address was another's, perhaps."""
+    entries = (json.loads(line) for line in REQUEST_LOG.read_text().splitlines())
+    mine = (it for it in entries if it["client"] == host.address and it["server"] == "images")
+    return [it["path"] for it in mine if it["bytes"] > 1_000_000 and it["time"] > since]
+
+
+def _differences(clean: Mapping[str, str], now: Mapping[str, str]) -> list[str]:
+    """Between two hosts, of which the second had an image once."""
+    found = comparison.differences(clean, now)
+    return [it for it in found if not it.startswith(("package ", *_STAYS, *NAMED))]
