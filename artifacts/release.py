@@ -22,7 +22,7 @@ _SHORT = 7  # digits of a commit in `sha-<short>`, as Venom's own publication ha
 class Commit:
     """What would be published, as its repository tells."""
 
-    sha: str  # of what is checked out, whole
+    sha: str  # of what would be published, whole
     on_main: bool  # whether it is main's tip or an ancestor of it
     main: str  # what main is called there, e.g. "origin/main"
     tagged: str | None = None  # the commit that the release tag names; None: there is no such tag
@@ -53,7 +53,7 @@ def by_hand(confirmed: bool, extra: str, commit: Commit) -> list[str]:
     """
     findings = []
     if not confirmed:
-        remedy = "--confirmed true, by whoever starts it"
+        remedy = "--confirmed true (deploy/images.py: --data confirmed=yes), by whoever starts it"
         findings.append(Finding("a confirmation of what is published by hand", "none", remedy))
     if extra and not _TAG.fullmatch(extra):
         allowed = "a tag of letters, digits, dots, hyphens and underscores, at most 128"

@@ -12,14 +12,17 @@ from roles.common.refusal import refuse
 _MAINS = ("origin/main", "main")
 
 
-def look(repository: Path, tag: str = "") -> Commit:
-    """The commit that is checked out, and the one that `tag` names.
+def look(repository: Path, tag: str = "", commit: str = "HEAD") -> Commit:
+    """The commit that is checked out, or another one, and the one that `tag` names.
 
     Raises RefusedError where that cannot be known.
     """
-    sha = _commit(repository, "HEAD")
+    sha = _commit(repository, commit)
     if sha is None:
-        raise refuse("a git repository with a commit", f"none in {repository}", "name its folder")
+        which = "a commit" if commit == "HEAD" else f"the commit {commit[:12]}"
+        raise refuse(
+            f"a git repository with {which}", f"none in {repository}", "name its folder, or fetch it"
+        )
     main = next((it for it in _MAINS if _commit(repository, f"refs/{_kind(it)}/{it}")), "")
     if not main:
         raise refuse("main in the repository", "neither origin/main nor main", "git fetch origin main")

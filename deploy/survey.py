@@ -217,7 +217,7 @@ def planning(declared: DeclaredHost, hardware: Hardware, *, offline: bool = Fals
     `offline`: of what this machine does not have, nothing is fetched or resolved for it. Raises
     RefusedError where the plan cannot be, or cannot be known.
     """
-    plan = _plan(declared, hardware)
+    plan = resolved(declared, hardware)
     made = parts_of(plan, offline=offline)
     settings = {**plan.backend.env_file, **reveal(plan.backend.secrets)}
     backend_service, ui_service = serving.services(plan, made.release, settings)
@@ -238,14 +238,15 @@ def everything(declared: DeclaredHost) -> list[Resource]:
 
     That depends on no hardware, no source and no secret: nothing is asked, fetched or revealed for it.
     """
-    plan = _plan(declared, assumed_hardware(declared))
+    plan = resolved(declared, assumed_hardware(declared))
     release = ImageRelease.of(plan) or Release.of(plan, source="", web="", lock="")
     # Whatever the inventory says now: what an earlier one brought may be here.
     brought = [] if plan.engine else containers.packages(MODERN)
     return [*brought, *_ground(plan), development.DATA, *_switchable(plan, release, {}, Revealed())]
 
 
-def _plan(declared: DeclaredHost, hardware: Hardware) -> HostPlan:
+def resolved(declared: DeclaredHost, hardware: Hardware) -> HostPlan:
+    """The plan of a host. Raises RefusedError with everything that stands against it."""
     try:
         return plan_host(declared, hardware)
     except PlanError as error:
