@@ -10,10 +10,13 @@ from pathlib import Path
 import pytest
 import requests
 
+from lab import fleet
 from lab.hosts import Host
-from tests.lab import provisioning
+from tests.lab import provisioning, visitor
 from tests.lab.conftest import LabHost
 from tests.lab.provisioning import Result, fleet_of, own_venom
+from tests.lab.visitor import BACKEND as BACKEND_URL
+from tests.lab.visitor import UI
 
 REGISTRY = "10.77.0.1:5001"
 BACKEND, FRONTEND = "venom-backend-light", "venom-frontend"
@@ -86,6 +89,30 @@ def test_what_is_not_on_main_is_not_published(built: Built) -> None:
     refused = built.again("--data", f"registry=http://{built.place}")
     assert refused.status != 0
     assert "a confirmation of what is published by hand" in refused.endings[built.host.name]
+
+
+def test_a_bare_host_serves_from_them_as_from_a_release_and_a_second_run_changes_nothing(
+    built: Built, module_host: LabHost, tmp_path: Path
+) -> None:
+    host = module_host(13, podman=True)
+    images = {kind: built.reference(kind) for kind in ("backend", "frontend")}
+    mirrors = {**fleet.default()["defaults"]["mirrors"], "images": [f"http://{REGISTRY}"]}
+    declared = fleet_of(
+        host, profile="llm_off", mirrors=mirrors, venom={"install": "image", "images": images}
+    )
+    inventory = provisioning.inventory(tmp_path, declared)
+    provisioning.run(inventory).check()
+    assert visitor.fetch(host, f"{BACKEND_URL}/healthz").status == 200
+    assert visitor.fetch(host, f"{UI}/").status == 200
+    assert host.run("find /opt/venom/sources /opt/venom/venvs /opt/venom/uis -mindepth 1").stdout == ""
+    before = visitor.processes(host, visitor.LLM_OFF)
+    assert provisioning.run(inventory).check().changed_operations == []
+    assert visitor.processes(host, visitor.LLM_OFF) == before
+    status = provisioning.run(inventory, deploy="deploy/status.py").check().output
+    assert "in sync" in status
+    assert all(built.reference(kind).rpartition(":")[2][:12] in status for kind in images)
+    provisioning.run(inventory, deploy="deploy/remove.py").check()
+    assert host.run("podman images --quiet; podman ps --all --quiet; ls -A /opt").stdout == ""
 
 
 def test_they_serve_read_only_and_without_root_and_there_is_no_engine_in_them(built: Built) -> None:
