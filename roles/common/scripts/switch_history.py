@@ -1,5 +1,6 @@
 """Runs on the host: which generations it keeps, what they need of the stores, and what is told of one."""
 
+import glob
 import json
 import os
 import time
@@ -73,6 +74,10 @@ def prune(keep):
                 if store == images.FOLDER:
                     images.drop(path)
                 remove(path)
+    # An environment's stamps for the sources that it was proven with: those that are gone need none.
+    for stamp in glob.glob("/opt/venom/venvs/*/proven-*"):
+        if not os.path.exists("/opt/venom/sources/" + stamp.rpartition("/proven-")[2]):
+            os.unlink(stamp)
 
 
 def timings(since):
