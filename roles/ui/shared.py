@@ -1,11 +1,13 @@
 """One build of the UI for a fleet: the first host that needs it builds it, the others receive it.
 
 A build takes minutes of every core and two gigabytes; its result is 90 MB and depends on its inputs
-only, which its key names. Hosts with the same key need one build.
+only, which its key names. Hosts with the same key need one build. Where there are others in the inventory,
+the controller keeps it, packed: a host that comes later needs none either.
 """
 
 from __future__ import annotations
 
+import os
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -13,12 +15,16 @@ from typing import Any
 from pyinfra.api.command import FunctionCommand, StringCommand
 from pyinfra.api.operation import operation
 from pyinfra.context import host
+from pyinfra.context import state as pyinfra_state
 
 from roles.common import controller, jobs, live, outcome, paths, remote
 from roles.common.jobs import Job
 from roles.common.look import Seen
 from roles.common.operations import Commands, fail
 from roles.common.resources import sha256
+
+# So many built UIs stay on the controller: 30 MB each.
+KEPT = 8
 
 
 @dataclass
@@ -28,6 +34,7 @@ class Build:
     Complete once every host was surveyed: that is, when the first operation is executed.
     """
 
+    kept: bool  # on the controller, since a former run
     having: set[str] = field(default_factory=set)
     needing: set[str] = field(default_factory=set)
 
@@ -42,9 +49,10 @@ class Build:
 
 @dataclass(frozen=True)
 class UiWork:
-    """What one host does for its UI: nothing, build it, or get Node and wait for another's UI."""
+    """What one host does for its UI: nothing, build it, or get Node and one that was built elsewhere."""
 
     host: str
+    alone: bool  # in its inventory: nobody else will ever want its UI
     build: Build
     build_job: Job
     node_job: Job
@@ -56,14 +64,16 @@ class UiWork:
 
     @property
     def receives(self) -> bool:
-        """Whether this host gets what another one has or builds."""
-        return not self.there and self.host != self.build.giver
+        """Whether this host gets what is kept, or what another one has or builds."""
+        return not self.there and (self.build.kept or self.host != self.build.giver)
 
     @property
     def gives(self) -> bool:
-        """Whether others of this run wait for what this host has or builds."""
+        """Whether others of this run wait for what this host has or builds, or others may want it one day."""
+        if self.build.kept or self.host != self.build.giver:
+            return False
         waiting = self.build.needing - {self.host}
-        return self.host == self.build.giver and bool(waiting)
+        return bool(waiting) or not (self.there or self.alone)
 
     @property
     def job(self) -> Job:
@@ -72,18 +82,19 @@ class UiWork:
 
     @property
     def archive(self) -> Path:
-        """The packed UI on the controller, on its way from host to host."""
-        return controller.cache_directory("uis") / f"{Path(self.build_job.makes).name}.tar.zst"
+        """The packed UI on the controller."""
+        return _archive(self.build_job)
 
 
 def work_for(name: str, build_job: Job, node_job: Job, seen: Seen) -> UiWork:
     """Who has or needs what: called once a host, after its survey found nothing against it."""
-    build = controller.once(("ui", build_job.key), Build)
+    build = controller.once(("ui", build_job.key), lambda: Build(kept=_archive(build_job).exists()))
     if build_job.done(seen):
         build.having.add(name)
     else:
         build.needing.add(name)
-    return UiWork(name, build, build_job, node_job)
+    alone = len(pyinfra_state.inventory.hosts) == 1
+    return UiWork(name, alone, build, build_job, node_job)
 
 
 @operation()
@@ -94,6 +105,9 @@ def begun(work: UiWork, seen: Seen) -> Commands:
     + work: what that is
     + seen: what it has
     """
+    if work.receives:
+        # A run that was killed may have left a build of the same behind it.
+        yield StringCommand("systemctl", "stop", work.build_job.unit, "2>/dev/null", "||", "true")
     yield from jobs.start._inner(work.job, seen)
 
 
@@ -111,13 +125,13 @@ def ended(work: UiWork, seen: Seen) -> Commands:
 @operation()
 def given(work: UiWork, seen: Seen) -> Commands:
     """
-    Fetch the UI of this host, if another host of this run waits for it.
+    Fetch the UI of this host, if another host waits for it, or may want it one day.
 
     + work: what this host does for its UI
     + seen: what it had before
     """
     if not work.gives:
-        host.noop("no other host waits for this UI")
+        host.noop("no other host wants this UI")
         return
     yield FunctionCommand(_fetch, (work,), {})
 
@@ -125,7 +139,7 @@ def given(work: UiWork, seen: Seen) -> Commands:
 @operation()
 def received(work: UiWork, seen: Seen) -> Commands:
     """
-    Put the UI of another host in place.
+    Put a UI that was built elsewhere in place.
 
     + work: what this host does for its UI
     + seen: what it had before
@@ -134,6 +148,10 @@ def received(work: UiWork, seen: Seen) -> Commands:
         host.noop("this host has its UI")
         return
     yield FunctionCommand(_deliver, (work,), {})
+
+
+def _archive(build_job: Job) -> Path:
+    return controller.cache_directory("uis") / f"{Path(build_job.makes).name}.tar.zst"
 
 
 def _packed() -> str:
@@ -145,22 +163,29 @@ def _fetch(state: Any, host: Any, work: UiWork) -> bool:
     part = work.archive.with_suffix(".part")
     if not answer.ok or not host.get_file(_packed(), str(part), _sudo=bool(host.data.get("_sudo"))):
         return fail(state, host, f"the built UI could not be fetched: {answer.stderr}")
+    with part.open("rb") as file:
+        os.fsync(file.fileno())
     part.rename(work.archive)
     remote.ask(StringCommand("rm", "-f", _packed()))
+    for old in sorted(work.archive.parent.glob("*.tar.zst"), key=lambda it: -it.stat().st_mtime)[KEPT:]:
+        old.unlink()
     size = work.archive.stat().st_size / 1e6
-    host.log(f"UI for {', '.join(sorted(work.build.needing - {work.host}))}: {size:.0f} MB")
+    wanted_by = ", ".join(sorted(work.build.needing - {work.host})) or "hosts that come later"
+    host.log(f"UI for {wanted_by}: {size:.0f} MB")
     return True
 
 
 def _deliver(state: Any, host: Any, work: UiWork) -> bool:
+    origin = "an earlier run" if work.build.kept else work.build.giver
     if not work.archive.exists():
-        host.log(f"{work.build.giver} has no UI to give: it is built here")
+        host.log(f"{origin} has no UI to give: it is built here")
         return jobs.run_here(state, host, work.build_job)
+    os.utime(work.archive)  # those that were used last stay
     digest = sha256(work.archive.read_bytes())
     sent = host.put_file(str(work.archive), _packed(), _sudo=bool(host.data.get("_sudo")))
     answer = remote.ask(remote.shell("unpack.sh", _packed(), digest, work.build_job.makes, "ui"), timeout=600)
     if not sent or not answer.ok:
-        return fail(state, host, f"the built UI could not be delivered: {answer.stderr}")
-    live.done(host, f"UI from {work.build.giver}")
-    outcome.did(host.name, "received", f"UI built by {work.build.giver}")
+        return fail(state, host, f"the built UI, {work.archive}, could not be delivered: {answer.stderr}")
+    live.done(host, f"UI from {origin}")
+    outcome.did(host.name, "received", f"UI built by {origin}")
     return True

@@ -199,6 +199,14 @@ def test_a_host_that_was_rebooted_serves_again_by_itself_and_needs_no_change(
     assert provision(serving.inventory()).check().changed_operations == []
 
 
+def test_a_ui_that_a_fleet_built_is_not_built_again(serving: Serving, provision: Provision) -> None:
+    serving.light.run("systemctl stop venom-ui && rm -r /opt/venom/uis/*")
+    told = provision(serving.of_light()).check().endings["light"]
+    assert "received  UI built by an earlier run" in told
+    assert visitor.fetch(serving.light, f"{UI}/").status == 200
+    assert provision(serving.of_light()).check().changed_operations == []
+
+
 def _host(shared: Serving, name: str) -> Host:
     return {"light": shared.light, "off": shared.off}[name]
 
