@@ -54,6 +54,15 @@ class Provision(Protocol):
     ) -> Result: ...
 
 
+@pytest.hookimpl(tryfirst=True)
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Tests that share hosts go to one process: those of a file, and all files of the shared fleet."""
+    sharing = {item.path for item in items if "serving" in getattr(item, "fixturenames", ())}
+    for item in items:
+        group = "fleet" if item.path in sharing else item.path.stem
+        item.add_marker(pytest.mark.xdist_group(group))
+
+
 @pytest.fixture(scope="session", autouse=True)
 def bootable() -> None:
     """End the session where this machine cannot boot hosts; clear away what a killed one left."""
@@ -63,6 +72,13 @@ def bootable() -> None:
         match = _NAME.fullmatch(host.name)
         if match and not Path(f"/proc/{match['pid']}").exists():
             _remove(host)
+
+
+@pytest.fixture(scope="session", autouse=True)
+def controllers_cache(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
+    """What the controller keeps of its runs is of this session: it begins with nothing."""
+    with provisioning.cache_in(tmp_path_factory.mktemp("cache")):
+        yield
 
 
 @pytest.fixture(scope="session")

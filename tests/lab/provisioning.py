@@ -13,6 +13,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+import pytest
+
 from lab import fleet
 from lab.hosts import Host
 from lab.state import REPOSITORY
@@ -138,6 +140,14 @@ def running(inventory: Path) -> Iterator[subprocess.Popen[bytes]]:
     finally:
         process.kill()
         process.wait()
+
+
+@contextmanager
+def cache_in(folder: Path) -> Iterator[None]:
+    """What the controller keeps lies there: of runs before it has nothing, a built UI least of all."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("XDG_CACHE_HOME", str(folder))
+        yield
 
 
 def until(condition: Callable[[], bool], seconds: float = 180) -> None:

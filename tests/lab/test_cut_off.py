@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import subprocess
 import time
+from collections.abc import Iterator
 from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from pathlib import Path
@@ -37,10 +38,15 @@ class Cut:
 
 
 @pytest.fixture(scope="module")
-def cut(upstream: None, module_host: LabHost, tmp_path_factory: pytest.TempPathFactory) -> Cut:
+def cut(upstream: None, module_host: LabHost, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Cut]:
     """A bare host that loses its power five times, and then the run; the one after that is left alone."""
     folder = tmp_path_factory.mktemp("cut")
-    host = module_host(12)
+    # It builds its own UI, whatever was built before.
+    with provisioning.cache_in(folder / "cache"):
+        yield _cut(folder, module_host(12))
+
+
+def _cut(folder: Path, host: Host) -> Cut:
     runs = {}
     slow = {"files": ["http://10.77.0.1:8080/_fault/slow"], "ollama": "10.77.0.1:5000"}
     with _running(folder, host, mirrors=slow) as run:

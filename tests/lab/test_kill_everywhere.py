@@ -74,8 +74,11 @@ def fresh(upstream: None, module_host: LabHost, tmp_path_factory: pytest.TempPat
     first.run(["apt-get", "install", "--yes", "--quiet", "--no-install-recommends", *names])
     first.stop()
     with ThreadPoolExecutor(2) as pool:
-        clones = pool.map(first.clone, (f"{first.name}-{number:02}" for number in range(HOSTS - 1)))
-        return _kill_everywhere([undisturbed, *clones], tmp_path_factory.mktemp("fresh"), every=4)
+        clones = list(pool.map(first.clone, (f"{first.name}-{number:02}" for number in range(HOSTS - 1))))
+    folder = tmp_path_factory.mktemp("fresh")
+    # One of them builds the UI, whatever was built before.
+    with provisioning.cache_in(folder / "cache"):
+        return _kill_everywhere([undisturbed, *clones], folder, every=4)
 
 
 @pytest.fixture(scope="module")

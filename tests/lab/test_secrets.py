@@ -21,7 +21,6 @@ from tests.lab.visitor import BACKEND
 
 _FILE = "/var/lib/venom/venom.env"
 _HISTORY = "/var/lib/venom/env-history"
-_CACHE = Path(os.environ.get("XDG_CACHE_HOME", "~/.cache")).expanduser() / "venom-provisioner"
 _STAMP = "/root/before"
 # Looks at every process of the host, over and over, until its standard input ends.
 _WATCH = r"""
@@ -222,7 +221,8 @@ def _watching(host: Host, marker: str) -> Iterator[list[str]]:
 
 def _holding(marker: str, folder: Path, *, since: Path) -> frozenset[Path]:
     """What holds the marker of all that was written on this machine since that file was."""
-    places = [REPOSITORY, _CACHE, folder, Path("~/.ssh").expanduser(), Path("/var/log")]
+    cache = Path(os.environ["XDG_CACHE_HOME"])
+    places = [REPOSITORY, cache, folder, Path("~/.ssh").expanduser(), Path("/var/log")]
     line = ["find", *map(str, places), "-name", ".git", "-prune", "-o", "-type", "f", "-cnewer", str(since)]
     found = subprocess.run(
         [*line, "-exec", "grep", "-lF", marker, "{}", "+"], capture_output=True, text=True, check=False
