@@ -63,8 +63,19 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
         item.add_marker(pytest.mark.xdist_group(group))
 
 
+def pytest_sessionstart(session: pytest.Session) -> None:
+    """End it before its processes start, which could not say why."""
+    if not hasattr(session.config, "workerinput"):
+        _bootable()
+
+
 @pytest.fixture(scope="session", autouse=True)
 def bootable() -> None:
+    """For a session that did not begin here, but came by."""
+    _bootable()
+
+
+def _bootable() -> None:
     """End the session where this machine cannot boot hosts; clear away what a killed one left."""
     if missing := preconditions.missing():
         pytest.exit(preconditions.message(missing), returncode=3)
