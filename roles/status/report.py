@@ -101,6 +101,7 @@ class Report:
     profile: str = ""
     venom: str = ""
     versions: Mapping[str, str] = field(default_factory=dict)
+    images: Mapping[str, str] = field(default_factory=dict)  # what runs from one → its digest, hex sha256
     model: ModelReport | None = None
     services: tuple[ServiceReport, ...] = ()
     generation: str = ""
@@ -175,6 +176,7 @@ def report(
         profile=told.plan.get("profile", ""),
         venom=told.generation.name.rpartition(", ")[0] if told.generation else "",
         versions=told.versions,
+        images=_images(told.plan),
         model=_model(told),
         services=_services(told),
         generation=told.applied,
@@ -258,6 +260,11 @@ def _certificate(told: Told, seen: Seen) -> str:
         if "fingerprint" in have:
             return f"SHA-256 {have['fingerprint']}, valid for {have['days']} days"
     return ""
+
+
+def _images(plan: Mapping[str, Any]) -> dict[str, str]:
+    found = [*(plan.get("images") or {}).values(), (plan.get("ollama") or {}).get("image")]
+    return {it["name"]: it["sha256"] for it in found if it}
 
 
 def _model(told: Told) -> ModelReport | None:

@@ -46,13 +46,15 @@ def _rows(report: Report) -> list[Row]:
         return busy
     names = {"python": "Python", "node": "Node", "ollama": "Ollama"}
     versions = [f"{names[name]} {version}" for name, version in report.versions.items() if version]
+    images = [f"{name} sha256 {digest[:12]}" for name, digest in report.images.items()]
     now = {report.generation: "  (serves now)"}
     kept = [f"{it['key']}  {moment(it['at'])}  {it['name']}{now.get(it['key'], '')}" for it in report.kept]
     return [
         *busy,
         ("profile", report.profile or "unknown"),
         ("venom", report.venom or "unknown"),
-        ("versions", ", ".join(versions) or "unknown"),
+        *([("versions", ", ".join(versions) or "unknown")] if versions or not images else []),
+        *([("images", ", ".join(images))] if images else []),
         *([("model", _model(report.model))] if report.model else []),
         *_services(report.services, report.now),
         *([("door", report.certificate)] if report.certificate else []),

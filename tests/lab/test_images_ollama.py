@@ -313,6 +313,19 @@ def test_somebodys_own_container_on_the_port_is_named_and_left_alone(onward: Onw
     host.run("podman rm --force --time=1 somebodys")
 
 
+def test_going_back_to_an_image_that_is_kept_pulls_nothing(onward: Onward, trio: Fleet) -> None:
+    host = trio.hosts["quadlet"]
+    for version in (_OLD, _NEW):
+        trio.run(quadlet=_by_image(version, keep_generations=2)).check()
+    assert visitor.fetch(host, f"{OLLAMA}/api/version").json()["version"] == _NEW
+    started = time.time()
+    trio.run("deploy/rollback.py", quadlet=_by_image(_NEW, keep_generations=2)).check()
+    now = Ollama.of(host, "quadlet")
+    assert now.version == _OLD
+    assert sum(it.startswith("localhost/venom/ollama:") for it in now.images) == 2
+    assert _pulled(host, started) == []
+
+
 def test_removal_leaves_nothing_of_the_image(onward: Onward, trio: Fleet) -> None:
     host = trio.hosts["docker"]
     trio.run("deploy/remove.py", docker=_by_image(_NEW)).check()

@@ -121,6 +121,20 @@ def test_a_host_as_applied_and_as_planned_is_in_sync() -> None:
     )
 
 
+def test_what_runs_from_images_is_named_with_their_digests() -> None:
+    images = {
+        name: {"name": name, "sha256": digit * 64} for name, digit in (("backend", "a"), ("frontend", "b"))
+    }
+    plan = {"profile": "light", "images": images, "ollama": {"image": {"name": "ollama", "sha256": "c" * 64}}}
+    it = judged(receipt={"applied": {"plan": plan}}, versions={"python": "", "node": "", "ollama": ""})
+    assert it.images == {"backend": "a" * 64, "frontend": "b" * 64, "ollama": "c" * 64}
+    told = f"backend sha256 {'a' * 12}, frontend sha256 {'b' * 12}, ollama sha256 {'c' * 12}"
+    assert f"  images      {told}\n" in plain(it)
+    assert "versions" not in plain(it)
+    of_files = judged(receipt={"applied": {"plan": {**plan, "images": None, "ollama": {"image": None}}}})
+    assert of_files.images == {}
+
+
 def test_what_a_host_tells_of_its_generation_is_compared_like_the_generation_itself() -> None:
     assert restored(digested()).differs(SEEN) == GENERATION.differs(SEEN) == []
     env = {**SEEN.env_files["/var/lib/venom/venom.env"], "values": {"KEY": sha256(NONCE + "other")}}
