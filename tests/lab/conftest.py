@@ -16,12 +16,12 @@ from pathlib import Path
 from typing import Any, Protocol
 
 import pytest
+from xdist.scheduler import LoadScopeScheduling  # type: ignore[import-untyped]
 
 from lab import preconditions, ssh, upstream_process
 from lab.hosts import Host, all_hosts
 from tests.lab import provisioning
 from tests.lab.provisioning import Result
-from tests.lab.serving import Serving, make_serving
 
 # A test's host is named after the process that made it, so that sessions do not take each other's
 # and what a killed one left behind can be told.
@@ -54,13 +54,17 @@ class Provision(Protocol):
     ) -> Result: ...
 
 
-@pytest.hookimpl(tryfirst=True)
-def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Tests that share hosts go to one process: those of a file, and all files of the shared fleet."""
-    sharing = {item.path for item in items if "serving" in getattr(item, "fixturenames", ())}
-    for item in items:
-        group = "fleet" if item.path in sharing else item.path.stem
-        item.add_marker(pytest.mark.xdist_group(group))
+class _Together(LoadScopeScheduling):  # type: ignore[misc]
+    """Tests that share hosts go to one process: those of a file, and all files of a folder below this one."""
+
+    def _split_scope(self, nodeid: str) -> str:
+        path = Path(nodeid.partition("::")[0])
+        return str(path if path.parent.name == Path(__file__).parent.name else path.parent)
+
+
+def pytest_xdist_make_scheduler(config: pytest.Config, log: Any) -> Any:
+    """How tests are dealt out where several processes run them."""
+    return _Together(config, log)
 
 
 def pytest_sessionstart(session: pytest.Session) -> None:
@@ -101,24 +105,15 @@ def upstream() -> None:
 @pytest.fixture
 def lab_host(request: pytest.FixtureRequest) -> Iterator[LabHost]:
     """A factory of fresh hosts, which go with the test. With KEEP=1 those of a failed test stay."""
-    with _hosts(request.session) as create:
+    with hosts(request.session) as create:
         yield create
 
 
 @pytest.fixture(scope="module")
 def module_host(request: pytest.FixtureRequest) -> Iterator[LabHost]:
     """A factory of fresh hosts that all tests of a module share."""
-    with _hosts(request.session) as create:
+    with hosts(request.session) as create:
         yield create
-
-
-@pytest.fixture(scope="session")
-def serving(
-    request: pytest.FixtureRequest, upstream: None, tmp_path_factory: pytest.TempPathFactory
-) -> Iterator[Serving]:
-    """Hosts that one run of the main job made serve. Whoever changes them puts them back."""
-    with _hosts(request.session) as create:
-        yield make_serving(create, tmp_path_factory.mktemp("serving"))
 
 
 @pytest.fixture
@@ -138,7 +133,8 @@ def provision(upstream: None, tmp_path: Path) -> Provision:
 
 
 @contextmanager
-def _hosts(session: pytest.Session) -> Iterator[LabHost]:
+def hosts(session: pytest.Session) -> Iterator[LabHost]:
+    """A factory of fresh hosts, which go in the end."""
     made: list[str] = []
     failed_before = session.testsfailed
 
