@@ -6,34 +6,38 @@ where podman gets a plain unit; and Debian 12 that runs Docker already. Each fix
 
 from __future__ import annotations
 
-import json
 import re
 import time
 from collections.abc import Iterator, Mapping
-from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
-from pathlib import Path
-from typing import Any
 
 import pytest
 
-from lab import fleet, network, ssh, upstream_image_registry, upstream_images
+from lab import fleet, network, ssh, upstream_images
 from lab.hosts import Host
-from lab.upstream_http import REQUEST_LOG
 from tests.lab import comparison, provisioning, upstream_faults, visitor
 from tests.lab.provisioning import Result, until
-from tests.lab.serving import NAMED, Serving, llm_off, of
-from tests.lab.visitor import BACKEND, LIGHT, OLLAMA, UI
+from tests.lab.serving import NAMED, Serving
+from tests.lab.shared.container_hosts import (
+    DOOR,
+    KINDS,
+    NEW,
+    OLD,
+    Fleet,
+    Ollama,
+    by_image,
+    digest,
+    make_trio,
+    pulled,
+)
+from tests.lab.visitor import LIGHT, OLLAMA
 
-_OLD, _NEW = "0.24.0", "0.32.15"
-_DOOR = f"http://{network.GATEWAY}:{upstream_image_registry.DOOR_PORT}"
 _DOWN = f"{network.GATEWAY}:5009"  # nobody listens there
 _NOBODYS = "0" * 64
 
 _QUADLET = "/etc/containers/systemd/ollama.container"
 _UNIT = "/etc/systemd/system/ollama.service"
-_KINDS = ("quadlet", "podman", "docker")
-_PER_KIND = pytest.mark.parametrize("kind", _KINDS)
+_PER_KIND = pytest.mark.parametrize("kind", KINDS)
 
 # What is ours below /etc, by its name; the packages that run containers have files there, too.
 _OURS = r"venom|nginx|systemd/system/(.*/)?(venom|ollama|nginx)|containers/systemd/[^/]+\.container"
@@ -44,82 +48,14 @@ _STAYS = {
 }
 
 
-@dataclass(frozen=True)
-class Ollama:
-    """What can be seen of a host's Ollama, and of the services beside it."""
-
-    processes: Mapping[str, int]
-    version: str
-    source: str  # the file that its unit is made of
-    images: tuple[str, ...]  # names, of the engine that it runs by
-    containers: tuple[str, ...]
-
-    @classmethod
-    def of(cls, host: Host, kind: str) -> Ollama:
-        """As it is now."""
-        engine = "docker" if kind == "docker" else "podman"
-        names = host.run(f"{engine} images --format '{{{{.Repository}}}}:{{{{.Tag}}}}'").stdout.split()
-        unit = "systemctl show --value --property SourcePath --property FragmentPath ollama.service"
-        return cls(
-            processes=visitor.processes(host, LIGHT),
-            version=visitor.fetch(host, f"{OLLAMA}/api/version").json()["version"],
-            source=(host.run(unit).stdout.split() or [""])[-1],
-            images=tuple(sorted(names)),
-            containers=tuple(host.run(f"{engine} ps --all --format '{{{{.Names}}}}'").stdout.split()),
-        )
-
-
-@dataclass(frozen=True)
-class Fleet:
-    """The three hosts, and the inventories that hold for them."""
-
-    hosts: Mapping[str, Host]
-    folder: Path
-
-    def run(self, deploy: str = "deploy/venom.py", /, **settings: dict[str, Any]) -> Result:
-        """The main job against the hosts that are named, each with settings of its own."""
-        return provisioning.run(self.inventory(**settings), deploy=deploy)
-
-    def inventory(self, **settings: dict[str, Any]) -> Path:
-        """The inventory of a run. Nothing is kept to go back to: what is not needed goes."""
-        mirrors = {**fleet.default()["defaults"]["mirrors"], "images": [_DOOR]}
-        own = {
-            kind: (self.hosts[kind], {"keep_generations": 1, "mirrors": mirrors, **_login(kind), **theirs})
-            for kind, theirs in settings.items()
-        }
-        return provisioning.inventory(self.folder, of(own))
-
-
-def _login(kind: str) -> dict[str, Any]:
-    return {"ssh": llm_off()["ssh"]} if kind == "quadlet" else {}
-
-
-def _by_image(version: str = _OLD, **more: Any) -> dict[str, Any]:
-    return {"ollama": {"install": "image", "version": version, **more}}
-
-
 @pytest.fixture(scope="module")
 def trio(serving: Serving, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Fleet]:
-    """Copies of hosts that serve: one without a model, two with Ollama from its files."""
-    sources = {"quadlet": serving.off, "podman": serving.light, "docker": serving.light}
-    originals = (serving.off, serving.light)
-    with ThreadPoolExecutor(3) as pool:
-        list(pool.map(Host.stop, originals))
-        made = {kind: source.clone(f"{source.name}-{kind}") for kind, source in sources.items()}
-        list(pool.map(Host.start, originals))
-        list(pool.map(_await_venom, (*originals, *made.values())))
-        # Debian 12's crun wants what the lab's machine has not; podman is content with either.
-        install = "apt-get install -qq --no-install-recommends"
-        made["podman"].run(f"{install} runc")
-        made["docker"].run(f"{install} docker.io")
-    yield Fleet(made, tmp_path_factory.mktemp("trio"))
-    for host in made.values():
+    """The three hosts, as they are before anything of theirs runs from an image."""
+    made = make_trio(serving, tmp_path_factory.mktemp("trio"))
+    yield made
+    for host in made.hosts.values():
         host.destroy()
         ssh.forget(host.name)
-
-
-def _await_venom(host: Host) -> None:
-    visitor.await_answer(host, f"{BACKEND}/healthz", f"{UI}/")
 
 
 @dataclass(frozen=True)
@@ -138,7 +74,7 @@ class Served:
 @pytest.fixture(scope="module")
 def served(trio: Fleet) -> Served:
     """A run is killed while it pulls, over a slow line; another brings images to all three."""
-    settings = {kind: _by_image() for kind in _KINDS}
+    settings = {kind: by_image() for kind in KINDS}
     started = time.time()
     before = {kind: visitor.processes(host, LIGHT) for kind, host in trio.hosts.items()}
     slow = trio.hosts["quadlet"]
@@ -158,7 +94,7 @@ def served(trio: Fleet) -> Served:
 @_PER_KIND
 def test_it_serves_from_the_image_under_the_same_unit(served: Served, trio: Fleet, kind: str) -> None:
     now = served.now[kind]
-    assert now.version == _OLD
+    assert now.version == OLD
     assert now.source == (_QUADLET if kind == "quadlet" else _UNIT)
     assert now.containers == ("venom-ollama",)
     assert len(now.images) == 1, "nothing else is left of the pull"
@@ -201,7 +137,7 @@ def test_a_second_run_changes_nothing(served: Served) -> None:
 
 def test_a_pull_goes_on_when_its_run_is_killed_and_is_not_begun_anew(served: Served, trio: Fleet) -> None:
     assert "venom-job-image-ollama" in served.at_the_kill
-    assert len(_pulled(trio.hosts["quadlet"], served.started)) == 1
+    assert len(pulled(trio.hosts["quadlet"], served.started)) == 1
     assert visitor.parts(trio.hosts["quadlet"]) == ""
 
 
@@ -220,13 +156,13 @@ class Troubled:
 def troubled(served: Served, trio: Fleet) -> Troubled:
     """Wrong bytes; registries that are down or have it not; an image of another architecture."""
     foreign = next(it for it in upstream_images.prepared() if it.tag == upstream_images.OTHER_MACHINE)
-    mirrors = {**fleet.default()["defaults"]["mirrors"], "images": [f"http://{_DOWN}", _DOOR]}
+    mirrors = {**fleet.default()["defaults"]["mirrors"], "images": [f"http://{_DOWN}", DOOR]}
     with upstream_faults.faults() as faults:
         faults.add(trio.hosts["quadlet"], "wrong", "/ollama/ollama/blobs/")
         result = trio.run(
-            quadlet=_by_image(_NEW, image=f"{_DOWN}/ollama/ollama@{_digest(_NEW)}"),
-            podman={**_by_image(_NEW, image=f"{_DOWN}/ollama/ollama@sha256:{_NOBODYS}"), "mirrors": mirrors},
-            docker=_by_image(_NEW, image=foreign.reference),
+            quadlet=by_image(NEW, image=f"{_DOWN}/ollama/ollama@{digest(NEW)}"),
+            podman={**by_image(NEW, image=f"{_DOWN}/ollama/ollama@sha256:{_NOBODYS}"), "mirrors": mirrors},
+            docker=by_image(NEW, image=foreign.reference),
         )
     return Troubled(result, {kind: Ollama.of(host, kind) for kind, host in trio.hosts.items()})
 
@@ -243,7 +179,7 @@ def test_an_image_that_does_not_come_whole_leaves_the_old_one_serving(
 
 def test_each_place_is_told_with_what_it_answered(troubled: Troubled) -> None:
     said = troubled.result.endings["podman"]
-    places = [f"{_DOWN}/ollama/ollama@sha256:{_NOBODYS}", f"{_DOOR[7:]}/ollama/ollama@sha256:{_NOBODYS}"]
+    places = [f"{_DOWN}/ollama/ollama@sha256:{_NOBODYS}", f"{DOOR[7:]}/ollama/ollama@sha256:{_NOBODYS}"]
     for place in places:
         assert place in said, said
     assert "connection refused" in said
@@ -252,7 +188,7 @@ def test_each_place_is_told_with_what_it_answered(troubled: Troubled) -> None:
 
 def test_bytes_that_are_not_the_images_are_refused(troubled: Troubled) -> None:
     said = troubled.result.endings["quadlet"]
-    assert _digest(_NEW) in said
+    assert digest(NEW) in said
     assert "digest" in said.lower()
 
 
@@ -277,14 +213,14 @@ class Onward:
 @pytest.fixture(scope="module")
 def onward(troubled: Troubled, trio: Fleet) -> Onward:
     """Each of the three hosts is to be something else."""
-    result = trio.run(quadlet={"profile": "llm_off"}, podman={}, docker=_by_image(_NEW)).check()
+    result = trio.run(quadlet={"profile": "llm_off"}, podman={}, docker=by_image(NEW)).check()
     described = {kind: _described(trio.hosts[kind]) for kind in ("quadlet", "podman")}
     return Onward(result, described, Ollama.of(trio.hosts["docker"], "docker"))
 
 
 def test_a_newer_image_takes_the_place_of_the_old_one(onward: Onward, served: Served) -> None:
     old, new = served.now["docker"], onward.newer
-    assert new.version == _NEW
+    assert new.version == NEW
     assert {unit for unit in LIGHT if old.processes[unit] != new.processes[unit]} == {"ollama.service"}
     assert len(new.images) == 1
     assert new.images != old.images
@@ -300,12 +236,12 @@ def test_a_profile_without_a_model_is_as_if_there_had_been_none(onward: Onward, 
 
 def test_somebodys_own_container_on_the_port_is_named_and_left_alone(onward: Onward, trio: Fleet) -> None:
     host = trio.hosts["quadlet"]
-    image = f"{_DOOR[7:]}/ollama/ollama@{_digest(_OLD)}"
+    image = f"{DOOR[7:]}/ollama/ollama@{digest(OLD)}"
     host.run(f"podman pull --quiet --tls-verify=false {image}")
     host.run(f"podman run --detach --name=somebodys --network=host --env=OLLAMA_HOST=127.0.0.1:11434 {image}")
     visitor.await_answer(host, f"{OLLAMA}/api/version")
     before = visitor.processes(host, LIGHT)
-    result = trio.run(quadlet=_by_image())
+    result = trio.run(quadlet=by_image())
     assert result.status != 0
     assert "11434" in result.endings["quadlet"]
     assert host.run("podman ps --format '{{.Names}}'").stdout == "somebodys\n"
@@ -314,39 +250,28 @@ def test_somebodys_own_container_on_the_port_is_named_and_left_alone(onward: Onw
 
 
 def test_going_back_to_an_image_that_is_kept_pulls_nothing(onward: Onward, trio: Fleet) -> None:
-    host = trio.hosts["quadlet"]
-    for version in (_OLD, _NEW):
-        trio.run(quadlet=_by_image(version, keep_generations=2)).check()
-    assert visitor.fetch(host, f"{OLLAMA}/api/version").json()["version"] == _NEW
+    host, keep = trio.hosts["quadlet"], {"keep_generations": 2}
+    for version in (OLD, NEW):
+        trio.run(quadlet={**by_image(version), **keep}).check()
+    assert visitor.fetch(host, f"{OLLAMA}/api/version").json()["version"] == NEW
     started = time.time()
-    trio.run("deploy/rollback.py", quadlet=_by_image(_NEW, keep_generations=2)).check()
+    trio.run("deploy/rollback.py", quadlet={**by_image(NEW), **keep}).check()
     now = Ollama.of(host, "quadlet")
-    assert now.version == _OLD
+    assert now.version == OLD
     assert sum(it.startswith("localhost/venom/ollama:") for it in now.images) == 2
-    assert _pulled(host, started) == []
+    assert pulled(host, started) == []
 
 
 def test_removal_leaves_nothing_of_the_image(onward: Onward, trio: Fleet) -> None:
     host = trio.hosts["docker"]
-    trio.run("deploy/remove.py", docker=_by_image(_NEW)).check()
+    trio.run("deploy/remove.py", docker=by_image(NEW)).check()
     assert host.run("docker images --quiet; docker ps --all --quiet").stdout == ""
     assert host.run("systemctl show --value --property LoadState ollama.service").stdout == "not-found\n"
     assert host.run("ls -d /opt/venom /opt/ollama", check=False).stdout == ""
     assert host.run("systemctl is-active docker").stdout == "active\n"
 
 
-# -- what is looked at ------------------------------------------------------------------------------
-
-
-def _digest(version: str) -> str:
-    return next(it.digest for it in upstream_images.prepared() if it.tag == version)
-
-
-def _pulled(host: Host, since: float) -> list[str]:
-    """The large layers that the host was sent. Before, its address was another's, perhaps."""
-    entries = (json.loads(line) for line in REQUEST_LOG.read_text().splitlines())
-    mine = (it for it in entries if it["client"] == host.address and it["server"] == "images")
-    return [it["path"] for it in mine if it["bytes"] > 1_000_000 and it["time"] > since]
+# -- what is compared -------------------------------------------------------------------------------
 
 
 def _described(host: Host) -> dict[str, str]:
