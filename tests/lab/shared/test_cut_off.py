@@ -10,7 +10,6 @@ from __future__ import annotations
 
 import subprocess
 import time
-from collections.abc import Iterator
 from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from pathlib import Path
@@ -38,12 +37,12 @@ class Cut:
 
 
 @pytest.fixture(scope="module")
-def cut(upstream: None, module_host: LabHost, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Cut]:
+def cut(upstream: None, module_host: LabHost, tmp_path_factory: pytest.TempPathFactory) -> Cut:
     """A bare host that loses its power five times, and then the run; the one after that is left alone."""
     folder = tmp_path_factory.mktemp("cut")
     # It builds its own UI, whatever was built before.
     with provisioning.cache_in(folder / "cache"):
-        yield _cut(folder, module_host(12))
+        return _cut(folder, module_host(12))
 
 
 def _cut(folder: Path, host: Host) -> Cut:
