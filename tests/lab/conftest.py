@@ -92,7 +92,8 @@ def _bootable() -> None:
 @pytest.fixture(scope="session", autouse=True)
 def controllers_cache(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
     """What the controller keeps of its runs is of this session: it begins with nothing."""
-    with provisioning.cache_in(tmp_path_factory.mktemp("cache")):
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("XDG_CACHE_HOME", str(tmp_path_factory.mktemp("cache")))
         yield
 
 

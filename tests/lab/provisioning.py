@@ -13,11 +13,10 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-import pytest
-
 from lab import fleet
 from lab.hosts import Host
 from lab.state import REPOSITORY
+from roles.common import controller
 
 _OPERATION = re.compile(r"--> Starting operation: (?P<name>.*?) *$")
 _OUTCOME = re.compile(r" +\[(?P<host>[^\]]+)\] +(?P<outcome>Success|No changes|Skipped|Error)\b")
@@ -143,11 +142,15 @@ def running(inventory: Path) -> Iterator[subprocess.Popen[bytes]]:
 
 
 @contextmanager
-def cache_in(folder: Path) -> Iterator[None]:
-    """What the controller keeps lies there: of runs before it has nothing, a built UI least of all."""
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setenv("XDG_CACHE_HOME", str(folder))
+def no_ui_kept() -> Iterator[None]:
+    """Meanwhile the controller has no UI that was built in a run before: a host builds its own."""
+    uis = controller.cache_directory("uis")
+    aside = uis.rename(uis.with_name("uis-aside"))
+    try:
         yield
+    finally:
+        shutil.rmtree(uis, ignore_errors=True)
+        aside.rename(uis)
 
 
 def until(condition: Callable[[], bool], seconds: float = 180) -> None:

@@ -76,8 +76,7 @@ def fresh(upstream: None, module_host: LabHost, tmp_path_factory: pytest.TempPat
     with ThreadPoolExecutor(2) as pool:
         clones = list(pool.map(first.clone, (f"{first.name}-{number:02}" for number in range(HOSTS - 1))))
     folder = tmp_path_factory.mktemp("fresh")
-    # One of them builds the UI, whatever was built before.
-    with provisioning.cache_in(folder / "cache"):
+    with provisioning.no_ui_kept():
         return _kill_everywhere([undisturbed, *clones], folder, every=4)
 
 

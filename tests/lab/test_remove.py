@@ -224,7 +224,7 @@ def test_a_host_that_never_was_ours_is_left_alone_and_a_half_made_one_is_cleared
     assert (list(alone.endings.values()), alone.changed_operations) == (["nothing of ours is here"], [])
     assert visitor.files(host, *BARE) == before
 
-    with provisioning.cache_in(tmp_path / "cache"), provisioning.running(inventory):
+    with provisioning.no_ui_kept(), provisioning.running(inventory):
         _await(host, "grep -q 'npm ci' /opt/venom/jobs/ui/steps")
     assert "venom-job-ui" in visitor.jobs(host)
     result = provisioning.run(inventory, "--data", "purge=yes", deploy=_REMOVE).check()

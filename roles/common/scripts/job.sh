@@ -26,21 +26,32 @@ die() {
 # What a job makes that is of no use unless it gets to its end: goes where it fails.
 half=()
 ended() {
-    local status=$? path
+    local status=$? path few=8
     [ "$status" -eq 0 ] && return
-    # Before it goes: what of it is on a file system that is full?
-    for path in "${half[@]}"; do full "$path" >&2; done
+    # Before it goes: what of it is on a file system that is full? What is left there may be a few blocks;
+    # or more, where a tool that found no room has tidied up since.
+    if found_no_room; then few=2048; fi
+    for path in "${half[@]}"; do full "$path" "$few" >&2; done
     rm -rf "${half[@]}"
 }
 trap ended EXIT
 
-# full PATH: tells if the file system that holds it is full. What is left there may be a few blocks.
+# found_no_room: whether something of this job has said so.
+found_no_room() {
+    journalctl --sync 2>/dev/null || true
+    {
+        cat "$JOB/log" || true
+        journalctl --quiet --output=cat "_SYSTEMD_INVOCATION_ID=${INVOCATION_ID:-none}" || true
+    } 2>/dev/null | grep -E 'ENOSPC|No space left on device' >/dev/null
+}
+
+# full PATH MB: tells if the file system that holds it has less than that left.
 full() {
     local folder mount size free
     folder=$(dirname "$1")
     [ -e "$1" ] || return 0
     read -r size free mount < <(df -Pm "$folder" | awk 'NR == 2 {print $2, $4, $6}') || return 0
-    [ "$free" -lt 8 ] || return 0
+    [ "$free" -lt "$2" ] || return 0
     printf 'required  more room in %s: it is on %s, a file system of %s MB\n' "$folder" "$mount" "$size"
     printf 'found     %s MB free, with %s MB of what was being made, which are freed again\n' \
         "$free" "$(du -sm "$1" | cut -f1)"

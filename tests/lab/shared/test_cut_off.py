@@ -40,8 +40,7 @@ class Cut:
 def cut(upstream: None, module_host: LabHost, tmp_path_factory: pytest.TempPathFactory) -> Cut:
     """A bare host that loses its power five times, and then the run; the one after that is left alone."""
     folder = tmp_path_factory.mktemp("cut")
-    # It builds its own UI, whatever was built before.
-    with provisioning.cache_in(folder / "cache"):
+    with provisioning.no_ui_kept():
         return _cut(folder, module_host(12))
 
 
