@@ -9,6 +9,7 @@ import atexit
 import signal
 import sys
 import textwrap
+import time
 from collections.abc import Mapping, Sequence
 from typing import Any, NoReturn
 
@@ -53,13 +54,22 @@ class _Failures(BaseStateCallback):
         state: State, host: Any, op_hash: str, retry_count: int = 0, max_retries: int = 0
     ) -> None:
         _failed_at[host.name] = op_hash
-        if remote.lost(host):
+        if host.name not in _reasons and _goes_down(host):
             _reasons.setdefault(
                 host.name,
                 "required  the connection to the host, until the run has ended\n"
                 "found     it was lost\n"
                 f"do        {RUN_AGAIN}",
             )
+
+
+def _goes_down(host: Any) -> bool:
+    """Whether the connection is gone, or ends in a moment: a host that goes down fails the command first."""
+    for _ in range(10):
+        if remote.lost(host):
+            return True
+        time.sleep(0.1)
+    return False
 
 
 def serves(host: str, text: str) -> None:
