@@ -55,11 +55,10 @@ class _Failures(BaseStateCallback):
     ) -> None:
         _failed_at[host.name] = op_hash
         if host.name not in _reasons and _goes_down(host):
-            _reasons.setdefault(
-                host.name,
+            _reasons[host.name] = (
                 "required  the connection to the host, until the run has ended\n"
                 "found     it was lost\n"
-                f"do        {RUN_AGAIN}",
+                f"do        {RUN_AGAIN}"
             )
 
 
