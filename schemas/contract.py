@@ -84,11 +84,22 @@ class Variable:
     minimum: float | None = None
     secret: bool = False
     since: str = ""
+    until: str = ""
+    optional: bool = False
     fixed_by: str = ""
 
     def told(self, language: str) -> str:
         """The meaning in one language ("en", "pl")."""
         return self.pl if language == "pl" else self.meaning
+
+
+@dataclass(frozen=True)
+class WithoutCard:
+    """What a host without a card gets instead of its tier's values."""
+
+    kv_cache_type: str
+    num_parallel: int
+    environment: dict[str, str]
 
 
 @dataclass(frozen=True)
@@ -108,6 +119,7 @@ class Contract:
     ready_timeout: int  # of the backend, seconds
     keep_generations: int
     main_memory_reserve: int  # bytes
+    without_card: WithoutCard
     budgets: dict[str, float]  # figure → what it may be at most; the unit is in the name
 
     def settable(self) -> list[str]:
@@ -145,6 +157,7 @@ def contract() -> Contract:
         ready_timeout=defaults["ready_timeout"],
         keep_generations=defaults["keep_generations"],
         main_memory_reserve=int(data["main_memory_reserve_gib"] * 1024**3),
+        without_card=WithoutCard(**data["without_card"]),
         budgets=data["budgets"],
     )
 

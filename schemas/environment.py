@@ -101,12 +101,14 @@ def values(
 ) -> dict[str, str]:
     """All names of one scope, resolved: override, else the special value, else the default.
 
-    `special` is what profile and development set. `fill` gives what the contract writes in
+    An optional one has an entry only where somebody sets it. `special` is what profile, hardware and
+    development set. `fill` gives what the contract writes in
     braces (profile, model, tier, keep_alive, ports).
     """
     result = {}
     for name, variable in contract().variables.items():
-        if scope in variable.scope and not variable.secret:
+        unset = variable.optional and name not in special and name not in overrides
+        if scope in variable.scope and not variable.secret and not unset:
             default = special.get(name, variable.default).format_map(fill)
             result[name] = overrides.get(name, default)
     return result

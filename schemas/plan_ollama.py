@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from schemas import images
 from schemas.contract import Tier, contract
@@ -61,6 +61,8 @@ def plan_local(
     file = None if by_image else artifact(declared, hardware.arch, "ollama", version, problems)
     image = _image(declared, version, problems) if by_image else None
     name = weights.name if weights else known.model
+    if weights is not None and not hardware.gpus:
+        tier = _without_card(declared, hardware, tier, weights, version, notes)
     if weights is not None and is_assumed(hardware):
         _undecided(declared, tier, _need(weights, tier, version), notes)
     vram = sum(gpu.vram_bytes for gpu in hardware.gpus)
@@ -70,7 +72,7 @@ def plan_local(
     if weights is not None and tier.context_length > weights.max_context:
         most = weights.max_context
         notes.append(f"context {tier.context_length} is more than {name} can use: {most}")
-        tier = _with_context(tier, weights.max_context)
+        tier = replace(tier, context_length=weights.max_context)
     ollama = None
     if file is not None or image is not None:
         driver = next((d for r, d in declared.pins.drivers.items() if in_range(version, r)), "")
@@ -84,7 +86,7 @@ def plan_local(
         tier_name=tier.name,
         model_name=name,
         keep_alive=tier.keep_alive,
-        backend_file=_differences(tier),
+        backend_file={**_differences(tier), **_intent(declared, hardware, tier)},
     )
 
 
@@ -103,8 +105,10 @@ def _server(
     declared: DeclaredHost, hardware: Hardware, tier: VramTier, version: str, notes: list[str]
 ) -> dict[str, str]:
     """The complete environment of the Ollama server, every value resolved."""
+    profile = contract().profiles[declared.profile].environment
+    special = {**profile, **_environment_without_card(hardware, tier)}
     server = {
-        **values("ollama", declared.environment, {}, contract().profiles[declared.profile].environment),
+        **values("ollama", declared.environment, {}, special),
         "OLLAMA_HOST": f"127.0.0.1:{declared.ports['ollama']}",
         "OLLAMA_MODELS": _MODELS,
         "OLLAMA_CONTEXT_LENGTH": str(tier.context_length),
@@ -114,7 +118,7 @@ def _server(
         "OLLAMA_KV_CACHE_TYPE": tier.kv_cache_type,
         "OLLAMA_KEEP_ALIVE": tier.keep_alive,
     }
-    _unknown_to(version, server, notes)
+    _unknown_to(declared, version, server, notes)
     if any(gpu.vendor == "amd" for gpu in hardware.gpus) and not at_least(version, "0.30"):
         server["OLLAMA_VULKAN"] = "1"
         notes.append("AMD card: this Ollama reaches it by Vulkan (its ROCm files are not pinned)")
@@ -185,8 +189,37 @@ def _resolved(declared: DeclaredHost, tier: Tier, problems: list[Problem]) -> Vr
     )
 
 
-def _with_context(tier: VramTier, context: int) -> VramTier:
-    return VramTier(**{**vars(tier), "context_length": context})
+def _without_card(
+    declared: DeclaredHost,
+    hardware: Hardware,
+    tier: VramTier,
+    weights: Weights,
+    version: str,
+    notes: list[str],
+) -> VramTier:
+    """The tier as a processor serves it best: a slot for each of Venom's prompts, and a cache quick to read.
+
+    What the inventory sets stays. Where main memory does not hold it, the tier stays as it is.
+    """
+    own, env = contract().without_card, declared.environment
+    slots, cache = int(env.get("OLLAMA_NUM_PARALLEL", "0")), env.get("OLLAMA_KV_CACHE_TYPE", "")
+    suited = replace(tier, num_parallel=slots or own.num_parallel, kv_cache_type=cache or own.kv_cache_type)
+    if suited == tier:
+        return tier
+    what = f"{suited.num_parallel} slots of KV cache {suited.kv_cache_type}"
+    needs, room = _need(weights, suited, version).total, _room(declared, hardware, tier)
+    if room.most is not None and needs > room.most:
+        short = f"need {gib(needs, 2)}, {room.what} is {gib(room.most, 2)}"
+        notes.append(f"no card: {what} would make chats quicker, but {short}: the tier's values stay")
+        return tier
+    notes.append(f"no card: {what}, so that prompts of Venom's stay read from chat to chat")
+    return suited
+
+
+def _environment_without_card(hardware: Hardware, tier: VramTier) -> dict[str, str]:
+    """Names of the environment that a host without a card gets besides. `tier`: as it will be served."""
+    own = contract().without_card
+    return own.environment if not hardware.gpus and tier.num_parallel > 1 else {}
 
 
 def _differences(tier: VramTier) -> dict[str, str]:
@@ -198,6 +231,16 @@ def _differences(tier: VramTier) -> dict[str, str]:
     if tier.kv_cache_type != plain.kv_cache_type:
         said["OLLAMA_KV_CACHE_TYPE"] = tier.kv_cache_type
     return said
+
+
+def _intent(declared: DeclaredHost, hardware: Hardware, tier: VramTier) -> dict[str, str]:
+    """What the backend's file says of a host without a card."""
+    variables = contract().variables
+    return {
+        name: value
+        for name, value in _environment_without_card(hardware, tier).items()
+        if "backend-file" in variables[name].scope and name not in declared.environment
+    }
 
 
 def _need(weights: Weights, tier: VramTier, version: str) -> MemoryNeed:
@@ -286,12 +329,19 @@ def _model(declared: DeclaredHost, weights: Weights, tier: VramTier, version: st
     )
 
 
-def _unknown_to(version: str, server: dict[str, str], notes: list[str]) -> None:
+def _unknown_to(declared: DeclaredHost, version: str, server: dict[str, str], notes: list[str]) -> None:
     """Takes out what this Ollama would ignore silently."""
     for name, variable in contract().variables.items():
-        if variable.since and name in server and not at_least(version, variable.since):
+        if name not in server:
+            continue
+        if variable.since and not at_least(version, variable.since):
             del server[name]
             notes.append(f"Ollama {version} ignores {name} (it came with {variable.since})")
+        elif variable.until and at_least(version, variable.until):
+            # What is gone for the better needs no word, unless somebody wrote it.
+            del server[name]
+            if name in declared.environment:
+                notes.append(f"Ollama {version} ignores {name} (it went with {variable.until})")
 
 
 def is_assumed(hardware: Hardware) -> bool:

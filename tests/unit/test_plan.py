@@ -7,6 +7,7 @@ import json
 import pytest
 
 from schemas.contract import contract
+from schemas.memory import GIB, kv_cache
 from schemas.model import Hardware
 from schemas.plan import assumed_hardware, describe, plan_host, to_dict
 from schemas.problem import PlanError, Problem
@@ -400,3 +401,50 @@ def test_every_name_of_the_contract_can_be_overridden_or_says_what_decides_it(ho
         for scope in set(variable.scope) & set(everywhere):
             said = {"false": "0"}.get(value, value) if variable.type == "flag" else value
             assert everywhere[scope][name] == said, (name, scope)
+
+
+def test_a_host_without_a_card_keeps_each_of_venoms_prompts_read(host: Host) -> None:
+    plan = plan_host(host(f"model: gemma3:270m\n{LOW}"), cpu(8))
+    assert plan.tier is not None
+    assert plan.ollama is not None
+    assert plan.model is not None
+    assert (plan.tier.num_parallel, plan.tier.kv_cache_type) == (3, "f16")
+    assert plan.ollama.env["OLLAMA_NUM_PARALLEL"] == "3"
+    assert plan.ollama.env["OLLAMA_MULTIUSER_CACHE"] == "1"
+    assert plan.backend.env_file["INTENT_CLASSIFIER_TIMEOUT_SECONDS"] == "3"
+    assert any(note.startswith("no card: 3 slots of KV cache f16") for note in plan.notes)
+    weights = host("model: gemma3:270m").pins.weights["gemma3:270m"]
+    assert plan.model.need.kv_cache == kv_cache(weights, context=16384, parallel=3, kv_type="f16")
+
+
+def test_a_host_with_a_card_has_none_of_that(host: Host) -> None:
+    plan = plan_host(host(f"model: gemma3:270m\n{LOW}"), card(8))
+    assert plan.ollama is not None
+    assert plan.ollama.env["OLLAMA_KV_CACHE_TYPE"] == "q4_0"
+    assert "OLLAMA_MULTIUSER_CACHE" not in plan.ollama.env
+    assert "INTENT_CLASSIFIER_TIMEOUT_SECONDS" not in plan.backend.env_file
+
+
+def test_without_a_card_too_the_inventory_has_the_last_word(host: Host) -> None:
+    own = "OLLAMA_KV_CACHE_TYPE: q8_0, OLLAMA_NUM_PARALLEL: 1, INTENT_CLASSIFIER_TIMEOUT_SECONDS: 9"
+    plan = plan_host(host(f"model: gemma3:270m\n{LOW}\nenvironment: {{{own}}}"), cpu(8))
+    assert plan.ollama is not None
+    assert plan.ollama.env["OLLAMA_KV_CACHE_TYPE"] == "q8_0"
+    assert plan.ollama.env["OLLAMA_NUM_PARALLEL"] == "1"
+    assert "OLLAMA_MULTIUSER_CACHE" not in plan.ollama.env  # one slot has nothing to share out
+    assert plan.backend.env_file["INTENT_CLASSIFIER_TIMEOUT_SECONDS"] == "9"
+
+
+def test_main_memory_that_holds_only_the_tiers_values_keeps_them(host: Host) -> None:
+    roomy = plan_host(host(f"model: gemma3:4b\n{LOW}"), cpu(16))
+    tight = plan_host(host(f"model: gemma3:4b\n{LOW}"), cpu(roomy.model.need.total / GIB + 0.9))  # type: ignore[union-attr]
+    assert tight.tier is not None
+    assert (tight.tier.num_parallel, tight.tier.kv_cache_type) == (1, "q4_0")
+    assert any("the tier's values stay" in note for note in tight.notes)
+
+
+def test_an_ollama_that_caches_by_itself_is_not_told_to(host: Host) -> None:
+    plan = plan_host(host(f"model: gemma3:270m\n{LOW}\nollama: {{version: 0.32.15}}"), cpu(8))
+    assert plan.ollama is not None
+    assert "OLLAMA_MULTIUSER_CACHE" not in plan.ollama.env
+    assert plan.ollama.env["OLLAMA_NUM_PARALLEL"] == "3"
