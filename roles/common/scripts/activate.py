@@ -44,9 +44,8 @@ def switch(generation, before):
         if group is others:
             run("systemctl", "start", "venom.target")
         starts.update(wait(group))
-    for service in services:
-        if service.get("model"):
-            loads[service["unit"]] = generate(service)
+        # Before the others start: the backend asks for the model, too, and gives up after seconds.
+        loads.update({it["unit"]: generate(it) for it in group if it.get("model")})
     for door in doors:
         switch_door.reload(door)
         switch_door.tell(door)

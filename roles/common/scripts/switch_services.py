@@ -121,14 +121,10 @@ def generate(service):
     wanted, begun, since = service["model"], time.monotonic(), time.time()
     api, model = wanted["api"], wanted["name"]
     step("load %s" % model)
-    body = {"model": model, "prompt": "Hi", "stream": False, "options": {"num_predict": 1}}
     try:
-        ask(api + "/api/generate", body, wanted["load_timeout"])
+        load(api, model, wanted["load_timeout"])
         seconds = time.monotonic() - begun
         loaded = [it for it in json.loads(ask(api + "/api/ps")[1])["models"] if it["name"] == model]
-    except urllib.error.HTTPError as error:
-        said = "%s cannot be loaded: %s" % (model, error.read().decode(errors="replace")[:500])
-        raise NotServingError(failure(service, said, since)) from error
     except (urllib.error.URLError, http.client.HTTPException, OSError) as error:
         said = "%s cannot be loaded: %s" % (model, getattr(error, "reason", error))
         raise NotServingError(failure(service, said, since)) from error
@@ -143,6 +139,24 @@ def generate(service):
                 "or see what else uses the card (nvidia-smi)." % model
             )
     return round(seconds, 1)
+
+
+def load(api, model, timeout):
+    """Have the server load the model, within `timeout` seconds.
+
+    Ollama ends a load when the request that began it is given up (llm/server.go, WaitUntilRunning), and
+    with it everybody's who waits for the same model: that is no fault of the model, so it is asked again.
+    """
+    body = {"model": model, "prompt": "Hi", "stream": False, "options": {"num_predict": 1}}
+    deadline = time.monotonic() + timeout
+    while True:
+        try:
+            return ask(api + "/api/generate", body, max(1, deadline - time.monotonic()))
+        except urllib.error.HTTPError as error:
+            said = error.read()
+            if b"context canceled" not in said or time.monotonic() > deadline:
+                raise OSError(said.decode(errors="replace")[:500]) from error
+            print("%s: somebody who had asked for it before gave up; asking again" % model, flush=True)
 
 
 def failure(service, reason, since):
