@@ -53,7 +53,8 @@ class Visit:
     title: str = ""
     overflow: int = 0  # pixels that a page is wider than the window
     answer: str = ""  # of a chat
-    seconds: float = 0.0
+    answered: float = 0.0  # seconds until Venom had the answer
+    seconds: float = 0.0  # until it stood on the page, whole
     error: str = ""  # why it came to no end
     screenshot: str = ""
 
@@ -143,6 +144,7 @@ def chat(browser: Browser, asked: dict[str, Any]) -> Visit:
                     raise TimeoutError(f"no end after {limit:.0f} s: the task is {end['status']}")
                 page.wait_for_timeout(200)
             visit.answer = end["result"] or ""
+            visit.answered = round(time.monotonic() - begun, 3)
             if end["status"] != "COMPLETED":
                 raise TimeoutError(f"the task ended as {end['status']}: {visit.answer[:200]}")
             left = limit - (time.monotonic() - begun)

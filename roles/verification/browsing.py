@@ -94,7 +94,9 @@ class Browsing:
                 faults, known = _faults(visit)
                 raise NotSo(visit["error"], *self._shown(visit, known, faults))
             took["ui_chat_seconds"] = visit["seconds"]
-            return f"{visit['seconds']:.1f} s: {_short(visit['answer'])}", self._shown(visit, [])
+            # What the page took is told apart from what the model did: a browser on the same cores is slow.
+            found = f"{visit['seconds']:.1f} s, Venom's own answer after {visit['answered']:.1f} s"
+            return f"{found}: {_short(visit['answer'])}", self._shown(visit, [])
 
         return attempt(
             "ui.chat",

@@ -42,6 +42,11 @@ class Chat:
         """The events' names, in their order."""
         return [it.name for it in self.events]
 
+    @property
+    def first_words(self) -> float | None:
+        """Seconds until the first words of the answer were here; None where they came with its end."""
+        return next((it.at for it in self.events if it.name == UPDATE and it.data.get("result")), None)
+
 
 def ask(access: Access, patience: float) -> Chat:
     """Ask, and follow the task to its end. Raises NotSo where it has none in so many seconds."""
@@ -104,4 +109,7 @@ def _stamp(event: Event) -> float | None:
 
 
 def _state(event: Event) -> str:
-    return str(event.data.get("status", "no status"))
+    words = str(event.data.get("result") or "")
+    # Who runs on for ever is told apart from who says nothing.
+    so_far = f", {len(words)} characters of an answer" if words else ""
+    return f"{event.data.get('status', 'no status')}{so_far}"

@@ -10,6 +10,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from roles.verification.acceptance import FAILED, PASSED, SKIPPED, Check, Evidence, Measured, Metric
+from schemas.contract import contract
 from schemas.validate import schema
 
 # In the order in which they are told.
@@ -136,7 +137,8 @@ def budget_checks(
 def _check(name: str, most: float, values: Mapping[str, float], earlier: Measured | None) -> Check:
     rule = known()[name]
     title = f"{GROUPS[rule['x-group']]}: {rule['title']}, within its budget"
-    expected = f"at most {limit(most, unit(name))}"
+    whose = "Venom's contract" if contract().budgets.get(name) == most else "the inventory"
+    expected = f"at most {limit(most, unit(name))} ({whose})"
     if name not in values:
         return Check(f"budget.{name}", title, SKIPPED, expected, "was not measured")
     value = values[name]

@@ -32,7 +32,8 @@ def chats(access: Access, plan: HostPlan, loaded: bool, budget: float, took: dic
         asked.append(done)
         took["chat_seconds"] = done.seconds
         cold = "" if loaded else " (the model was not loaded before)"
-        found = f"{done.status} after {done.seconds:.1f} s{cold}"
+        first = f", its first words after {done.first_words:.1f} s" if done.first_words else ""
+        found = f"{done.status} after {done.seconds:.1f} s{first}{cold}"
         shown = Evidence("text", "Question and answer", f"{chat.QUESTION}\n{done.result}")
         if done.status != "COMPLETED" or not done.result.strip():
             raise NotSo(f"{found}: {done.result[:200] or 'an empty answer'}", shown)

@@ -104,9 +104,10 @@ def test_a_budget_is_a_check_with_what_was_found_and_what_grew() -> None:
     }
     failed = checks["budget.memory_mib"]
     assert (failed.expected, failed.found) == (
-        "at most 800 MiB",
+        "at most 800 MiB (the inventory)",
         "905 MiB (+205 MiB, +29 % since v1, light, 2026-11-01)",
     )
+    assert checks["budget.chat_seconds"].expected == "at most 25 s (Venom's contract)"
     # Of all memory, and of nothing else.
     assert failed.evidence[0].title == "What grew since v1, light, 2026-11-01"
     assert failed.evidence[0].text == "Backend: 300 MiB → 510 MiB\nAll services: 700 MiB → 905 MiB"
