@@ -24,6 +24,7 @@ from roles.common.refusal import Finding, RefusedError
 from roles.common.release import ImageRelease, Release
 from roles.common.resources import (
     Difference,
+    Directory,
     Displaced,
     Enabled,
     EnvFile,
@@ -42,6 +43,7 @@ from roles.door import certificate, firewall, nginx
 from roles.door import deploy as door
 from roles.door.secrets import Revealed, revealed
 from roles.ollama import deploy as ollama
+from roles.preflight import ownership
 from roles.preflight.checks import Coming
 from roles.preflight.deploy import check, probe
 from roles.preflight.facts import Facts
@@ -285,9 +287,16 @@ def question(declared: Sequence[Resource], parts: Iterable[str], services: Itera
         paths=[
             *(path for it in declared if (path := getattr(it, "path", ""))),
             *parts,
-            *(paths.OPT, paths.CA_CERTIFICATES, f"{paths.GENERATIONS}/current", paths.NGINX_BEFORE),
+            *(
+                paths.MARK,
+                paths.OPT,
+                paths.CA_CERTIFICATES,
+                f"{paths.GENERATIONS}/current",
+                paths.NGINX_BEFORE,
+            ),
             *(it.to for it in displaced),
         ],
+        folders=[it.path for it in declared if isinstance(it, Directory) and (it.ours or it.keeps)],
         env_files=[it.path for it in declared if isinstance(it, EnvFile)],
         units=[
             *(it.unit for it in declared if isinstance(it, Enabled)),
@@ -317,10 +326,11 @@ def checking(planned: Planned, facts: Facts, seen: Seen) -> None:
         ollama=local.install.makes if local else "",
     )
     unfit = [
+        *ownership.findings(planned.resources, seen),
         *serving.unfit(planned.plan, planned.made.archive),
         *nginx.unfit(planned.plan.door, door.service(planned.plan, planned.secrets), seen),
     ]
-    check(planned.plan, facts, coming, seen, unfit)
+    check(planned.plan, facts, coming, unfit)
 
 
 def _local(plan: HostPlan, gpu: bool) -> LocalModel | None:

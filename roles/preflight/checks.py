@@ -158,35 +158,15 @@ class Coming:
         return need
 
 
-def plan_findings(plan: HostPlan, facts: Facts, coming: Coming, seen: Seen) -> list[Finding]:
+def plan_findings(plan: HostPlan, facts: Facts, coming: Coming) -> list[Finding]:
     """What stands between this host and this plan: ports, disk, memory, driver."""
     return [
-        *_foreign(seen),
         *_ports(plan, facts),
         *_disk(facts, coming),
         *_memory(plan, facts, coming),
         *_driver(plan, facts),
         *containers.findings(plan, facts),
     ]
-
-
-def _foreign(seen: Seen) -> list[Finding]:
-    return [
-        Finding(
-            f"no {unit} of somebody else's",
-            file,
-            f"move its settings into the inventory, then: {_away(unit, file)} "
-            "(models that it has can stay: they are not used, and not touched)",
-        )
-        for unit in OUR_UNITS
-        if (file := seen.foreign(unit) or containers.foreign_quadlet(unit, seen))
-    ]
-
-
-def _away(unit: str, file: str) -> str:
-    if file.startswith(paths.QUADLETS):
-        return f"systemctl stop {unit}; rm {file}; systemctl daemon-reload"
-    return f"systemctl disable --now {unit}; rm {file}"
 
 
 def _ports(plan: HostPlan, facts: Facts) -> list[Finding]:

@@ -6,7 +6,6 @@ import dataclasses
 
 import pytest
 
-from roles.common.look import Seen
 from roles.preflight import checks
 from roles.preflight.checks import Coming
 from roles.preflight.facts import Facts, parse
@@ -33,7 +32,6 @@ apt=http://mirror.example/debian
 """
 
 NOW = 1795305600.0  # 2026-11-22 00:00 UTC
-SEEN = Seen()
 NOTHING = Coming(packages=False, environment=False, ui=False, artifacts=(), images=(), weights=0)
 
 
@@ -88,7 +86,7 @@ def test_everything_that_is_wrong_is_listed_at_once() -> None:
 
 
 def found(host_plan: HostPlan, coming: Coming = NOTHING, **changes: str) -> list[str]:
-    return [str(it) for it in checks.plan_findings(host_plan, facts(**changes), coming, SEEN)]
+    return [str(it) for it in checks.plan_findings(host_plan, facts(**changes), coming)]
 
 
 def test_a_foreign_process_on_our_port_is_named_and_our_own_is_not() -> None:
@@ -105,16 +103,6 @@ def test_directories_on_one_file_system_share_what_is_free_there() -> None:
     assert ["6.0 GB free on /" in it for it in short] == [True]
     enough = found(plan(), coming, listen=nobody, disk="/opt / 6100000000\ndisk=/var / 6100000000")
     assert enough == []
-
-
-def test_an_ollama_that_somebody_else_installed_is_not_taken_over() -> None:
-    file = "/etc/systemd/system/ollama.service"
-    alone = facts(listen="127.0.0.1:1 1 a b")
-    theirs = Seen(units={"ollama.service": {"FragmentPath": file}}, paths={file: {"kind": "file"}})
-    (finding,) = checks.plan_findings(plan(), alone, NOTHING, theirs)
-    assert finding.found == file
-    ours = Seen(units=theirs.units, paths={file: {"kind": "file", "ours": "yes"}})
-    assert checks.plan_findings(plan(), alone, NOTHING, ours) == []
 
 
 def test_an_old_driver_is_refused_for_the_ollama_that_needs_a_newer_one() -> None:

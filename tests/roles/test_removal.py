@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import replace
 
 from deploy.survey import everything
-from roles.common.look import Seen
+from roles.common.look import Account, Group, Seen
 from roles.common.resources import Directory, User
 from roles.removal.removal import Found, Removal, decide
 from tests.roles.plans import declared
@@ -24,10 +24,11 @@ def seen(changes: dict[str, dict[str, str]]) -> Seen:
     """A host that has everything that is declared, each file with our mark, but for `changes`."""
     resources = everything(declared())
     there = {path: {"ours": "yes"} for it in resources if (path := getattr(it, "path", ""))}
-    users = {it.name: {"home": it.home, "groups": []} for it in resources if isinstance(it, User)}
+    users = [it for it in resources if isinstance(it, User)]
     return Seen(
         paths={**there, **changes},
-        users=users,
+        users={it.name: Account(990, 990, it.home, "/usr/sbin/nologin") for it in users},
+        groups={it.name: Group(990, frozenset()) for it in users},
         packages=frozenset({"git", "curl"}),
     )
 
@@ -95,8 +96,10 @@ def test_a_unit_and_drop_ins_of_somebody_else_stay_and_are_named() -> None:
 
 def test_a_user_of_the_same_name_with_another_home_is_somebody_elses() -> None:
     host = seen({})
-    host = replace(host, users={**host.users, "venom-build": {"home": "/home/venom-build", "groups": []}})
-    assert decide(everything(declared()), host, FOUND, purge=True).users == ()
+    ours = host.users["venom-build"]
+    for theirs in (replace(ours, home="/home/venom-build"), replace(ours, uid=1000)):
+        host = replace(host, users={**host.users, "venom-build": theirs})
+        assert decide(everything(declared()), host, FOUND, purge=True).users == ()
 
 
 def test_packages_are_told_as_they_were_recorded() -> None:
