@@ -71,6 +71,7 @@ class LocalModel:
 class Planned:
     """One host: what it is to be, and from which parts."""
 
+    hardware: Hardware
     plan: HostPlan
     made: Made | Pulled
     settings: Mapping[str, str]  # keys of the backend's environment file, secrets among them
@@ -161,6 +162,11 @@ class Survey(Planned):
     purge: bool  # whether weights that the plan does not use are to go
 
     @property
+    def remarks(self) -> tuple[str, ...]:
+        """What the operator should know of the host's hardware."""
+        return self.hardware.remarks
+
+    @property
     def proven(self) -> bool:
         """Whether the host says that exactly this was switched to, and proven to serve."""
         return not self.generation.unproven(self.seen)
@@ -224,6 +230,7 @@ def planning(declared: DeclaredHost, hardware: Hardware, *, offline: bool = Fals
     settings = {**plan.backend.env_file, **reveal(plan.backend.secrets)}
     backend_service, ui_service = serving.services(plan, made.release, settings)
     return Planned(
+        hardware=hardware,
         plan=plan,
         made=made,
         settings=settings,

@@ -22,7 +22,7 @@ with refusal_ends_this_host():
     s = survey(host.data.declared)
     plan, seen, local = s.plan, s.seen, s.local
     named(models=s.unused, purge=s.purge)
-    for text in s.troubles:
+    for text in (*s.remarks, *s.troubles):
         outcome.adds(host.name, text)
 
     if s.in_sync:

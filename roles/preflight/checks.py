@@ -89,9 +89,9 @@ def host_findings(facts: Facts, now: float) -> list[Finding]:
     if facts.gpu_trouble:
         found.append(
             Finding(
-                "an NVIDIA driver that answers (nvidia-smi is installed)",
+                "an NVIDIA card that its driver can use (nvidia-smi lists it)",
                 facts.gpu_trouble,
-                "mend the driver (reboot after an upgrade), or remove nvidia-smi from a host without card",
+                "reboot, if the driver was upgraded; dkms status and dmesg | grep -i nvrm tell more",
             )
         )
     return found

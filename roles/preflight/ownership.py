@@ -45,7 +45,7 @@ def _units(seen: Seen) -> Iterable[Finding]:
 def _away(unit: str, file: str) -> str:
     if file.startswith(paths.QUADLETS):
         return f"systemctl stop {unit}; rm {file}; systemctl daemon-reload"
-    return f"systemctl disable --now {unit}; rm -r {file} {paths.UNITS}/{unit}.d; systemctl daemon-reload"
+    return f"systemctl disable --now {unit}; rm -rf {file} {paths.UNITS}/{unit}.d; systemctl daemon-reload"
 
 
 def _files(resources: Iterable[Resource], folders: Sequence[str], seen: Seen) -> Iterable[Finding]:

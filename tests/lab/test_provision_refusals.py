@@ -94,6 +94,15 @@ _CASES = {
             "do        the largest that fits: model: gemma3:4b",
         ),
     ),
+    "shared-memory": Case(
+        # With a warning in front of it, as of a damaged infoROM. What is left for it this machine tells.
+        nvidia_smi="WARNING: infoROM is corrupted at gpu 000F:01:00.0\nNVIDIA GB10, [N/A], 580.126.09, 12.1",
+        settings={"model": "gemma3:27b", "vram_tier": "max-context-24gb-plus"},
+        told=(
+            "required  .*at most .* GiB: main memory, in which NVIDIA GB10 computes, without what the rest",
+            "found     gemma3:27b with max-context-24gb-plus needs",
+        ),
+    ),
     "old-driver": Case(
         nvidia_smi="Tesla T4, 15360, 470.82.01, 7.5",
         debian=13,
@@ -106,9 +115,9 @@ _CASES = {
     "broken-driver": Case(
         nvidia_smi="Failed to initialize NVML: Driver/library version mismatch",
         told=(
-            "required  an NVIDIA driver that answers",
+            "required  an NVIDIA card that its driver can use",
             "found     Failed to initialize NVML: Driver/library version mismatch",
-            "do        mend the driver",
+            "do        reboot, if the driver was upgraded; dkms status and dmesg",
         ),
     ),
     "contradiction": Case(

@@ -33,7 +33,7 @@ def test_a_unit_or_quadlet_that_somebody_else_wrote_is_not_taken_over() -> None:
     theirs = Seen(units={"ollama.service": {"FragmentPath": UNIT}}, paths={UNIT: FILE})
     (finding,) = found(theirs)
     assert f"found     {UNIT}" in finding
-    assert f"systemctl disable --now ollama.service; rm -r {UNIT} {UNIT}.d" in finding
+    assert f"systemctl disable --now ollama.service; rm -rf {UNIT} {UNIT}.d" in finding
     # Also one of a package, whose file nobody asked about.
     (finding,) = found(Seen(units={"ollama.service": {"FragmentPath": "/usr/lib/systemd/system/x"}}))
     assert found(replace(theirs, paths={UNIT: {**FILE, "ours": "yes"}})) == []

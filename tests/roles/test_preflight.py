@@ -64,7 +64,7 @@ def test_a_bare_host_has_the_python_that_it_will_get() -> None:
         ({"arch": "riscv64"}, "amd64 or arm64"),
         ({"uid": "1000"}, "root"),
         ({"init": "busybox"}, "systemd"),
-        ({"nvidia": "NVIDIA-SMI has failed because it couldn't communicate"}, "driver"),
+        ({"nvidia": "Failed to initialize NVML: Driver/library version mismatch"}, "driver"),
     ],
 )
 def test_a_host_that_is_none_of_ours_is_told_what_is_required(changed: dict[str, str], required: str) -> None:

@@ -32,9 +32,26 @@ df -k --output=file,target,avail /opt /var /etc | awk 'NR > 1 {print "disk=" $1 
     if (unit in ours) unit = ours[unit]
     print "listen=" $4 " " pid " " process " " unit
 }'
+# NVIDIA's display devices, as the kernel counts them: it needs no driver of theirs for that.
+for device in /sys/bus/pci/devices/*; do
+    case $(cat "$device/vendor" "$device/class" 2>/dev/null) in
+    0x10de*0x03*) echo "pci=${device##*/}" ;;
+    esac
+done
+# A driver that hangs keeps who asks it for ever.
+ask_nvidia() {
+    timeout 30 nvidia-smi "$@" 2>&1
+    [ $? -ne 124 ] || echo 'nvidia-smi does not answer within 30 s'
+}
 if command -v nvidia-smi >/dev/null; then
-    nvidia-smi --query-gpu=name,memory.total,driver_version,compute_cap --format=csv,noheader,nounits 2>&1 |
-        sed 's/^/nvidia=/'
+    format=--format=csv,noheader,nounits
+    said=$(ask_nvidia --query-gpu=name,memory.total,driver_version,compute_cap,mig.mode.current $format)
+    case $said in
+    # Drivers before 510 do not know all of it.
+    *'not a valid field'*) said=$(ask_nvidia --query-gpu=name,memory.total,driver_version $format) ;;
+    *Enabled*) ask_nvidia -L | sed 's/^/mig=/' ;;
+    esac
+    printf '%s\n' "$said" | sed 's/^/nvidia=/'
 fi
 for card in /sys/class/drm/card*/device; do
     if [ "$(cat "$card/vendor" 2>/dev/null)" = 0x1002 ] && [ -r "$card/mem_info_vram_total" ]; then
