@@ -218,6 +218,8 @@ def _paths(told: Mapping[str, Sequence[str]], rest: Mapping[str, Any]) -> dict[s
         path, kind, mode, owner, group = line.split("\t", 4)
         if path in found and found[path]["kind"] == "link" and kind == "d":
             found[path] |= {"kind": "directory", "mode": mode.zfill(4), "owner": owner, "group": group}
+    for path, _, loose in (it.partition("\t") for it in told.get("loose", [])):
+        found[path]["loose"] = loose
     for line in told.get("sha256", []):
         digest, _, path = line.partition("  ")
         if path in found:

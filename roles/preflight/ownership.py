@@ -81,6 +81,12 @@ def _folder(it: Directory, seen: Seen) -> Iterable[Finding]:
         yield Finding(f"a folder {it.path}", found, "mount what it leads to, or remove the link")
     elif have["kind"] != "directory":
         yield Finding(f"a folder {it.path}", f"a {have['kind']}", f"mv {it.path} {it.path}.before")
+    elif "loose" in have:
+        yield Finding(
+            f"{it.path} where only root can put something",
+            f"a link to {have['target']}: others than root can write in {have['loose']}",
+            "lead it to a folder that lies in folders of root's only",
+        )
     elif names := _others(it, seen):
         more = ", …" if len(names) > _NAMED else ""
         yield Finding(

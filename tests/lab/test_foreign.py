@@ -153,13 +153,15 @@ def test_what_cannot_be_looked_at_is_told_and_never_taken_for_absent(
     lab_host: LabHost, provision: Provision, tmp_path: Path
 ) -> None:
     host = lab_host(13)
+    # Without apt's own cache, which it makes anew after each change of the database of packages.
+    folders = [it for it in BARE if it != "/var/cache"]
     for broken, mended, told in _BROKEN.values():
         host.run(broken)
-        before = visitor.files(host, *BARE)
+        before = visitor.files(host, *folders)
         result = provision(of({"box": (host, {})}))
         assert result.status != 0
         for text in told:
             assert text in result.endings["box"], result.endings["box"]
         assert "Traceback" not in result.output
-        assert set(visitor.files(host, *BARE).splitlines()) ^ set(before.splitlines()) == set()
+        assert visitor.files(host, *folders) == before
         host.run(mended)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import subprocess
 from dataclasses import replace
 from pathlib import Path
@@ -63,7 +64,10 @@ def test_what_is_there_is_told_with_and_without_a_python3(tmp_path: Path) -> Non
     # Made by whom it may: a link's target begins no line of its own.
     assert at["link"]["target"] == "a path=b"
     assert (at["folder"]["kind"], at["folder"]["mode"]) == ("directory", "0700")
-    assert at["moved"]["kind"] == "directory"
+    assert (at["moved"]["kind"], at["moved"]["target"]) == ("directory", "disk")
+    assert "loose" not in at["moved"]
+    os.chown(tmp_path, 65534, 65534)
+    assert ask(asked).paths[f"{tmp_path}/moved"]["loose"] == str(tmp_path)
     assert {Path(it).name: names for it, names in seen.holds.items()} == {"folder": ("it self",)}
     assert (seen.users["root"].uid, seen.users["root"].home) == (0, "/root")
     assert set(seen.users) == {"root", "nobody"}

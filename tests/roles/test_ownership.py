@@ -85,6 +85,9 @@ def test_a_link_that_leads_nowhere_and_a_file_in_the_place_of_a_folder_are_told(
     link = {**FOLDER, "kind": "link", "target": "/mnt/disk/ollama"}
     (finding,) = found(Seen(paths={paths.OLLAMA_STATE: link}))
     assert "a link to /mnt/disk/ollama, where no folder is" in finding
+    mine = {**link, "kind": "directory", "loose": "/home/ada"}
+    (finding,) = found(Seen(paths={paths.OLLAMA_STATE: mine}))
+    assert "a link to /mnt/disk/ollama: others than root can write in /home/ada" in finding
     (finding,) = found(Seen(paths={paths.OPT: FILE}))
     assert "required  a folder /opt/venom\nfound     a file" in finding
 

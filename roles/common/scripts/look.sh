@@ -63,6 +63,17 @@ if [ $# -gt 0 ]; then
     tell holds find -H "$@" -mindepth 1 -maxdepth 1 ! -name lost+found -printf '%H\t%f\0'
 fi
 
+# Where a link of the operator's leads to, only root may put something else: not one of its folders may be
+# another's, or open to all.
+for folder in $folders; do
+    [ -L "$folder" ] || continue
+    parent=$(readlink -f "$folder")
+    while [ "${parent:-/}" != / ]; do
+        parent=$(dirname "$parent")
+        tell loose find "$parent" -maxdepth 0 '(' ! -user 0 -o -perm /022 ! -perm -1000 ')' -printf "$folder\t%p\0"
+    done
+done
+
 # A link of a package's: is what it leads to as the package brought it?
 for link in $links; do
     path=${link% *} package=${link##* }
