@@ -95,7 +95,8 @@ def _engine(one: dict[str, str], podman: str) -> Engine:
 
 
 def _disk(value: str) -> Disk:
-    path, mount, free = value.rsplit(" ", 2)
+    path, _, rest = value.partition(" ")
+    mount, _, free = rest.rpartition(" ")
     return Disk(path, mount, int(float(free)))
 
 

@@ -20,9 +20,13 @@ init=systemd
 clock=1795305600
 python=3.11
 memory=25189052416
-disk=/opt / 80000000000
+disk=/opt/venom / 80000000000
+disk=/opt/ollama / 80000000000
+disk=/var/lib/ollama / 80000000000
+disk=/var/cache/venom / 80000000000
+disk=/var/cache/venom-build / 80000000000
+disk=/usr / 80000000000
 disk=/var / 80000000000
-disk=/etc / 80000000000
 listen=127.0.0.1:8000 4242 python3 jupyter.service
 listen=0.0.0.0:22 100 sshd ssh.service
 listen=[::]:3000 4300 node venom-ui.service
@@ -99,10 +103,20 @@ def test_directories_on_one_file_system_share_what_is_free_there() -> None:
     artifact = Artifact("ollama", "1", "0" * 64, 1_000_000_000, ("https://example.org/o.tar",))
     coming = dataclasses.replace(NOTHING, artifacts=(artifact,), weights=2_000_000_000)
     nobody = "127.0.0.1:1 1 a b"
-    short = found(plan(), coming, listen=nobody, disk="/opt / 5900000000\ndisk=/var / 5900000000")
-    assert ["6.0 GB free on /" in it for it in short] == [True]
-    enough = found(plan(), coming, listen=nobody, disk="/opt / 6100000000\ndisk=/var / 6100000000")
-    assert enough == []
+    places = ("/opt/ollama", "/var/cache/venom", "/var/lib/ollama", "/usr")
+
+    def on(free: int, weights: str = "") -> list[str]:
+        disks = [f"{it} {weights if weights and 'lib' in it else f'/ {free}'}" for it in places]
+        return found(plan(), coming, listen=nobody, disk="\ndisk=".join(disks))
+
+    (short,) = on(5_900_000_000)
+    assert "6.0 GB free on / for what will come" in short
+    assert short.endswith("on it: /opt/ollama, /var/cache/venom, /var/lib/ollama")
+    assert on(6_100_000_000) == []
+    # Weights on a disk of their own take nothing from the others.
+    assert on(4_100_000_000, weights="/mnt/big disk 2100000000") == []
+    (short,) = on(4_100_000_000, weights="/mnt/big disk 1900000000")
+    assert "2.0 GB free on /mnt/big disk for what will come" in short
 
 
 def test_an_old_driver_is_refused_for_the_ollama_that_needs_a_newer_one() -> None:

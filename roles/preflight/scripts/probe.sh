@@ -9,7 +9,24 @@ echo "clock=$(date +%s)"
 echo "init=$(cat /proc/1/comm 2>/dev/null)"
 echo "python=$(/usr/bin/python3 -c 'import sys; print("%d.%d" % sys.version_info[:2])' 2>/dev/null)"
 echo "memory=$(awk '/^MemTotal:/ {print $2 * 1024}' /proc/meminfo)"
-df -k --output=file,target,avail /opt /var /etc | awk 'NR > 1 {print "disk=" $1 " " $2 " " $3 * 1024}'
+# The file system that holds each place, or will: each may be a mount of its own, or a link to another disk.
+places='' holders=''
+for place in /opt/venom /opt/ollama /var/lib/ollama /var/cache/venom /var/cache/venom-build /usr /var; do
+    at=$place
+    until [ -d "$at/" ]; do at=${at%/*}; done
+    places="$places$place ${at:-/}
+"
+    holders="$holders ${at:-/}"
+done
+# shellcheck disable=SC2086
+{
+    printf '%s' "$places"
+    echo
+    df -k --output=file,avail,target $holders
+} | awk 'NF == 0 { listed = 1; next } !listed { held[$1] = $2; next } {
+    at = $1; free[at] = $2 * 1024
+    sub(/^[^ ]+ +[^ ]+ +/, ""); mount[at] = $0
+} END { for (place in held) if (held[place] in free) print "disk=" place " " mount[held[place]] " " free[held[place]] }'
 # Who listens where: address, process, and the unit that it belongs to. Docker puts containers into scopes
 # of its own: the label of ours says which unit runs one.
 {
