@@ -44,7 +44,7 @@ from roles.door import deploy as door
 from roles.door.secrets import Revealed, revealed
 from roles.ollama import deploy as ollama
 from roles.preflight import ownership
-from roles.preflight.checks import Coming
+from roles.preflight.checks import Coming, installing
 from roles.preflight.deploy import check, probe
 from roles.preflight.facts import Facts
 from roles.release import deploy as release_role
@@ -334,6 +334,9 @@ def checking(planned: Planned, facts: Facts, seen: Seen) -> None:
     )
     unfit = [
         *ownership.findings(planned.resources, seen),
+        *installing(
+            facts, [name for it in planned.ground if isinstance(it, Packages) for name in it.missing(seen)]
+        ),
         *serving.unfit(planned.plan, planned.made.archive),
         *nginx.unfit(planned.plan.door, door.service(planned.plan, planned.secrets), seen),
     ]

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from urllib.parse import urlsplit
@@ -166,6 +166,19 @@ def plan_findings(plan: HostPlan, facts: Facts, coming: Coming) -> list[Finding]
         *_memory(plan, facts, coming),
         *_driver(plan, facts),
         *containers.findings(plan, facts),
+    ]
+
+
+def installing(facts: Facts, missing: Sequence[str]) -> list[Finding]:
+    """What keeps the host from installing the packages that it lacks."""
+    if not (missing and facts.noexec):
+        return []
+    return [
+        Finding(
+            f"{facts.noexec} on a file system that is not mounted noexec, to install {', '.join(missing)}",
+            "it is mounted noexec: dpkg cannot run the scripts of packages there",
+            "mount -o remount,exec /var, for the first run at least; or let apt do so (DPkg::Pre-Invoke)",
+        )
     ]
 
 

@@ -50,6 +50,7 @@ class Facts:
     listeners: tuple[Listener, ...]
     apt_sites: tuple[str, ...]
     gpu_trouble: str  # why no card can be used although one is there
+    noexec: str = ""  # the folder from which dpkg would have to run scripts, where it cannot
     podman: str = ""  # its version, or that which the host would install
     cdi: tuple[str, ...] = ()  # kinds of devices that containers can be given by name
 
@@ -82,6 +83,7 @@ def parse(text: str) -> Facts:
         listeners=tuple(_listener(value) for value in many.get("listen", [])),
         apt_sites=tuple(many.get("apt", [])),
         gpu_trouble=nvidia.trouble,
+        noexec=one.get("noexec", ""),
         podman=podman,
         cdi=tuple(many.get("cdi", [])),
     )

@@ -119,6 +119,15 @@ def test_directories_on_one_file_system_share_what_is_free_there() -> None:
     assert "2.0 GB free on /mnt/big disk for what will come" in short
 
 
+def test_packages_that_cannot_be_installed_are_told_before_the_first_change() -> None:
+    noexec = facts(noexec="/var/lib/dpkg")
+    (finding,) = checks.installing(noexec, ["git", "nginx"])
+    assert "to install git, nginx" in finding.requirement
+    assert "mount -o remount,exec /var" in finding.remedy
+    assert checks.installing(noexec, []) == []
+    assert checks.installing(facts(), ["git"]) == []
+
+
 def test_an_old_driver_is_refused_for_the_ollama_that_needs_a_newer_one() -> None:
     old = "NVIDIA A, 12288, 525.85.12, 8.6"
     assert any("driver 531" in it and "525.85.12" in it for it in found(plan(), nvidia=old))

@@ -27,6 +27,10 @@ done
     at = $1; free[at] = $2 * 1024
     sub(/^[^ ]+ +[^ ]+ +/, ""); mount[at] = $0
 } END { for (place in held) if (held[place] in free) print "disk=" place " " mount[held[place]] " " free[held[place]] }'
+# Packages bring scripts that dpkg runs from there; some hosts let apt mount it anew for that.
+case $(findmnt --noheadings --output OPTIONS --target /var/lib/dpkg 2>/dev/null) in
+*noexec*) apt-config dump DPkg::Pre-Invoke 2>/dev/null | grep -q mount || echo "noexec=/var/lib/dpkg" ;;
+esac
 # Who listens where: address, process, and the unit that it belongs to. Docker puts containers into scopes
 # of its own: the label of ours says which unit runs one.
 {
