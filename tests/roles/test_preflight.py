@@ -83,6 +83,9 @@ def test_a_clock_that_is_off_is_told_with_both_times() -> None:
     assert "a clock" in finding.requirement
     assert finding.found == "2027-11-22 00:00 UTC; here it is 2026-11-22 00:00 UTC"
     assert "timedatectl" in finding.remedy
+    # A host without a battery begins in the past.
+    (finding,) = checks.host_findings(facts(clock="3"), NOW)
+    assert finding.found.startswith("1970-01-01 00:00 UTC; here it is 2026")
 
 
 def test_everything_that_is_wrong_is_listed_at_once() -> None:

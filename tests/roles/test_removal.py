@@ -2,11 +2,15 @@
 
 from __future__ import annotations
 
+import os
+import subprocess
 from dataclasses import replace
+from pathlib import Path
 
 from deploy.survey import everything
 from roles.common.look import Account, Group, Seen
 from roles.common.resources import Directory, User
+from roles.removal.deploy import SCRIPTS
 from roles.removal.removal import Found, Removal, decide
 from tests.roles.plans import declared
 
@@ -100,6 +104,23 @@ def test_a_user_of_the_same_name_with_another_home_is_somebody_elses() -> None:
     for theirs in (replace(ours, home="/home/venom-build"), replace(ours, uid=1000)):
         host = replace(host, users={**host.users, "venom-build": theirs})
         assert decide(everything(declared()), host, FOUND, purge=True).users == ()
+
+
+def test_what_a_link_of_the_operators_leads_to_is_emptied_and_both_stay(tmp_path: Path) -> None:
+    disk, link, plain = tmp_path / "disk", tmp_path / "ollama", tmp_path / "venom"
+    for folder in (disk / "models", disk / "lost+found", plain / "data"):
+        folder.mkdir(parents=True)
+    os.chown(disk, 65534, 65534)
+    disk.chmod(0o700)
+    link.symlink_to(disk)
+    (tmp_path / "nowhere").symlink_to("/nowhere")
+    trees = [str(it) for it in (link, plain, tmp_path / "nowhere", tmp_path / "none")]
+    subprocess.run(["sh", str(SCRIPTS / "clear.sh"), *trees], check=True)
+    assert link.is_symlink()
+    assert [it.name for it in disk.iterdir()] == ["lost+found"]
+    # No user of ours is left whose it could be.
+    assert (disk.stat().st_uid, disk.stat().st_mode & 0o777) == (0, 0o755)
+    assert not plain.exists()
 
 
 def test_packages_are_told_as_they_were_recorded() -> None:

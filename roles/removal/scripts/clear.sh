@@ -6,6 +6,7 @@ for tree in "$@"; do
         [ -d "$tree" ] || continue
         find -H "$tree" -mindepth 1 ! -path "$tree/lost+found" -delete
         chown root: "$tree"
+        chmod 0755 "$tree"
     else
         rm -rf "$tree"
     fi
