@@ -3,15 +3,13 @@
 from __future__ import annotations
 
 import argparse
-import json
 import os
 import subprocess
 import sys
 import tempfile
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from pathlib import Path
-from typing import Any
 
 from bench import ansible, report
 from bench.hosts import inventory, plain_inventory, probed, provisioned, pyinfra
@@ -20,8 +18,7 @@ from deploy.survey import Planned, planning, question
 from lab import ssh
 from lab.hosts import Host
 from lab.state import LabError
-from roles.common import remote
-from roles.common.look import LOOK
+from roles.common.look import Question, command, read
 from roles.preflight.facts import parse
 from schemas.inventory import load
 
@@ -65,14 +62,10 @@ def _things(folder: Path, hosts: list[Host]) -> list[tuple[str, Callable[[], obj
     off, light = inventory(folder, "off", [last], profile="llm_off"), inventory(folder, "light", [last])
     plain, plain_eight = (plain_inventory(folder, f"plain{len(of)}", of) for of in ([first], hosts))
     planned = _planned(one, first)
-    asked = str(question(planned.resources, planned.parts, planned.generation.services))
-    (folder / "question.json").write_text(asked)
-    (folder / "look.py").write_text(remote.program(*LOOK))
-    environment = {
-        **os.environ,
-        "LOOK": str(folder / "look.py"),
-        "QUESTION": str(folder / "question.json"),
-    }
+    asked = question(planned.resources, planned.parts, planned.generation.services)
+    (folder / "question").write_text(str(asked))
+    (folder / "look").write_text(command(asked).get_raw_value())
+    environment = {**os.environ, "LOOK": str(folder / "look"), "QUESTION": str(folder / "question")}
     ansible.prepare(folder, [first], variables(planned))
 
     def back() -> None:
@@ -99,12 +92,10 @@ def _planned(declared: Path, host: Host) -> Planned:
     return planning(one, parse(probed(host)).hardware)
 
 
-def _bare(host: Host, asked: str) -> None:
-    script = remote.python(LOOK[0], asked, modules=LOOK[1])
-    command = [*ssh.command(host.address), script.get_raw_value()]
-    answer = subprocess.run(command, input=asked, capture_output=True, text=True, check=False)
-    seen: Mapping[str, Any] = json.loads(answer.stdout) if answer.returncode == 0 else {}
-    if not seen.get("receipt"):
+def _bare(host: Host, asked: Question) -> None:
+    line = [*ssh.command(host.address), command(asked).get_raw_value()]
+    answer = subprocess.run(line, input=str(asked), capture_output=True, text=True, check=False)
+    if not read(answer.stdout.splitlines(), sorted(set(asked.units))).receipt:
         raise LabError(f"{host.name} did not answer: {answer.stderr}")
 
 

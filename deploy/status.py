@@ -31,6 +31,7 @@ if told and told.provisioned:
             [s for it in managed if it.generation for s in it.generation.services],
         )
 if planned and seen:
-    wanted = Wanted(planned.generation, planned.differs(seen))
+    hardware = planned.hardware
+    wanted = Wanted(planned.generation, planned.differs(seen), hardware.gpus, hardware.remarks)
 
 tell(report(declared.name, declared.ssh.address, told=told, seen=seen, wanted=wanted, errors=errors))

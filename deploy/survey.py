@@ -24,6 +24,7 @@ from roles.common.refusal import Finding, RefusedError
 from roles.common.release import ImageRelease, Release
 from roles.common.resources import (
     Difference,
+    Directory,
     Displaced,
     Enabled,
     EnvFile,
@@ -42,7 +43,8 @@ from roles.door import certificate, firewall, nginx
 from roles.door import deploy as door
 from roles.door.secrets import Revealed, revealed
 from roles.ollama import deploy as ollama
-from roles.preflight.checks import Coming
+from roles.preflight import ownership
+from roles.preflight.checks import Coming, installing
 from roles.preflight.deploy import check, probe
 from roles.preflight.facts import Facts
 from roles.release import deploy as release_role
@@ -69,6 +71,7 @@ class LocalModel:
 class Planned:
     """One host: what it is to be, and from which parts."""
 
+    hardware: Hardware
     plan: HostPlan
     made: Made | Pulled
     settings: Mapping[str, str]  # keys of the backend's environment file, secrets among them
@@ -159,6 +162,11 @@ class Survey(Planned):
     purge: bool  # whether weights that the plan does not use are to go
 
     @property
+    def remarks(self) -> tuple[str, ...]:
+        """What the operator should know of the host's hardware."""
+        return self.hardware.remarks
+
+    @property
     def proven(self) -> bool:
         """Whether the host says that exactly this was switched to, and proven to serve."""
         return not self.generation.unproven(self.seen)
@@ -222,6 +230,7 @@ def planning(declared: DeclaredHost, hardware: Hardware, *, offline: bool = Fals
     settings = {**plan.backend.env_file, **reveal(plan.backend.secrets)}
     backend_service, ui_service = serving.services(plan, made.release, settings)
     return Planned(
+        hardware=hardware,
         plan=plan,
         made=made,
         settings=settings,
@@ -285,9 +294,16 @@ def question(declared: Sequence[Resource], parts: Iterable[str], services: Itera
         paths=[
             *(path for it in declared if (path := getattr(it, "path", ""))),
             *parts,
-            *(paths.OPT, paths.CA_CERTIFICATES, f"{paths.GENERATIONS}/current", paths.NGINX_BEFORE),
+            *(
+                paths.MARK,
+                paths.OPT,
+                paths.CA_CERTIFICATES,
+                f"{paths.GENERATIONS}/current",
+                paths.NGINX_BEFORE,
+            ),
             *(it.to for it in displaced),
         ],
+        folders=[it.path for it in declared if isinstance(it, Directory) and (it.ours or it.keeps)],
         env_files=[it.path for it in declared if isinstance(it, EnvFile)],
         units=[
             *(it.unit for it in declared if isinstance(it, Enabled)),
@@ -317,10 +333,14 @@ def checking(planned: Planned, facts: Facts, seen: Seen) -> None:
         ollama=local.install.makes if local else "",
     )
     unfit = [
+        *ownership.findings(planned.resources, seen),
+        *installing(
+            facts, [name for it in planned.ground if isinstance(it, Packages) for name in it.missing(seen)]
+        ),
         *serving.unfit(planned.plan, planned.made.archive),
         *nginx.unfit(planned.plan.door, door.service(planned.plan, planned.secrets), seen),
     ]
-    check(planned.plan, facts, coming, seen, unfit)
+    check(planned.plan, facts, coming, unfit)
 
 
 def _local(plan: HostPlan, gpu: bool) -> LocalModel | None:

@@ -8,7 +8,7 @@ from pyinfra.context import host
 from deploy.preview import preview
 from deploy.survey import survey
 from roles.activation.deploy import activated
-from roles.base.deploy import base
+from roles.base.deploy import base, marked
 from roles.common import outcome
 from roles.common.lock import acquired, released
 from roles.common.operations import refusal_ends_this_host
@@ -22,7 +22,7 @@ with refusal_ends_this_host():
     s = survey(host.data.declared)
     plan, seen, local = s.plan, s.seen, s.local
     named(models=s.unused, purge=s.purge)
-    for text in s.troubles:
+    for text in (*s.remarks, *s.troubles):
         outcome.adds(host.name, text)
 
     if s.in_sync:
@@ -34,6 +34,7 @@ with refusal_ends_this_host():
     else:
         preview(s)
         acquired(name="Lock", needed=True, what="deploy/venom.py", generation=s.current)
+        marked(seen=seen)
         noted(name="Door | note what was there", seen=seen)
         base(plan=plan, ground=s.ground, seen=seen)
 

@@ -20,7 +20,8 @@ class Gpu:
     name: str
     vram_bytes: int
     driver: str  # as reported, e.g. "550.163.01"; empty where the vendor has none
-    compute_capability: str  # e.g. "8.9"; empty for AMD
+    compute_capability: str  # e.g. "8.9"; empty for AMD, and where the driver does not tell
+    unified: bool = False  # it computes in main memory, which `vram_bytes` is then
 
 
 @dataclass(frozen=True)
@@ -44,6 +45,7 @@ class Hardware:
     memory_bytes: int
     gpus: tuple[Gpu, ...]
     engine: Engine = MODERN  # of any use only where containers are planned
+    remarks: tuple[str, ...] = ()  # what the operator should know of it
 
 
 @dataclass(frozen=True)

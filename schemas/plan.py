@@ -51,7 +51,7 @@ def assumed_hardware(declared: DeclaredHost) -> Hardware:
 def plan_host(declared: DeclaredHost, hardware: Hardware) -> HostPlan:
     """All that the host is to be. Raises `PlanError` with everything that stands against it."""
     problems: list[Problem] = []
-    notes: list[str] = []
+    notes: list[str] = [*hardware.remarks]
     release = declared.pins.releases[declared.source.release]
     profile = contract().profiles[declared.profile]
     python = _python(declared, hardware, problems)

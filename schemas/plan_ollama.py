@@ -65,7 +65,13 @@ def plan_local(
         tier = _without_card(declared, hardware, tier, weights, version, notes)
     if weights is not None and is_assumed(hardware):
         _undecided(declared, tier, _need(weights, tier, version), notes)
-    vram = sum(gpu.vram_bytes for gpu in hardware.gpus)
+    vram = _vram(hardware)
+    notes += [
+        f"{gpu.name} has no memory of its own: what it can have is main memory, {gib(vram, 2)} without "
+        "what the rest needs"
+        for gpu in hardware.gpus
+        if gpu.unified
+    ]
     if hardware.gpus and vram < tier.min_vram_bytes:
         meant = gib(tier.min_vram_bytes, 2)
         notes.append(f"{tier.name} is meant for {meant} of VRAM and more, here are {gib(vram, 2)}")
@@ -151,7 +157,7 @@ def _tier(declared: DeclaredHost, hardware: Hardware, version: str, problems: li
     tiers = list(contract().tiers.values())
     if declared.vram_tier != "auto":
         return _resolved(declared, contract().tiers[declared.vram_tier], problems)
-    vram = sum(gpu.vram_bytes for gpu in hardware.gpus)
+    vram = _vram(hardware)
     chosen = next((t for t in reversed(tiers) if vram >= t.min_gib * GIB), tiers[0])
     if is_assumed(hardware) and declared.model != "auto":
         # Nobody knows the card yet: print the smallest tier that the model can live in.
@@ -259,11 +265,22 @@ def _room(declared: DeclaredHost, hardware: Hardware, tier: VramTier) -> _Room:
         limit = None if most is None else int(most * GIB)
         return _Room(tier.min_vram_bytes, limit, f"the tier {tier.name}")
     if hardware.gpus:
-        vram = sum(gpu.vram_bytes for gpu in hardware.gpus)
-        names = listed(gpu.name for gpu in hardware.gpus)
-        return _Room(vram, vram, f"the VRAM of {names}")
-    free = max(hardware.memory_bytes - contract().main_memory_reserve, 0)
+        vram, names = _vram(hardware), listed(gpu.name for gpu in hardware.gpus)
+        unified = any(gpu.unified for gpu in hardware.gpus)
+        what = f"main memory, in which {names} computes," if unified else f"the VRAM of {names}"
+        return _Room(vram, vram, f"{what} without what the rest needs" if unified else what)
+    free = _free(hardware)
     return _Room(free, free, "main memory (no card) without what the rest needs")
+
+
+def _vram(hardware: Hardware) -> int:
+    """Bytes that the cards have for a model: their own, and of main memory what the rest leaves to them."""
+    own = sum(gpu.vram_bytes for gpu in hardware.gpus if not gpu.unified)
+    return own + (_free(hardware) if any(gpu.unified for gpu in hardware.gpus) else 0)
+
+
+def _free(hardware: Hardware) -> int:
+    return max(hardware.memory_bytes - contract().main_memory_reserve, 0)
 
 
 def _weights(

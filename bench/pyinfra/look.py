@@ -12,9 +12,9 @@ class Look(FactBase[str]):
     """The state of everything that is managed, asked by the product's own script."""
 
     def command(self) -> StringCommand:
-        """The script, with the question on its standard input."""
-        script, question = (Path(os.environ[name]).read_text() for name in ("LOOK", "QUESTION"))
-        return StringCommand("printf", "%s", QuoteString(question), "|", "python3", "-c", QuoteString(script))
+        """The product's command, with the question on its standard input."""
+        look, question = (Path(os.environ[name]).read_text() for name in ("LOOK", "QUESTION"))
+        return StringCommand("printf", "%s", QuoteString(question), "|", look)
 
 
 if not host.get_fact(Look):

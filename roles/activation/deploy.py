@@ -118,5 +118,6 @@ def switch_job(key: str, title: str, path: str, keep: int, elapsed: float) -> Jo
         title=title,
         key=key,
         makes=f"{JOBS}/activate/steps",
-        script=f"exec python3 - {arguments} <<'PYTHON'\n{remote.program('activate.py', MODULES)}PYTHON\n",
+        script=f"exec {remote.PYTHON} - {arguments} <<'PYTHON'\n"
+        f"{remote.program('activate.py', MODULES)}PYTHON\n",
     )

@@ -29,10 +29,9 @@ PACKAGES = Packages(
 def resources(plan: HostPlan) -> list[Ground]:
     """What every host has, whatever its profile."""
     return [
+        mark(),
         PACKAGES,
         *containers.packages(plan.engine),
-        # The first thing of ours, and the last that removal takes: it tells that we are here.
-        File(f"{paths.UNITS}/{paths.TARGET}", render(__file__, "venom.target.j2")),
         Enabled(paths.TARGET),
         *_certificates(plan),
         trust(plan),
@@ -62,6 +61,14 @@ def resources(plan: HostPlan) -> list[Ground]:
     ]
 
 
+def mark() -> File:
+    """The first thing of ours on a host, before any package, and the last that removal takes.
+
+    Where it is, a run that was cut off left what there is; where it is not, what there is is somebody's.
+    """
+    return File(paths.MARK, render(__file__, "venom.target.j2"))
+
+
 def _certificates(plan: HostPlan) -> list[Ground]:
     if plan.ca_bundle is None:
         return [Absent(paths.OPERATOR_CA)]
@@ -82,9 +89,15 @@ def trust(plan: HostPlan) -> Ground:
 @deploy("Base")
 def base(plan: HostPlan, ground: Sequence[Ground], seen: Seen) -> None:
     """Make the host ready for all other roles. `ground`: what all of them stand on."""
-    made = [it for it in ground if it != trust(plan)]
+    made = [it for it in ground if it not in (mark(), trust(plan))]
     converge(name="packages, users, directories", resources=made, seen=seen)
     trusted(name="certificates", plan=plan, seen=seen)
+
+
+@deploy("Base")
+def marked(seen: Seen) -> None:
+    """Say on the host whose it is, before anything else is changed there."""
+    converge(name="mark", resources=[mark()], seen=seen)
 
 
 @operation()

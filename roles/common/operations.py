@@ -61,7 +61,7 @@ def converge(resources: Sequence[Ground], seen: Seen) -> Commands:
     for resource in different:
         if not isinstance(resource, Directory):
             yield tell(f"{resource}: {resource.differs(seen)}")
-        yield from _mend(resource)
+        yield from _mend(resource, seen)
     for what, things in _kinds(different, seen).items():
         yield noted(what, *things)
     if any(getattr(resource, "path", "").startswith(UNITS) for resource in different):
@@ -84,7 +84,7 @@ def _kinds(resources: Sequence[Ground], seen: Seen) -> dict[str, list[str]]:
     return kinds
 
 
-def _mend(resource: Ground) -> Commands:
+def _mend(resource: Ground, seen: Seen) -> Commands:
     match resource:
         case Packages():
             yield StringCommand("sh", "-c", QuoteString(END_DPKG))
@@ -104,6 +104,8 @@ def _mend(resource: Ground) -> Commands:
             yield from server.user._inner(
                 user=resource.name,
                 home=resource.home,
+                # A group of that name would keep it from being made with one of its own.
+                group=resource.name if resource.name in seen.groups else None,
                 shell="/usr/sbin/nologin",
                 system=True,
                 ensure_home=False,

@@ -14,6 +14,8 @@ from pyinfra.api.command import QuoteString, StringCommand
 from pyinfra.context import host
 
 SCRIPTS = Path(__file__).parent / "scripts"
+# The distribution's, which the base packages bring: another one that comes first in a PATH is somebody's.
+PYTHON = "/usr/bin/python3"
 
 # Ask after 15 s of silence, every 15 s, eight times; give up on what was sent after 120 000 ms.
 _KEEPALIVE = {"TCP_KEEPIDLE": 15, "TCP_KEEPINTVL": 15, "TCP_KEEPCNT": 8, "TCP_USER_TIMEOUT": 120_000}
@@ -34,13 +36,13 @@ def script(name: str, folder: Path = SCRIPTS) -> str:
     return (folder / name).read_text(encoding="utf-8")
 
 
-def shell(name: str, *arguments: str, stdin: str = "") -> StringCommand:
+def shell(name: str, *arguments: str, stdin: str = "", folder: Path = SCRIPTS) -> StringCommand:
     """A command that runs the shell script `name` with `arguments`.
 
     What must not be seen in a process list, a log or a plan travels in `stdin`.
     """
     return StringCommand(
-        "sh", "-c", QuoteString(script(name)), "sh", *map(QuoteString, arguments), _stdin=stdin
+        "sh", "-c", QuoteString(script(name, folder)), "sh", *map(QuoteString, arguments), _stdin=stdin
     )
 
 
@@ -64,7 +66,7 @@ def python(
     `modules`: scripts of ours that it imports.
     """
     text = QuoteString(program(name, modules, folder))
-    return StringCommand("python3", "-I", "-S", "-c", text, *map(QuoteString, arguments), _stdin=stdin)
+    return StringCommand(PYTHON, "-I", "-S", "-c", text, *map(QuoteString, arguments), _stdin=stdin)
 
 
 def ask(command: StringCommand, timeout: int = 120) -> Answer:
@@ -113,7 +115,7 @@ def journal(unit: str, lines: int = 25) -> str:
         StringCommand(
             *("journalctl", "--quiet", "--output=cat", f"--lines={lines}"),
             f'"_SYSTEMD_INVOCATION_ID={invocation}"',
-            *("|", "python3", "-I", "-S", "-c", QuoteString(hide)),
+            *("|", PYTHON, "-I", "-S", "-c", QuoteString(hide)),
         )
     )
     # What runs as another user is announced and dismissed by PAM, in the same journal.

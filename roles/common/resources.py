@@ -20,6 +20,11 @@ def sha256(content: str | bytes) -> str:
     return hashlib.sha256(data).hexdigest()
 
 
+# Numbers of system users, by the login.defs of every supported system; and shells by which nobody logs in.
+_SYSTEM = range(1, 1000)
+_NO_LOGIN = ("/usr/sbin/nologin", "/sbin/nologin", "/bin/false", "/usr/bin/false")
+
+
 @dataclass(frozen=True)
 class Difference:
     """One thing that is not as it should be."""
@@ -65,10 +70,35 @@ class User:
         have = seen.users.get(self.name)
         if have is None:
             return "no such user"
-        missing = [name for name in self.groups if name in seen.groups and name not in have["groups"]]
-        if missing:
+        there = [name for name in self.groups if name in seen.groups]
+        if missing := [name for name in there if self.name not in seen.groups[name].members]:
             return f"not in {', '.join(missing)}"
-        return "" if have["home"] == self.home else f"home is {have['home']}"
+        if have.shell not in _NO_LOGIN:
+            return f"shell is {have.shell}"
+        return "" if have.home == self.home else f"home is {have.home}"
+
+    def foreign(self, seen: Seen) -> str:
+        """What tells that a user or group of this name is somebody's; empty where it can be ours.
+
+        It can be what an earlier run made, or equal to that. On a host of ours home and shell may have been
+        changed by hand since, and are mended; what a system user has for a number never changes.
+        """
+        user, group = seen.users.get(self.name), seen.groups.get(self.name)
+        found = []
+        if user and user.uid not in _SYSTEM:
+            found.append(f"uid {user.uid}")
+        if group and group.gid not in _SYSTEM:
+            found.append(f"gid {group.gid}")
+        if not seen.known:
+            if user and user.shell not in _NO_LOGIN:
+                found.append(f"shell {user.shell}")
+            if user and user.home != self.home:
+                found.append(f"home {user.home}")
+            if user and (group is None or group.gid != user.gid):
+                found.append("a primary group of another name")
+            if group and (others := sorted(group.members - {self.name})):
+                found.append(f"others in its group: {', '.join(others)}")
+        return ", ".join(found)
 
     def __str__(self) -> str:
         return f"user {self.name}"

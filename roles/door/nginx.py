@@ -1,4 +1,7 @@
-"""What of an nginx that is on a host already stands against the door. Asked only where the door changes."""
+"""What of an nginx, or a packet filter, that is on a host already stands against the door.
+
+Asked only where the door changes.
+"""
 
 from __future__ import annotations
 
@@ -20,14 +23,44 @@ SCRIPTS = Path(__file__).parent / "scripts"
 
 def unfit(door: Door, service: Service, seen: Seen) -> list[Finding]:
     """What the current host's nginx has against this door; one question, where it is not so already."""
-    if "nginx" not in seen.packages or service.runs(seen):
-        return []
+    own = _own(seen)
+    # Also without the package: those of other makers are called otherwise, and so are some of Ubuntu's.
+    if own or not seen.units.get(paths.NGINX, {}).get("FragmentPath") or service.runs(seen):
+        return [*own, *_table(door, seen)]
     answer = remote.ask(StringCommand("sh", "-c", QuoteString((SCRIPTS / "nginx.sh").read_text("utf-8"))))
     leaving = [it.path for it in ground() if isinstance(it, Displaced) and it.differs(seen)]
-    return findings(door, answer.stdout.splitlines(), leaving, seen)
+    return [*findings(door, answer.stdout.splitlines(), leaving), *_table(door, seen)]
 
 
-def findings(door: Door, said: Sequence[str], leaving: Sequence[str], seen: Seen) -> list[Finding]:
+def _own(seen: Seen) -> list[Finding]:
+    """A unit of nginx's that no package brought: the distribution's would be installed beside it, unused."""
+    unit = seen.units.get(paths.NGINX, {})
+    file = unit.get("FragmentPath", "")
+    # What we mask for a while, we mask until the next boot.
+    if unit.get("UnitFileState") == "masked":
+        return [Finding("an nginx that may run", "nginx.service is masked", "systemctl unmask nginx.service")]
+    by_hand = unit.get("LoadState") == "loaded" and file.startswith(f"{paths.UNITS}/")
+    if not by_hand or "nginx" in seen.packages:
+        return []
+    remedy = f"install the distribution's package instead: systemctl disable --now nginx; rm {file}"
+    return [Finding("the distribution's nginx, or none", f"{file}, which no package brought", remedy)]
+
+
+def _table(door: Door, seen: Seen) -> list[Finding]:
+    """A table of the packet filter that has the name of ours, where ours was never loaded."""
+    if not door.firewall or seen.ours(f"{paths.UNITS}/{paths.FIREWALL}") or "nftables" not in seen.packages:
+        return []
+    listed = remote.ask(StringCommand("nft", "list", "tables"))
+    if not listed.ok:
+        said = listed.stderr.strip() or "no answer"
+        return [Finding("a packet filter that tells its tables (nft list tables)", said, "mend it")]
+    if "table inet venom" not in listed.stdout.splitlines():
+        return []
+    remedy = "give it another name, or set `door.firewall: false`"
+    return [Finding("no table inet venom of somebody else's in the packet filter", "there is one", remedy)]
+
+
+def findings(door: Door, said: Sequence[str], leaving: Sequence[str]) -> list[Finding]:
     """The same of what the host said. `leaving`: files that will be out of the way."""
     facts: dict[str, list[str]] = {}
     for line in said:
@@ -42,8 +75,6 @@ def findings(door: Door, said: Sequence[str], leaving: Sequence[str], seen: Seen
     if users := [it for it in facts.get("user", []) if it != WORKER]:
         remedy = "install the distribution's package instead"
         found.append(Finding(f"the distribution's nginx, whose workers run as {WORKER}", users[0], remedy))
-    if seen.there(paths.SITE) and seen.paths[paths.SITE].get("ours") != "yes":
-        found.append(Finding(f"no {paths.SITE} of somebody else's", paths.SITE, "give it another name"))
     wanted = {"door.port": door.port, **({"door.ollama.port": door.ollama.port} if door.ollama else {})}
     for file, _, place in (it.partition(" ") for it in facts.get("listen", [])):
         for setting, port in wanted.items():

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections import Counter
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from urllib.parse import urlsplit
@@ -28,9 +29,9 @@ GB = 10**9
 
 # Bytes on disk while it is being made and afterwards, measured with Venom 1.9.0 (facts): the virtual
 # environment 592 MB and its downloads; node_modules 881 MB, npm's cache and the build beside it.
-PACKAGES_BYTES = {"/opt": int(0.1 * GB), "/var": int(0.4 * GB)}
-VENV_BYTES = {"/opt": int(0.9 * GB), "/var": int(0.4 * GB)}
-UI_BYTES = {"/opt": int(0.4 * GB), "/var": int(2.0 * GB)}
+PACKAGES_BYTES = {"/usr": int(0.1 * GB), "/var": int(0.4 * GB)}
+VENV_BYTES = {paths.OPT: int(0.9 * GB), paths.BUILD: int(0.4 * GB)}
+UI_BYTES = {paths.OPT: int(0.4 * GB), paths.BUILD: int(2.0 * GB)}
 # An archive of Ollama unpacks to about three times its size.
 UNPACKED = 3
 # What upstream does not state the size of.
@@ -89,9 +90,9 @@ def host_findings(facts: Facts, now: float) -> list[Finding]:
     if facts.gpu_trouble:
         found.append(
             Finding(
-                "an NVIDIA driver that answers (nvidia-smi is installed)",
+                "an NVIDIA card that its driver can use (nvidia-smi lists it)",
                 facts.gpu_trouble,
-                "mend the driver (reboot after an upgrade), or remove nvidia-smi from a host without card",
+                "reboot, if the driver was upgraded; dkms status and dmesg | grep -i nvrm tell more",
             )
         )
     return found
@@ -138,30 +139,28 @@ class Coming:
 
     def disk(self) -> dict[str, int]:
         """Bytes that are needed under each directory while it comes."""
-        need = {"/opt": 0, "/var": 0}
+        need: Counter[str] = Counter()
         parts = (
             (self.packages, PACKAGES_BYTES),
             (self.environment, VENV_BYTES),
             (self.ui, UI_BYTES),
         )
         for coming, size in parts:
-            for path in need if coming else ():
-                need[path] += size[path]
+            need.update(size if coming else {})
         for artifact in self.artifacts:
             archive = artifact.size or TYPICAL_BYTES[artifact.name]
-            need["/var"] += archive
-            need["/opt"] += archive * UNPACKED
+            need[paths.CACHE] += archive
+            need[paths.OLLAMAS if artifact.name == "ollama" else paths.OPT] += archive * UNPACKED
         for image in self.images:
             # Packed and unpacked, side by side in the engine's store.
             need["/var"] += TYPICAL_BYTES[image.name] * (1 + UNPACKED)
-        need["/var"] += self.weights
-        return need
+        need[paths.OLLAMA_STATE] += self.weights
+        return dict(need)
 
 
-def plan_findings(plan: HostPlan, facts: Facts, coming: Coming, seen: Seen) -> list[Finding]:
+def plan_findings(plan: HostPlan, facts: Facts, coming: Coming) -> list[Finding]:
     """What stands between this host and this plan: ports, disk, memory, driver."""
     return [
-        *_foreign(seen),
         *_ports(plan, facts),
         *_disk(facts, coming),
         *_memory(plan, facts, coming),
@@ -170,23 +169,17 @@ def plan_findings(plan: HostPlan, facts: Facts, coming: Coming, seen: Seen) -> l
     ]
 
 
-def _foreign(seen: Seen) -> list[Finding]:
+def installing(facts: Facts, missing: Sequence[str]) -> list[Finding]:
+    """What keeps the host from installing the packages that it lacks."""
+    if not (missing and facts.noexec):
+        return []
     return [
         Finding(
-            f"no {unit} of somebody else's",
-            file,
-            f"move its settings into the inventory, then: {_away(unit, file)} "
-            "(models that it has can stay: they are not used, and not touched)",
+            f"{facts.noexec} on a file system that is not mounted noexec, to install {', '.join(missing)}",
+            "it is mounted noexec: dpkg cannot run the scripts of packages there",
+            "mount -o remount,exec /var, for the first run at least; or let apt do so (DPkg::Pre-Invoke)",
         )
-        for unit in OUR_UNITS
-        if (file := seen.foreign(unit) or containers.foreign_quadlet(unit, seen))
     ]
-
-
-def _away(unit: str, file: str) -> str:
-    if file.startswith(paths.QUADLETS):
-        return f"systemctl stop {unit}; rm {file}; systemctl daemon-reload"
-    return f"systemctl disable --now {unit}; rm {file}"
 
 
 def _ports(plan: HostPlan, facts: Facts) -> list[Finding]:
@@ -225,14 +218,17 @@ def _disk(facts: Facts, coming: Coming) -> list[Finding]:
     # Two of our directories on one file system share what is free there.
     need: dict[str, int] = {}
     free: dict[str, int] = {}
+    what: dict[str, list[str]] = {}
+    wanted = coming.disk()
     for disk in facts.disks:
-        need[disk.mount] = need.get(disk.mount, 0) + coming.disk().get(disk.path, 0)
+        need[disk.mount] = need.get(disk.mount, 0) + wanted.get(disk.path, 0)
         free[disk.mount] = disk.free
+        what.setdefault(disk.mount, []).extend([disk.path] if disk.path in wanted else [])
     return [
         Finding(
             f"{need[mount] / GB:.1f} GB free on {mount} for what will come",
             f"{free[mount] / GB:.1f} GB",
-            "free some, or give /opt or /var a larger file system",
+            f"free some, or put a larger file system there; on it: {', '.join(what[mount])}",
         )
         for mount in need
         if need[mount] > free[mount]

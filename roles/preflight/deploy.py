@@ -9,7 +9,6 @@ from pathlib import Path
 from pyinfra.api.command import QuoteString, StringCommand
 
 from roles.common import remote
-from roles.common.look import Seen
 from roles.common.refusal import Finding, RefusedError, refuse
 from roles.preflight import checks
 from roles.preflight.checks import Coming
@@ -39,10 +38,10 @@ def probe(*, containers: bool) -> Facts:
     return facts
 
 
-def check(plan: HostPlan, facts: Facts, coming: Coming, seen: Seen, unfit: Sequence[Finding]) -> None:
+def check(plan: HostPlan, facts: Facts, coming: Coming, unfit: Sequence[Finding]) -> None:
     """Raise RefusedError with everything that stands between this host and its plan, `unfit` first."""
     findings = [*unfit]
-    findings += checks.plan_findings(plan, facts, coming, seen)
+    findings += checks.plan_findings(plan, facts, coming)
     findings += _reach(checks.addresses(plan, facts, coming))
     if findings:
         raise RefusedError(findings)

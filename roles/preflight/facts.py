@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+from roles.preflight.cards import cards
 from schemas.model import Engine, Gpu, Hardware
 from schemas.version import at_least
 
-MIB = 1 << 20
 # The python3 of each system. A bare host may lack it, and gets it with the base packages: the plan of
 # the first run must not differ from that of the second.
 PYTHON_OF = {"debian 12": "3.11", "debian 13": "3.13", "ubuntu 22.04": "3.10", "ubuntu 24.04": "3.12"}
@@ -49,7 +49,8 @@ class Facts:
     disks: tuple[Disk, ...]
     listeners: tuple[Listener, ...]
     apt_sites: tuple[str, ...]
-    gpu_trouble: str  # what nvidia-smi said instead of listing cards
+    gpu_trouble: str  # why no card can be used although one is there
+    noexec: str = ""  # the folder from which dpkg would have to run scripts, where it cannot
     podman: str = ""  # its version, or that which the host would install
     cdi: tuple[str, ...] = ()  # kinds of devices that containers can be given by name
 
@@ -62,7 +63,8 @@ def parse(text: str) -> Facts:
         name, _, value = line.partition("=")
         one[name] = value
         many.setdefault(name, []).append(value)
-    gpus, trouble = _gpus(many)
+    memory = int(float(one["memory"]))
+    nvidia = cards(many.get("nvidia", []), many.get("mig", []), many.get("pci", []), memory)
     podman = one.get("podman") or PODMAN_OF.get(one["os"], "")
     return Facts(
         system=one["os"],
@@ -72,14 +74,16 @@ def parse(text: str) -> Facts:
         hardware=Hardware(
             arch=one["arch"],
             python=one["python"] or PYTHON_OF.get(one["os"], ""),
-            memory_bytes=int(float(one["memory"])),
-            gpus=gpus,
+            memory_bytes=memory,
+            gpus=(*nvidia.usable, *map(_amd, many.get("amd", []))),
             engine=_engine(one, podman),
+            remarks=nvidia.remarks,
         ),
         disks=tuple(_disk(value) for value in many.get("disk", [])),
         listeners=tuple(_listener(value) for value in many.get("listen", [])),
         apt_sites=tuple(many.get("apt", [])),
-        gpu_trouble=trouble,
+        gpu_trouble=nvidia.trouble,
+        noexec=one.get("noexec", ""),
         podman=podman,
         cdi=tuple(many.get("cdi", [])),
     )
@@ -93,7 +97,8 @@ def _engine(one: dict[str, str], podman: str) -> Engine:
 
 
 def _disk(value: str) -> Disk:
-    path, mount, free = value.rsplit(" ", 2)
+    path, _, rest = value.partition(" ")
+    mount, _, free = rest.rpartition(" ")
     return Disk(path, mount, int(float(free)))
 
 
@@ -103,17 +108,6 @@ def _listener(value: str) -> Listener:
     return Listener(host, int(port), pid, process, unit)
 
 
-def _gpus(many: dict[str, list[str]]) -> tuple[tuple[Gpu, ...], str]:
-    gpus: list[Gpu] = []
-    trouble: list[str] = []
-    for line in many.get("nvidia", []):
-        fields = [field.strip() for field in line.split(",")]
-        if len(fields) == 4 and fields[1].isdigit():
-            name, memory, driver, capability = fields
-            gpus.append(Gpu("nvidia", name, int(memory) * MIB, driver, capability))
-        elif line.strip():
-            trouble.append(line.strip())
-    for line in many.get("amd", []):
-        name, _, memory = line.rpartition("|")
-        gpus.append(Gpu("amd", name or "AMD", int(memory), "", ""))
-    return tuple(gpus), " ".join(trouble)
+def _amd(value: str) -> Gpu:
+    name, _, memory = value.rpartition("|")
+    return Gpu("amd", name or "AMD", int(memory), "", "")

@@ -16,7 +16,7 @@ from roles.common import outcome, paths, remote
 from roles.common.operations import Commands, tell
 from roles.common.refusal import refuse
 from roles.common.resources import Directory, Resource
-from roles.removal.removal import MARK, Found, Removal, units_of
+from roles.removal.removal import Found, Removal, units_of
 
 SCRIPTS = Path(__file__).parent / "scripts"
 
@@ -24,7 +24,7 @@ SCRIPTS = Path(__file__).parent / "scripts"
 def found(resources: Sequence[Resource]) -> Found:
     """What the look does not tell of the current host. Raises RefusedError where removal cannot work."""
     folders = [it.path for it in resources if isinstance(it, Directory) and it.keeps]
-    answer = remote.ask(_shell("see.sh", paths.AUDIT, MARK, " ".join(units_of(resources)), *folders))
+    answer = remote.ask(_shell("see.sh", paths.AUDIT, paths.MARK, " ".join(units_of(resources)), *folders))
     if not answer.ok:
         raise refuse("a host that answers", answer.stderr.strip() or "no answer")
     said: dict[str, list[str]] = {}
@@ -113,7 +113,7 @@ def deleted(users: Sequence[str]) -> Commands:
 @operation()
 def unmarked() -> Commands:
     """Remove what tells that we are here: by it the next run finds what was cut off."""
-    yield StringCommand("rm", "-f", MARK)
+    yield StringCommand("rm", "-f", paths.MARK)
     yield StringCommand("systemctl", "daemon-reload")
 
 

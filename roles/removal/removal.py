@@ -20,9 +20,6 @@ from roles.common.resources import (
     sha256,
 )
 
-# The first thing of ours that a run puts on a host, and the last that goes.
-MARK = f"{paths.UNITS}/{paths.TARGET}"
-
 
 @dataclass(frozen=True)
 class Found:
@@ -82,7 +79,7 @@ class Removal:
 
     def goes(self) -> list[str]:
         """What the operator is told that goes, a line a kind."""
-        ours = (*self.trees, *self.files, *([MARK] if self.marked else []))
+        ours = (*self.trees, *self.files, *([paths.MARK] if self.marked else []))
         said: list[tuple[str, Sequence[object]]] = [("", ours)]
         if self.purge and self.needed:
             said += [("for good: ", (*self.data, paths.AUDIT))]
@@ -131,7 +128,7 @@ def decide(resources: Sequence[Resource], seen: Seen, found: Found, *, purge: bo
         for it in here
         if isinstance(it, File | Absent | Link) and seen.there(it.path) and not _within(it.path, trees)
     )
-    files = [it for it in paths_of_ours if it != MARK and _ours(it, seen)]
+    files = [it for it in paths_of_ours if it != paths.MARK and _ours(it, seen)]
     foreign = [it for it in paths_of_ours if not _ours(it, seen)]
     drop_ins = [it for it in found.drop_ins if it not in files and _unit_of(it) not in foreign]
     users = [it.name for it in declared if isinstance(it, User) and _is(it, seen)]
@@ -207,7 +204,9 @@ def _unit_of(drop_in: str) -> str:
 
 
 def _is(user: User, seen: Seen) -> bool:
-    return seen.users.get(user.name, {}).get("home") == user.home
+    """Whether a run of ours made it: who has another home, or logs in, is somebody."""
+    have = seen.users.get(user.name)
+    return have is not None and have.home == user.home and not user.foreign(seen)
 
 
 def _paths(folders: Iterable[Directory]) -> list[str]:

@@ -12,7 +12,7 @@ from pyinfra.api.exceptions import DeployError
 from pyinfra.context import host
 from pyinfra.context import state as pyinfra_state
 
-from roles.common import outcome, remote
+from roles.common import outcome, paths, remote
 from roles.common.look import NONCE
 from roles.common.refusal import RefusedError, refuse
 from roles.status.report import Report, Told, document, exit_status
@@ -24,17 +24,17 @@ _reports: dict[str, Report] = {}
 
 
 def ask() -> Told | None:
-    """What serves on the current host; None on one without python3, which has nothing of ours.
+    """What serves on the current host; None on one where neither python3 nor anything of ours is.
 
     Raises RefusedError where it cannot be asked.
     """
+    program = remote.program("status.py", ("reading.py", "asked.py"), SCRIPTS)
     answer = remote.ask(
-        remote.python("status.py", json.dumps({"nonce": NONCE}), SCRIPTS, modules=("reading.py", "asked.py"))
+        remote.shell("ask_status.sh", program, paths.MARK, stdin=json.dumps({"nonce": NONCE}), folder=SCRIPTS)
     )
     if answer.ok:
-        return Told.of(json.loads(answer.stdout))
-    if "python3" in answer.stderr and "not found" in answer.stderr:
-        return None
+        said = answer.stdout.strip()
+        return None if said == "nothing" else Told.of(json.loads(said))
     raise refuse(
         "the host can be asked by root (python3 answers)",
         answer.stderr.strip() or "no answer",

@@ -12,6 +12,8 @@ from roles.common.generation import Generation, restored
 from roles.common.look import Seen
 from roles.common.resources import Difference, Switchable, once
 from schemas.compare import changes
+from schemas.memory import gib
+from schemas.model import Gpu
 
 IN_SYNC, DRIFT, ERROR = "in sync", "drift", "error"
 # The process's exit status; where hosts differ, an error counts before a drift.
@@ -103,6 +105,8 @@ class Report:
     versions: Mapping[str, str] = field(default_factory=dict)
     images: Mapping[str, str] = field(default_factory=dict)  # what runs from one → its digest, hex sha256
     model: ModelReport | None = None
+    cards: tuple[str, ...] = ()
+    remarks: tuple[str, ...] = ()  # what the operator should know of the hardware
     services: tuple[ServiceReport, ...] = ()
     generation: str = ""
     applied_at: str = ""  # UTC, ISO 8601
@@ -145,6 +149,8 @@ class Wanted:
 
     generation: Generation
     differs: Sequence[Difference]
+    cards: Sequence[Gpu] = ()  # that the host has now
+    remarks: Sequence[str] = ()  # what the operator should know of its hardware
 
     @property
     def plan(self) -> Mapping[str, Any]:
@@ -185,6 +191,8 @@ def report(
         kept=tuple(told.kept),
         lock=told.lock,
         certificate=_certificate(told, seen),
+        cards=tuple(map(_card, wanted.cards)) if wanted else (),
+        remarks=tuple(wanted.remarks) if wanted else (),
         changed=tuple(changed),
         asked=tuple(asked),
     )
@@ -265,6 +273,11 @@ def _certificate(told: Told, seen: Seen) -> str:
 def _images(plan: Mapping[str, Any]) -> dict[str, str]:
     found = [*(plan.get("images") or {}).values(), (plan.get("ollama") or {}).get("image")]
     return {it["name"]: it["sha256"] for it in found if it}
+
+
+def _card(gpu: Gpu) -> str:
+    memory = f"{gib(gpu.vram_bytes)} of main memory" if gpu.unified else gib(gpu.vram_bytes)
+    return f"{gpu.name}, {memory}{f', driver {gpu.driver}' if gpu.driver else ''}"
 
 
 def _model(told: Told) -> ModelReport | None:

@@ -56,6 +56,7 @@ def _rows(report: Report) -> list[Row]:
         *([("versions", ", ".join(versions) or "unknown")] if versions or not images else []),
         *([("images", ", ".join(images))] if images else []),
         *([("model", _model(report.model))] if report.model else []),
+        *(("card", it) for it in (*report.cards, *report.remarks)),
         *_services(report.services, report.now),
         *([("door", report.certificate)] if report.certificate else []),
         ("applied", f"{moment(report.applied_at)} by {report.applied_by or 'unknown'}: {report.generation}"),

@@ -8,7 +8,7 @@ from pathlib import Path
 
 from pyinfra.api.deploy import deploy
 
-from roles.common import jobs
+from roles.common import jobs, remote
 from roles.common.jobs import Job
 from roles.common.look import Seen
 from roles.common.paths import MANIFESTS, MODELS
@@ -34,7 +34,7 @@ def pull_job(model: Model, ollama: Ollama, command: list[str]) -> Job:
         "digest": model.digest,
         "size": model.size,
     }
-    script = f"exec python3 - {shlex.quote(json.dumps(request))} <<'PYTHON'\n"
+    script = f"exec {remote.PYTHON} - {shlex.quote(json.dumps(request))} <<'PYTHON'\n"
     return Job(
         name="weights",
         title=f"Weights {model.name}",

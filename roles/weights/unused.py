@@ -7,11 +7,10 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
-from pyinfra.api.command import QuoteString, StringCommand
 from pyinfra.api.operation import operation
 from pyinfra.context import host
 
-from roles.common import outcome
+from roles.common import outcome, remote
 from roles.common.jobs import Job
 from roles.common.look import Seen
 from roles.common.operations import Commands, noted, tell
@@ -67,5 +66,5 @@ def purged(models: Unused, seen: Seen) -> Commands:
         return
     yield tell(f"deleted: {models}")
     request = json.dumps({"models": MODELS, "manifests": sorted(models.manifests)})
-    yield StringCommand("python3", "-c", QuoteString(PURGE.read_text(encoding="utf-8")), _stdin=request)
+    yield remote.python(PURGE.name, request, PURGE.parent)
     yield noted("deleted", f"weights {models}")

@@ -94,6 +94,11 @@ _CASES = {
             "do        the largest that fits: model: gemma3:4b",
         ),
     ),
+    "shared-memory": Case(
+        # A card is taken although nvidia-smi warns and tells no memory: what is wrong is its driver alone.
+        nvidia_smi="WARNING: infoROM is corrupted at gpu 000F:01:00.0\nNVIDIA GB10, [N/A], 470.82.01, 12.1",
+        told=("required  NVIDIA driver 531 or later for Ollama", r"found     470.82.01 \(NVIDIA GB10\)"),
+    ),
     "old-driver": Case(
         nvidia_smi="Tesla T4, 15360, 470.82.01, 7.5",
         debian=13,
@@ -106,9 +111,9 @@ _CASES = {
     "broken-driver": Case(
         nvidia_smi="Failed to initialize NVML: Driver/library version mismatch",
         told=(
-            "required  an NVIDIA driver that answers",
+            "required  an NVIDIA card that its driver can use",
             "found     Failed to initialize NVML: Driver/library version mismatch",
-            "do        mend the driver",
+            "do        reboot, if the driver was upgraded; dkms status and dmesg",
         ),
     ),
     "contradiction": Case(

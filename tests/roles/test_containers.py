@@ -13,7 +13,6 @@ from pathlib import Path
 import pytest
 
 from roles.common import containers, remote
-from roles.common.look import Seen
 from roles.common.resources import Absent, Enabled, File, Packages
 from roles.ollama import deploy as ollama
 from roles.preflight import checks
@@ -21,7 +20,7 @@ from roles.preflight.checks import Coming
 from roles.preflight.facts import parse
 from schemas.model import Engine, HostPlan
 from tests.roles.plans import INVENTORY, plan
-from tests.roles.test_preflight import NOTHING, PROBE, SEEN
+from tests.roles.test_preflight import NOTHING, PROBE
 
 DIGEST = "0123456789abcdef" * 4
 BY_IMAGE = INVENTORY.replace(
@@ -140,11 +139,11 @@ def test_a_host_has_podman_or_gets_it_unless_it_runs_docker(said: str, engine: E
     assert parse(f"{rest}\n{said}").hardware.engine == engine
 
 
-def findings(it: HostPlan, more: str, seen: Seen = SEEN, coming: Coming = NOTHING) -> list[str]:
+def findings(it: HostPlan, more: str, coming: Coming = NOTHING) -> list[str]:
     rest = "\n".join(
         line for line in PROBE.splitlines() if not line.startswith(("listen=", "amd=", "nvidia="))
     )
-    return [str(one) for one in checks.plan_findings(it, parse(f"{rest}\n{more}"), coming, seen)]
+    return [str(one) for one in checks.plan_findings(it, parse(f"{rest}\n{more}"), coming)]
 
 
 def test_a_podman_that_is_too_old_is_refused() -> None:
@@ -191,13 +190,6 @@ def test_a_port_that_somebodys_container_holds_is_told_with_the_way_to_stop_it(
     assert "port 11434 free for ollama" in finding
     assert who in finding
     assert remedy in finding
-
-
-def test_a_quadlet_that_somebody_else_wrote_is_not_taken_over() -> None:
-    theirs = Seen(paths={QUADLET: {"kind": "file"}})
-    (finding,) = findings(by_image(), "", theirs)
-    assert f"rm {QUADLET}; systemctl daemon-reload" in finding
-    assert findings(by_image(), "", Seen(paths={QUADLET: {"kind": "file", "ours": "yes"}})) == []
 
 
 def test_the_fingerprint_is_that_of_the_process_that_a_watcher_started(tmp_path: Path) -> None:

@@ -9,7 +9,6 @@ from pathlib import Path
 import pytest
 
 from roles.common import paths
-from roles.common.look import Seen
 from roles.common.refusal import RefusedError
 from roles.common.resources import File
 from roles.door import certificate, nginx, site
@@ -136,21 +135,19 @@ def test_what_nginx_on_a_host_has_against_the_door_is_told_at_once() -> None:
         "listen=/etc/nginx/sites-enabled/other [::]:8080",
         f"listen={paths.SITE} 127.0.0.1:80",
     ]
-    seen = Seen(paths={paths.SITE: {"kind": "file"}})
-    found = nginx.findings(plan().door, said, ["/etc/nginx/sites-enabled/default"], seen)
+    found = nginx.findings(plan().door, said, ["/etc/nginx/sites-enabled/default"])
     assert [it.requirement for it in found] == [
         "an nginx whose configuration is sound, before our site",
         "the distribution's nginx, whose workers run as www-data",
-        f"no {paths.SITE} of somebody else's",
         "port 80 for the door alone",
     ]
     assert "shop (listen *:80)" in found[-1].found
-    assert nginx.findings(plan().door, said[4:5], [], Seen()) == []
+    assert nginx.findings(plan().door, said[4:5], []) == []
 
 
 @pytest.mark.parametrize(
     ("place", "port"), [("80", 80), ("*:81", 81), ("[::]:82", 82), ("[::1]", 80), ("box", 80)]
 )
 def test_the_port_of_a_listen_directive(place: str, port: int) -> None:
-    found = nginx.findings(with_door(port=port).door, [f"listen=/x {place}"], [], Seen())
+    found = nginx.findings(with_door(port=port).door, [f"listen=/x {place}"], [])
     assert len(found) == 1

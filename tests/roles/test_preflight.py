@@ -6,7 +6,6 @@ import dataclasses
 
 import pytest
 
-from roles.common.look import Seen
 from roles.preflight import checks
 from roles.preflight.checks import Coming
 from roles.preflight.facts import Facts, parse
@@ -21,9 +20,13 @@ init=systemd
 clock=1795305600
 python=3.11
 memory=25189052416
-disk=/opt / 80000000000
+disk=/opt/venom / 80000000000
+disk=/opt/ollama / 80000000000
+disk=/var/lib/ollama / 80000000000
+disk=/var/cache/venom / 80000000000
+disk=/var/cache/venom-build / 80000000000
+disk=/usr / 80000000000
 disk=/var / 80000000000
-disk=/etc / 80000000000
 listen=127.0.0.1:8000 4242 python3 jupyter.service
 listen=0.0.0.0:22 100 sshd ssh.service
 listen=[::]:3000 4300 node venom-ui.service
@@ -33,7 +36,6 @@ apt=http://mirror.example/debian
 """
 
 NOW = 1795305600.0  # 2026-11-22 00:00 UTC
-SEEN = Seen()
 NOTHING = Coming(packages=False, environment=False, ui=False, artifacts=(), images=(), weights=0)
 
 
@@ -66,7 +68,7 @@ def test_a_bare_host_has_the_python_that_it_will_get() -> None:
         ({"arch": "riscv64"}, "amd64 or arm64"),
         ({"uid": "1000"}, "root"),
         ({"init": "busybox"}, "systemd"),
-        ({"nvidia": "NVIDIA-SMI has failed because it couldn't communicate"}, "driver"),
+        ({"nvidia": "Failed to initialize NVML: Driver/library version mismatch"}, "driver"),
     ],
 )
 def test_a_host_that_is_none_of_ours_is_told_what_is_required(changed: dict[str, str], required: str) -> None:
@@ -81,6 +83,9 @@ def test_a_clock_that_is_off_is_told_with_both_times() -> None:
     assert "a clock" in finding.requirement
     assert finding.found == "2027-11-22 00:00 UTC; here it is 2026-11-22 00:00 UTC"
     assert "timedatectl" in finding.remedy
+    # A host without a battery begins in the past.
+    (finding,) = checks.host_findings(facts(clock="3"), NOW)
+    assert finding.found.startswith("1970-01-01 00:00 UTC; here it is 2026")
 
 
 def test_everything_that_is_wrong_is_listed_at_once() -> None:
@@ -88,7 +93,7 @@ def test_everything_that_is_wrong_is_listed_at_once() -> None:
 
 
 def found(host_plan: HostPlan, coming: Coming = NOTHING, **changes: str) -> list[str]:
-    return [str(it) for it in checks.plan_findings(host_plan, facts(**changes), coming, SEEN)]
+    return [str(it) for it in checks.plan_findings(host_plan, facts(**changes), coming)]
 
 
 def test_a_foreign_process_on_our_port_is_named_and_our_own_is_not() -> None:
@@ -101,20 +106,29 @@ def test_directories_on_one_file_system_share_what_is_free_there() -> None:
     artifact = Artifact("ollama", "1", "0" * 64, 1_000_000_000, ("https://example.org/o.tar",))
     coming = dataclasses.replace(NOTHING, artifacts=(artifact,), weights=2_000_000_000)
     nobody = "127.0.0.1:1 1 a b"
-    short = found(plan(), coming, listen=nobody, disk="/opt / 5900000000\ndisk=/var / 5900000000")
-    assert ["6.0 GB free on /" in it for it in short] == [True]
-    enough = found(plan(), coming, listen=nobody, disk="/opt / 6100000000\ndisk=/var / 6100000000")
-    assert enough == []
+    places = ("/opt/ollama", "/var/cache/venom", "/var/lib/ollama", "/usr")
+
+    def on(free: int, weights: str = "") -> list[str]:
+        disks = [f"{it} {weights if weights and 'lib' in it else f'/ {free}'}" for it in places]
+        return found(plan(), coming, listen=nobody, disk="\ndisk=".join(disks))
+
+    (short,) = on(5_900_000_000)
+    assert "6.0 GB free on / for what will come" in short
+    assert short.endswith("on it: /opt/ollama, /var/cache/venom, /var/lib/ollama")
+    assert on(6_100_000_000) == []
+    # Weights on a disk of their own take nothing from the others.
+    assert on(4_100_000_000, weights="/mnt/big disk 2100000000") == []
+    (short,) = on(4_100_000_000, weights="/mnt/big disk 1900000000")
+    assert "2.0 GB free on /mnt/big disk for what will come" in short
 
 
-def test_an_ollama_that_somebody_else_installed_is_not_taken_over() -> None:
-    file = "/etc/systemd/system/ollama.service"
-    alone = facts(listen="127.0.0.1:1 1 a b")
-    theirs = Seen(units={"ollama.service": {"FragmentPath": file}}, paths={file: {"kind": "file"}})
-    (finding,) = checks.plan_findings(plan(), alone, NOTHING, theirs)
-    assert finding.found == file
-    ours = Seen(units=theirs.units, paths={file: {"kind": "file", "ours": "yes"}})
-    assert checks.plan_findings(plan(), alone, NOTHING, ours) == []
+def test_packages_that_cannot_be_installed_are_told_before_the_first_change() -> None:
+    noexec = facts(noexec="/var/lib/dpkg")
+    (finding,) = checks.installing(noexec, ["git", "nginx"])
+    assert "to install git, nginx" in finding.requirement
+    assert "mount -o remount,exec /var" in finding.remedy
+    assert checks.installing(noexec, []) == []
+    assert checks.installing(facts(), ["git"]) == []
 
 
 def test_an_old_driver_is_refused_for_the_ollama_that_needs_a_newer_one() -> None:

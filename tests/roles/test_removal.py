@@ -2,11 +2,15 @@
 
 from __future__ import annotations
 
+import os
+import subprocess
 from dataclasses import replace
+from pathlib import Path
 
 from deploy.survey import everything
-from roles.common.look import Seen
+from roles.common.look import Account, Group, Seen
 from roles.common.resources import Directory, User
+from roles.removal.deploy import SCRIPTS
 from roles.removal.removal import Found, Removal, decide
 from tests.roles.plans import declared
 
@@ -24,10 +28,11 @@ def seen(changes: dict[str, dict[str, str]]) -> Seen:
     """A host that has everything that is declared, each file with our mark, but for `changes`."""
     resources = everything(declared())
     there = {path: {"ours": "yes"} for it in resources if (path := getattr(it, "path", ""))}
-    users = {it.name: {"home": it.home, "groups": []} for it in resources if isinstance(it, User)}
+    users = [it for it in resources if isinstance(it, User)]
     return Seen(
         paths={**there, **changes},
-        users=users,
+        users={it.name: Account(990, 990, it.home, "/usr/sbin/nologin") for it in users},
+        groups={it.name: Group(990, frozenset()) for it in users},
         packages=frozenset({"git", "curl"}),
     )
 
@@ -95,8 +100,27 @@ def test_a_unit_and_drop_ins_of_somebody_else_stay_and_are_named() -> None:
 
 def test_a_user_of_the_same_name_with_another_home_is_somebody_elses() -> None:
     host = seen({})
-    host = replace(host, users={**host.users, "venom-build": {"home": "/home/venom-build", "groups": []}})
-    assert decide(everything(declared()), host, FOUND, purge=True).users == ()
+    ours = host.users["venom-build"]
+    for theirs in (replace(ours, home="/home/venom-build"), replace(ours, uid=1000)):
+        host = replace(host, users={**host.users, "venom-build": theirs})
+        assert decide(everything(declared()), host, FOUND, purge=True).users == ()
+
+
+def test_what_a_link_of_the_operators_leads_to_is_emptied_and_both_stay(tmp_path: Path) -> None:
+    disk, link, plain = tmp_path / "disk", tmp_path / "ollama", tmp_path / "venom"
+    for folder in (disk / "models", disk / "lost+found", plain / "data"):
+        folder.mkdir(parents=True)
+    os.chown(disk, 65534, 65534)
+    disk.chmod(0o700)
+    link.symlink_to(disk)
+    (tmp_path / "nowhere").symlink_to("/nowhere")
+    trees = [str(it) for it in (link, plain, tmp_path / "nowhere", tmp_path / "none")]
+    subprocess.run(["sh", str(SCRIPTS / "clear.sh"), *trees], check=True)
+    assert link.is_symlink()
+    assert [it.name for it in disk.iterdir()] == ["lost+found"]
+    # No user of ours is left whose it could be.
+    assert (disk.stat().st_uid, disk.stat().st_mode & 0o777) == (0, 0o755)
+    assert not plain.exists()
 
 
 def test_packages_are_told_as_they_were_recorded() -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import getpass
+import os
 import runpy
 import subprocess
 import sys
@@ -60,13 +61,24 @@ def test_a_directory_is_made_with_its_parents_and_mended(tmp_path: Path) -> None
 
 def test_a_link_in_place_of_a_directory_gives_nothing_away(tmp_path: Path) -> None:
     # Who may write the folder could else have root give them a directory of the system.
-    system, path = tmp_path / "cron.d", tmp_path / "env-history"
+    system, path = tmp_path / "cron.d", tmp_path / "state" / "env-history"
     system.mkdir(mode=0o755)
+    path.parent.mkdir()
+    os.chown(path.parent, 65534, 65534)
     path.symlink_to(system)
     assert directory(path, "0700").returncode == 0
     assert not path.is_symlink()
     assert path.stat().st_mode & 0o777 == 0o700
     assert system.stat().st_mode & 0o777 == 0o755
+
+
+def test_a_link_of_roots_in_a_folder_of_roots_is_the_operators_and_followed(tmp_path: Path) -> None:
+    disk, path = tmp_path / "disk", tmp_path / "venom"
+    disk.mkdir(mode=0o755)
+    path.symlink_to(disk)
+    assert directory(path, "0700").returncode == 0
+    assert path.is_symlink()
+    assert disk.stat().st_mode & 0o777 == 0o700
 
 
 def test_a_file_in_place_of_a_directory_is_left_alone(tmp_path: Path) -> None:

@@ -19,6 +19,7 @@ from roles.common.resources import Difference, Directory, Enabled, EnvFile, File
 from roles.common.services import Service
 from roles.status.report import Report, Told, Wanted, document, drift, exit_status, report
 from roles.status.table import table
+from schemas.model import Gpu
 
 SERVICE = Service(UNIT, "Backend", "f00d", "http://127.0.0.1:8000/healthz", 120)
 GENERATION = Generation(
@@ -248,6 +249,19 @@ def test_a_generation_that_was_lost_and_a_receipt_that_names_another_are_told() 
     assert [it.thing for it in lost.changed] == [CURRENT]
     other = judged(replace(SEEN, receipt={"generation": "g0"}), receipt={"generation": "g0"})
     assert [it.thing for it in other.changed] == [RECEIPT]
+
+
+def test_cards_are_told_with_the_memory_that_they_have() -> None:
+    own = Gpu("nvidia", "RTX 3060", 12 << 30, "550.163.01", "8.6")
+    shared = Gpu("nvidia", "NVIDIA GB10", 120 << 30, "580.126.09", "12.1", unified=True)
+    with_cards = replace(wanted(), cards=(own, shared), remarks=("nvidia-smi: WARNING: infoROM",))
+    it = report("box", "a", told=told(), seen=SEEN, wanted=with_cards, errors=[])
+    assert it.state == "in sync"
+    assert [line.strip() for line in plain(it).splitlines() if "card" in line or "NVIDIA" in line] == [
+        "card        RTX 3060, 12.0 GiB, driver 550.163.01",
+        "NVIDIA GB10, 120.0 GiB of main memory, driver 580.126.09",
+    ]
+    assert "nvidia-smi: WARNING: infoROM" in plain(it)
 
 
 def test_a_host_that_was_never_provisioned_says_so_and_drifted() -> None:

@@ -11,13 +11,13 @@ import pytest
 from deploy import serving
 from roles.backend import deploy as backend
 from roles.common.env import quoted
+from roles.common.look import Seen
 from roles.common.release import ImageRelease, Release
 from roles.common.resources import Absent, File, Resource
 from roles.preflight.checks import Coming
 from roles.release import deploy as release_role
 from schemas.model import Engine, HostPlan
 from tests.roles.plans import INVENTORY, plan
-from tests.roles.test_preflight import SEEN
 
 A, B = "a" * 64, "b" * 64
 SETTINGS = {"AI_MODE": "LOCAL", "OPENAI_API_KEY": "sk-of-nobody"}
@@ -124,7 +124,7 @@ def test_venom_finds_the_command_of_the_ollama_that_there_is() -> None:
 
 def test_nothing_is_built_on_the_host_and_both_images_come() -> None:
     it = by_image(QUADLETS)
-    coming = Coming.of(it, release_of(it), SEEN, weights_there=True, ollama="")
+    coming = Coming.of(it, release_of(it), Seen(), weights_there=True, ollama="")
     assert (coming.environment, coming.ui) == (False, False)
     assert [image.name for image in coming.images][:2] == ["backend", "frontend"]
     assert coming.disk()["/var"] > 0

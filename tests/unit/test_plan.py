@@ -8,7 +8,7 @@ import pytest
 
 from schemas.contract import contract
 from schemas.memory import GIB, kv_cache
-from schemas.model import Hardware
+from schemas.model import Gpu, Hardware
 from schemas.plan import assumed_hardware, describe, plan_host, to_dict
 from schemas.problem import PlanError, Problem
 from tests.unit.conftest import Host, card, cpu
@@ -22,6 +22,20 @@ def _refused(host: Host, settings: str, hardware: Hardware) -> Problem:
         plan_host(host(settings), hardware)
     (problem,) = caught.value.problems
     return problem
+
+
+def test_a_card_without_memory_of_its_own_is_sized_by_main_memory(host: Host) -> None:
+    gpu = Gpu("nvidia", "NVIDIA GB10", 120 * GIB, "580.126.09", "12.1", unified=True)
+    declared = host("vram_tier: auto\nmodel: auto")
+    plan = plan_host(declared, Hardware("arm64", "", 120 * GIB, (gpu,)))
+    assert (plan.tier and plan.tier.name, plan.model and plan.model.name) == (
+        "max-context-24gb-plus",
+        "gemma3:27b",
+    )
+    assert [it for it in plan.notes if it.startswith("NVIDIA GB10 has no memory of its own")]
+    # What the rest needs is not the card's.
+    problem = _refused(host, f"model: gemma3:27b\n{BALANCED}", Hardware("arm64", "", 12 * GIB, (gpu,)))
+    assert "main memory, in which NVIDIA GB10 computes, without what the rest needs" in problem.allowed
 
 
 def test_a_host_that_says_nothing_gets_the_contracts_defaults(host: Host) -> None:

@@ -18,6 +18,7 @@ rm -rf "$job"
 mkdir -p -m 0700 "$job"
 cat >"$job/script"
 tries=0
+# Builds load what they have built, also where the host's /var is mounted noexec.
 # What it receives is counted for its unit, as far as the kernel lets systemd count.
 received="-/bin/sh -c 'systemctl show --property=IPIngressBytes --value $unit >$job/received'"
 # A daemon-reload while a job runs makes systemd keep its transient unit after its end.
@@ -25,7 +26,7 @@ until said=$(
     systemd-run --quiet --unit="$unit" --description="$description" \
         --setenv=JOB="$job" --setenv=PATH="$PATH" \
         --property=KillMode=control-group --property=TimeoutStopSec=10 \
-        --property=IPAccounting=yes --property=ExecStopPost="$received" \
+        --property=ExecPaths=/var/cache/venom-build --property=IPAccounting=yes --property=ExecStopPost="$received" \
         bash "$job/script" 2>&1
 ); do
     tries=$((tries + 1))

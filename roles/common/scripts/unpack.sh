@@ -22,7 +22,7 @@ source)
     ln -s "$5" "$part/config/env-history"
     chmod -R u=rwX,go=rX "$part"
     ;;
-wheel) python3 -m zipfile -e "$archive" "$part" ;;
+wheel) /usr/bin/python3 -m zipfile -e "$archive" "$part" ;;
 ui)
     tar --extract --zstd --file="$archive" --directory="$part" --no-same-owner
     [ -e "$part/server/server.js" ]

@@ -9,7 +9,28 @@ echo "clock=$(date +%s)"
 echo "init=$(cat /proc/1/comm 2>/dev/null)"
 echo "python=$(/usr/bin/python3 -c 'import sys; print("%d.%d" % sys.version_info[:2])' 2>/dev/null)"
 echo "memory=$(awk '/^MemTotal:/ {print $2 * 1024}' /proc/meminfo)"
-df -k --output=file,target,avail /opt /var /etc | awk 'NR > 1 {print "disk=" $1 " " $2 " " $3 * 1024}'
+# The file system that holds each place, or will: each may be a mount of its own, or a link to another disk.
+places='' holders=''
+for place in /opt/venom /opt/ollama /var/lib/ollama /var/cache/venom /var/cache/venom-build /usr /var; do
+    at=$place
+    until [ -d "$at/" ]; do at=${at%/*}; done
+    places="$places$place ${at:-/}
+"
+    holders="$holders ${at:-/}"
+done
+# shellcheck disable=SC2086
+{
+    printf '%s' "$places"
+    echo
+    df -k --output=file,avail,target $holders
+} | awk 'NF == 0 { listed = 1; next } !listed { held[$1] = $2; next } {
+    at = $1; free[at] = $2 * 1024
+    sub(/^[^ ]+ +[^ ]+ +/, ""); mount[at] = $0
+} END { for (place in held) if (held[place] in free) print "disk=" place " " mount[held[place]] " " free[held[place]] }'
+# Packages bring scripts that dpkg runs from there; some hosts let apt mount it anew for that.
+case $(findmnt --noheadings --output OPTIONS --target /var/lib/dpkg 2>/dev/null) in
+*noexec*) apt-config dump DPkg::Pre-Invoke 2>/dev/null | grep -q mount || echo "noexec=/var/lib/dpkg" ;;
+esac
 # Who listens where: address, process, and the unit that it belongs to. Docker puts containers into scopes
 # of its own: the label of ours says which unit runs one.
 {
@@ -32,9 +53,26 @@ df -k --output=file,target,avail /opt /var /etc | awk 'NR > 1 {print "disk=" $1 
     if (unit in ours) unit = ours[unit]
     print "listen=" $4 " " pid " " process " " unit
 }'
+# NVIDIA's display devices, as the kernel counts them: it needs no driver of theirs for that.
+for device in /sys/bus/pci/devices/*; do
+    case $(cat "$device/vendor" "$device/class" 2>/dev/null) in
+    0x10de*0x03*) echo "pci=${device##*/}" ;;
+    esac
+done
+# A driver that hangs keeps who asks it for ever.
+ask_nvidia() {
+    timeout 30 nvidia-smi "$@" 2>&1
+    [ $? -ne 124 ] || echo 'nvidia-smi does not answer within 30 s'
+}
 if command -v nvidia-smi >/dev/null; then
-    nvidia-smi --query-gpu=name,memory.total,driver_version,compute_cap --format=csv,noheader,nounits 2>&1 |
-        sed 's/^/nvidia=/'
+    format=--format=csv,noheader,nounits
+    said=$(ask_nvidia --query-gpu=name,memory.total,driver_version,compute_cap,mig.mode.current $format)
+    case $said in
+    # Drivers before 510 do not know all of it.
+    *'not a valid field'*) said=$(ask_nvidia --query-gpu=name,memory.total,driver_version $format) ;;
+    *Enabled*) ask_nvidia -L | sed 's/^/mig=/' ;;
+    esac
+    printf '%s\n' "$said" | sed 's/^/nvidia=/'
 fi
 for card in /sys/class/drm/card*/device; do
     if [ "$(cat "$card/vendor" 2>/dev/null)" = 0x1002 ] && [ -r "$card/mem_info_vram_total" ]; then

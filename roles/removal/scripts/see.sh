@@ -5,7 +5,7 @@ log=$1 mark=$2 units=$3
 shift 3
 echo "uid=$(id -u)"
 grep -qs 'Managed by the Venom provisioner' "$mark" && echo "marked=yes"
-command -v python3 >/dev/null && echo "python=yes"
+[ -x /usr/bin/python3 ] && echo "python=yes"
 if [ -e "$log" ]; then
     echo "log=$log"
     sed -n 's/^.* installs Debian packages: //p' "$log" | tr ' ' '\n' | sort -u | sed 's/^/package=/'
@@ -14,6 +14,6 @@ for unit in $units; do
     find "$(dirname "$mark")/$unit.d" -mindepth 1 2>/dev/null | sed 's/^/drop-in=/'
 done
 for folder in "$@"; do
-    [ -d "$folder" ] && echo "size=$(du -s --block-size=1 "$folder" | cut -f 1) $folder"
+    [ -d "$folder" ] && echo "size=$(du -sD --block-size=1 "$folder" | cut -f 1) $folder"
 done
 exit 0

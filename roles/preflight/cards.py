@@ -1,0 +1,87 @@
+"""What the probe says of NVIDIA's cards, as data: what can be used, to be remarked, or is wrong. Pure.
+
+The forms were taken from nvidia-smi's own output. Its exit status tells little: a warning about a
+damaged infoROM ends it with 14 although the card computes.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+
+from schemas.memory import GIB, MIB, gib
+from schemas.model import Gpu
+
+# name, memory.total (MiB), driver_version and, of a driver that knows them, compute_cap, mig.mode.current.
+# A name may have commas.
+_CARD = re.compile(
+    r"(?P<name>\S.*?), (?P<memory>\d+|\[[^]]+\]), (?P<driver>[\d.]+|\[[^]]+\])"
+    r"(, (?P<capability>[\d.]+|\[[^]]+\])(, (?P<mig>[A-Za-z]+|\[[^]]+\]))?)?"
+)
+# Of a card that has none of its own (Jetson, GB10): it computes in the host's memory.
+_UNIFIED = ("[n/a]", "[not supported]")
+_REMARK = re.compile(r"warning|note:|.*infoROM", re.IGNORECASE)
+# What it says on a host without a card, too. The kernel's list of devices tells whether there is one.
+_NO_CARD = re.compile(r"No devices were found|.*couldn't communicate with the NVIDIA driver", re.IGNORECASE)
+_SLICE = re.compile(r"\s*MIG \d+g\.(?P<size>\d+)gb\b")
+# What an instance can use of the size in its name, at least (1g.5gb has 4864 MiB, 3g.40gb 40192).
+_USABLE = 0.95
+
+
+@dataclass(frozen=True)
+class Cards:
+    """The cards of a host."""
+
+    usable: tuple[Gpu, ...] = ()
+    remarks: tuple[str, ...] = ()
+    trouble: str = ""  # why there is none to use although one is there; else empty
+
+
+def cards(said: Sequence[str], slices: Sequence[str], devices: Sequence[str], memory: int) -> Cards:
+    """Read what nvidia-smi said.
+
+    `slices`: what it lists of MIG. `devices`: the kernel's addresses of NVIDIA's display devices on PCI.
+    `memory`: the host's main memory, in bytes.
+    """
+    usable, remarks, wrong, none = [], [], [], []
+    for line in filter(None, map(str.strip, said)):
+        match = _CARD.fullmatch(line)
+        if match:
+            card, why = _card(match, slices, memory)
+            usable += [card] if card else []
+            wrong += [why] if why and not card else []
+            remarks += [why] if why and card else []
+        elif _REMARK.match(line):
+            remarks.append(f"nvidia-smi: {line}")
+        elif _NO_CARD.match(line):
+            none.append(line)
+        else:
+            wrong.append(line)
+    if usable:
+        return Cards(tuple(usable), (*remarks, *(f"a card is not used: {it}" for it in [*wrong, *none])))
+    if wrong or (none and devices):
+        return Cards((), tuple(remarks), " ".join([*wrong, *none]))
+    if none:
+        remarks.append(f"there is no NVIDIA card, although nvidia-smi is installed: {none[0]}")
+    elif devices:
+        remarks.append(f"an NVIDIA card is there ({', '.join(devices)}) but no driver: it is not used")
+    return Cards((), tuple(remarks))
+
+
+def _card(match: re.Match[str], slices: Iterable[str], memory: int) -> tuple[Gpu | None, str]:
+    """The card, with what to remark; or None, with why it cannot be used."""
+    name, capability = match["name"], match["capability"] or ""
+    capability = "" if capability.startswith("[") else capability
+    if match["mig"] == "Enabled":
+        sizes = [int(it["size"]) for it in map(_SLICE.match, slices) if it]
+        if not sizes:
+            return None, f"{name}: MIG is enabled, and it has no instance"
+        size = int(sizes[0] * GIB * _USABLE)
+        remark = f"{name} is divided by MIG: Ollama has its first instance, {gib(size)}"
+        return Gpu("nvidia", name, size, match["driver"], capability), remark
+    if match["memory"].isdigit():
+        return Gpu("nvidia", name, int(match["memory"]) * MIB, match["driver"], capability), ""
+    if match["memory"].lower() in _UNIFIED:
+        return Gpu("nvidia", name, memory, match["driver"], capability, unified=True), ""
+    return None, f"{name}: its memory is {match['memory']}"

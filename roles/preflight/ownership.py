@@ -1,0 +1,117 @@
+"""What is on a host already, and is not ours: it is refused, never taken over. Pure: look in, findings out.
+
+Ours is what a run made, or what equals what a run would make. What lies in folders that others use, too
+(units, quadlets, nginx's sites), says by itself whose it is; of the rest our mark tells, the first thing
+that a run puts on a host.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+
+from roles.common import paths
+from roles.common.look import Seen
+from roles.common.refusal import Finding
+from roles.common.resources import Absent, Directory, EnvFile, File, Link, Resource, User
+from roles.preflight import containers
+from roles.preflight.checks import OUR_UNITS
+
+_SHARED = (f"{paths.UNITS}/", f"{paths.QUADLETS}/", paths.SITE)
+_NAMED = 3  # how many names of what is in a folder are told
+
+
+def findings(resources: Sequence[Resource], seen: Seen) -> list[Finding]:
+    """Everything of somebody else's that stands where `resources` would be, all at once."""
+    folders = [it for it in resources if isinstance(it, Directory) and (it.ours or it.keeps)]
+    return [
+        *_units(seen),
+        *_files(resources, [it.path for it in folders], seen),
+        *(finding for it in folders for finding in _folder(it, seen)),
+        *_users(resources, seen),
+    ]
+
+
+def _units(seen: Seen) -> Iterable[Finding]:
+    for unit in OUR_UNITS:
+        if file := seen.foreign(unit) or containers.foreign_quadlet(unit, seen):
+            yield Finding(
+                f"no {unit} of somebody else's",
+                file,
+                f"move its settings into the inventory, then: {_away(unit, file)} "
+                "(models that it has can stay: they are not used, and not touched)",
+            )
+
+
+def _away(unit: str, file: str) -> str:
+    if file.startswith(paths.QUADLETS):
+        return f"systemctl stop {unit}; rm {file}; systemctl daemon-reload"
+    return f"systemctl disable --now {unit}; rm -rf {file} {paths.UNITS}/{unit}.d; systemctl daemon-reload"
+
+
+def _files(resources: Iterable[Resource], folders: Sequence[str], seen: Seen) -> Iterable[Finding]:
+    told = {seen.foreign(unit) or containers.foreign_quadlet(unit, seen) for unit in OUR_UNITS}
+    for it in resources:
+        if not isinstance(it, File | Link | EnvFile | Absent) or it.path in told:
+            continue
+        if any(it.path.startswith(f"{folder}/") for folder in folders) or not _foreign(it, seen):
+            continue
+        told.add(it.path)
+        yield Finding(
+            f"no {it.path} of somebody else's",
+            f"a {seen.paths[it.path]['kind']} that the provisioner did not write",
+            f"move it elsewhere, or give it another name: mv {it.path} {it.path}.before",
+        )
+
+
+def _foreign(it: File | Link | EnvFile | Absent, seen: Seen) -> bool:
+    if not seen.there(it.path) or seen.ours(it.path):
+        return False
+    if seen.known and not it.path.startswith(_SHARED):
+        return False
+    # Equal to what we would make: then nobody loses anything.
+    return bool(it.differs(seen))
+
+
+def _folder(it: Directory, seen: Seen) -> Iterable[Finding]:
+    have = seen.paths.get(it.path)
+    if have is None:
+        return
+    if have["kind"] == "link":
+        found = f"a link to {have['target']}, where no folder is"
+        yield Finding(f"a folder {it.path}", found, "mount what it leads to, or remove the link")
+    elif have["kind"] != "directory":
+        yield Finding(f"a folder {it.path}", f"a {have['kind']}", f"mv {it.path} {it.path}.before")
+    elif "loose" in have:
+        yield Finding(
+            f"{it.path} where only root can put something",
+            f"a link to {have['target']}: others than root can write in {have['loose']}",
+            "lead it to a folder that lies in folders of root's only",
+        )
+    elif names := _others(it, seen):
+        more = ", …" if len(names) > _NAMED else ""
+        yield Finding(
+            f"no {it.path} of somebody else's",
+            f"a folder of {have['owner']}'s with {', '.join(names[:_NAMED])}{more}, "
+            "on a host where nothing tells of an earlier run",
+            f"move it elsewhere: mv {it.path} {it.path}.before",
+        )
+
+
+def _others(it: Directory, seen: Seen) -> list[str]:
+    """What in it is not ours: on a host of ours nothing, else all but what an earlier removal has left."""
+    if seen.known or (it.keeps and seen.paths[it.path]["owner"] == it.owner != "root"):
+        return []
+    # Runs of former versions noted that before they left their mark.
+    return [name for name in seen.holds.get(it.path, ()) if f"{it.path}/{name}" != paths.NGINX_BEFORE]
+
+
+def _users(resources: Iterable[Resource], seen: Seen) -> Iterable[Finding]:
+    for it in resources:
+        if isinstance(it, User) and (found := it.foreign(seen)):
+            group = f"; groupdel {it.name}" if it.name in seen.groups else ""
+            yield Finding(
+                f"no user or group {it.name} of somebody else's: it is the name of a system user of ours",
+                found,
+                f"a person: give them another name (usermod --login, groupmod --new-name). A service that is "
+                f"gone: userdel {it.name}{group}",
+            )
