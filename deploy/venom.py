@@ -5,6 +5,7 @@ pyinfra inventories/lab.py deploy/venom.py
 
 from pyinfra.context import host
 
+from deploy.options import declared_host, options_of
 from deploy.preview import preview
 from deploy.survey import survey
 from roles.activation.deploy import activated
@@ -18,8 +19,11 @@ from roles.ollama.deploy import installed as ollama_installed
 from roles.weights.deploy import pull, pulled
 from roles.weights.unused import named, purged
 
+options = options_of("deploy/venom.py")
+declared = declared_host()
+
 with refusal_ends_this_host():
-    s = survey(host.data.declared)
+    s = survey(declared, purge=options.flag("purge"))
     plan, seen, local = s.plan, s.seen, s.local
     named(models=s.unused, purge=s.purge)
     for text in s.troubles:

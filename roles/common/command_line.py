@@ -1,0 +1,40 @@
+"""The command line that pyinfra was started with, read by pyinfra's own parser."""
+
+from __future__ import annotations
+
+import sys
+from dataclasses import dataclass
+from functools import cache
+
+from pyinfra_cli.cli import cli  # type: ignore[import-untyped]
+
+
+@dataclass(frozen=True)
+class CommandLine:
+    """What the operator wrote, as it was written."""
+
+    inventory: str = ""
+    operations: tuple[str, ...] = ()
+    data: tuple[str, ...] = ()  # of each --data what stands behind it
+    limit: tuple[str, ...] = ()
+    exclude: tuple[str, ...] = ()
+    json: bool = False
+
+
+def parse(arguments: list[str]) -> CommandLine:
+    """The command line of these arguments."""
+    given = cli.make_context("pyinfra", list(arguments), resilient_parsing=True).params
+    return CommandLine(
+        inventory=given["inventory"] or "",
+        operations=tuple(given["operations"] or ()),
+        data=tuple(given["data"]),
+        limit=tuple(given["limit"]),
+        exclude=tuple(given["exclude"]),
+        json=given["json_output"],
+    )
+
+
+@cache
+def command_line() -> CommandLine:
+    """That of this process."""
+    return parse(sys.argv[1:])
