@@ -6,8 +6,6 @@ import sys
 from dataclasses import dataclass
 from functools import cache
 
-from pyinfra_cli.cli import cli  # type: ignore[import-untyped]
-
 
 @dataclass(frozen=True)
 class CommandLine:
@@ -23,6 +21,9 @@ class CommandLine:
 
 def parse(arguments: list[str]) -> CommandLine:
     """The command line of these arguments."""
+    # In a run it is there; elsewhere it would turn the whole process into one of gevent's.
+    from pyinfra_cli.cli import cli  # type: ignore[import-untyped]  # noqa: PLC0415
+
     given = cli.make_context("pyinfra", list(arguments), resilient_parsing=True).params
     return CommandLine(
         inventory=given["inventory"] or "",

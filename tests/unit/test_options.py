@@ -10,7 +10,7 @@ import pytest
 
 from deploy.command import against
 from deploy.options import VERBS
-from roles.common.command_line import parse
+from roles.common.command_line import CommandLine
 from roles.common.inventory import nobody
 from roles.common.options import Options, faults, read
 from roles.common.refusal import Finding
@@ -46,8 +46,17 @@ def _pyinfra(*arguments: str, folder: Path = ROOT) -> tuple[int, str]:
     return done.returncode, done.stdout
 
 
-def _against(*arguments: str) -> list[str]:
-    return [str(it) for it in against(parse(list(arguments)), ROOT)]
+def _line(*arguments: str) -> CommandLine:
+    """As pyinfra's own parser reads it, which turns a process into one of gevent's: so in another one."""
+    script = "import sys; from roles.common.command_line import parse; print(repr(parse(sys.argv[1:])))"
+    command = [sys.executable, "-c", script, *arguments]
+    told = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=True).stdout
+    line: CommandLine = eval(told, {"CommandLine": CommandLine})
+    return line
+
+
+def _against(line: CommandLine) -> list[str]:
+    return [str(it) for it in against(line, ROOT)]
 
 
 def _said(verb: str, *data: str) -> Options:
@@ -114,10 +123,11 @@ def test_two_verbs_of_one_run_have_the_options_of_both() -> None:
     )
 
 
-@pytest.mark.parametrize("text", ["20261122", "007", "1.10", "1e3", "true", "null", "[1]", "a=b", "g9a8b"])
-def test_a_text_is_what_was_written_whatever_pyinfra_would_make_of_it(text: str) -> None:
-    line = parse(["-y", f"--data=to={text}", INVENTORY, "deploy/rollback.py"])
-    assert _said("deploy/rollback.py", *line.data).text("to") == text
+def test_what_is_said_is_what_was_written_whatever_pyinfra_would_make_of_it() -> None:
+    texts = ["20261122", "007", "1.10", "1e3", "true", "null", "[1]", "a=b", "g9a8b"]
+    line = _line("-y", *(f"--data=to={it}" for it in texts), INVENTORY, "deploy/rollback.py", "--limit", "a")
+    assert (line.inventory, line.operations, line.limit) == (INVENTORY, ("deploy/rollback.py",), ("a",))
+    assert [_said("deploy/rollback.py", it).text("to") for it in line.data] == texts
 
 
 def test_what_was_not_said_is_empty() -> None:
@@ -134,48 +144,48 @@ def test_only_who_names_hosts_without_an_inventory_may_say_how_they_are_reached(
 
 
 @pytest.mark.parametrize(
-    ("arguments", "found", "remedy"),
+    ("inventory", "operation", "found", "remedy"),
     [
-        (["inventories/lba.py", "deploy/venom.py"], "inventories/lba.py: no such file", "inventories/lab.py"),
-        (["lba", "deploy/venom.py"], "lba: no such file", 'did you mean "inventories/lab.py"?'),
-        (["@local", "deploy/venom.py"], "@local: no such file", "name one that is there: "),
-        (["inventories", "deploy/status.py"], "inventories, a folder", "name one that is there: "),
-        (["inventories/lab.yaml", "deploy/venom.py"], "inventories/lab.yaml", "name inventories/lab.py"),
-        (
-            ["inventories/lba.py", "exec", "--", "id"],
-            "inventories/lba.py: no such file",
-            "inventories/lab.py",
-        ),
-        (["deploy/venom.py", INVENTORY], "deploy/venom.py first", "pyinfra inventories/office.py"),
-        (["./deploy/venom.py", INVENTORY], "./deploy/venom.py first", "pyinfra inventories/office.py"),
-        (
-            [INVENTORY, INVENTORY, "deploy/venom.py"],
-            f"the inventory {INVENTORY} as well",
-            "run once for each",
-        ),
-        (["--data", "t=x", INVENTORY, str(ROOT / "deploy/rollback.py")], 'the name "t"', 'mean "to"?'),
-        (["--data", "x", INVENTORY, "exec", "--", "id"], "x", "write x=…"),
+        ("inventories/lba.py", "deploy/venom.py", "inventories/lba.py: no such file", "inventories/lab.py"),
+        ("lba", "deploy/venom.py", "lba: no such file", 'did you mean "inventories/lab.py"?'),
+        ("@local", "deploy/venom.py", "@local: no such file", "name one that is there: "),
+        ("box1", "deploy/status.py", "box1: no such file", "name one that is there: "),
+        ("inventories", "deploy/status.py", "inventories, a folder", "name one that is there: "),
+        ("inventories/lab.yaml", "deploy/venom.py", "inventories/lab.yaml", "name inventories/lab.py"),
+        ("inventories/lba.py", "exec", "inventories/lba.py: no such file", "inventories/lab.py"),
+        ("deploy/venom.py", INVENTORY, "deploy/venom.py first", "pyinfra inventories/office.py"),
+        ("./deploy/venom.py", INVENTORY, "./deploy/venom.py first", "pyinfra inventories/office.py"),
+        (INVENTORY, INVENTORY, f"the inventory {INVENTORY} as well", "run once for each"),
     ],
 )
-def test_a_command_that_cannot_be_meant_is_told_why(arguments: list[str], found: str, remedy: str) -> None:
-    (told,) = _against(*arguments)
+def test_a_command_that_cannot_be_meant_is_told_why(
+    inventory: str, operation: str, found: str, remedy: str
+) -> None:
+    (told,) = _against(CommandLine(inventory, (operation,)))
     assert f"found     {found}\n" in told
     assert remedy in told
 
 
+def test_an_option_is_looked_at_before_any_connection_however_the_verb_is_written() -> None:
+    (told,) = _against(CommandLine(INVENTORY, (str(ROOT / "deploy/rollback.py"),), data=("t=v1.6.0",)))
+    assert 'did you mean "to"?' in told
+    (told,) = _against(CommandLine(INVENTORY, ("exec", "id"), data=("x",)))
+    assert "write x=…" in told
+
+
 @pytest.mark.parametrize(
-    "arguments",
+    "line",
     [
-        [INVENTORY, "deploy/venom.py"],
-        ["--ssh-user", "ada", "box1,box2", "exec", "--", "uptime"],
-        ["--data", "ssh_hostname=192.0.2.1", "box1", "deploy/migration.py"],
-        ["@docker/debian:13", "fact", "server.LinuxName"],
-        [INVENTORY, "debug-inventory"],
-        [INVENTORY, "deploy/venom.py", "deploy/verify.py", "--data", "suites=yes"],
+        CommandLine(INVENTORY, ("deploy/venom.py",)),
+        CommandLine("box1,box2", ("exec", "uptime")),
+        CommandLine("box1", ("deploy/migration.py",), data=("ssh_hostname=192.0.2.1",)),
+        CommandLine("@docker/debian:13", ("fact", "server.LinuxName")),
+        CommandLine(INVENTORY, ("debug-inventory",)),
+        CommandLine(INVENTORY, ("deploy/venom.py", "deploy/verify.py"), data=("suites=yes",)),
     ],
 )
-def test_what_can_be_meant_is_left_to_pyinfra(arguments: list[str]) -> None:
-    assert _against(*arguments) == []
+def test_what_can_be_meant_is_left_to_pyinfra(line: CommandLine) -> None:
+    assert _against(line) == []
 
 
 def test_names_of_limit_are_compared_as_pyinfra_does() -> None:
