@@ -24,12 +24,14 @@ _SIZES = ("270m", "1b", "4b", "12b", "27b")
 def value_meant(keys: Keys, value: object, raw: str | None, accepts: Accepts) -> str:
     """The remedy for a value that a setting cannot have, or nothing."""
     setting = section_of(keys)
-    if setting is None or (setting == "" and keys[0] == "groups"):
-        return sentence("members" if keys[:1] == ("groups",) else "beginning") if keys else ""
+    if not setting:
+        meant = {"hosts": "beginning", "groups": "members"}.get(str(keys[0]), "") if keys else ""
+        return sentence(meant)
     text = (raw if raw is not None else str(value)).strip()
     if meant := word_meant(setting, text):
         known = sentence(meant) == meant and " " not in meant and accepts(setting, meant)
-        return f"write {meant}" if known else sentence(meant)
+        became = f"YAML reads {text} as a boolean: " if isinstance(value, bool) else ""
+        return f"{became}write {meant}" if known else sentence(meant)
     around = setting.rpartition(".")[0]
     reads = _READERS.get(setting) or _READERS.get(f"{around}.")
     return reads(setting, value, text, accepts) if reads else ""

@@ -85,7 +85,7 @@ WRITTEN = {
     "ollama: {version: latest}": 'write "0.32.15"',
     "node: 24": 'write {version: "24.21.0"}',
     "python: {version: 3.10}": "YAML reads 3.10 as the number 3.1: take one that is pinned",
-    "profile: off": "write llm_off",
+    "profile: off": "YAML reads off as a boolean: write llm_off",
     "profile: gpu": "write light",
     "profile: [light]": "write light",
     "vram_tier: 12": "write balanced-12-24gb",
@@ -209,6 +209,8 @@ def test_the_test_above_follows_most_remedies(tmp_path: Path) -> None:
         ("groups: {desks: [box]}\nhosts: {box: {}}\n", "a host names its groups"),
         ("groups: {desks: {hosts: {box: }}}\nhosts: {box: {}}\n", "a host names its groups"),
         ("defaults: {groups: [desks]}\nhosts: {box: {}}\n", "a host names its groups"),
+        ("pins: own.yaml\nhosts: {box: {}}\n", "write a list: [own.yaml]"),
+        ("hosts: {box: 192.0.2.1}\n", "each host is a key under hosts"),
         ("default: {model: auto}\nhosts: {box: {}}\n", 'did you mean "defaults"?'),
     ],
 )
