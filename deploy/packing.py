@@ -85,9 +85,7 @@ class Packing:
 
 def packing(declared: DeclaredHost, options: Options) -> Packing:
     """What is to be packed on the current host. Raises RefusedError before the first change."""
-    lonely = [it for it in ("tag", "confirmed", "extra") if options.text(it) and not options.text("registry")]
-    if lonely:
-        raise refuse("registry=… beside what says how to publish", ", ".join(lonely), "name the registry")
+    registry = registry_of(options)
     asked = [variants()[it] for it in dict.fromkeys(options.words("variants") or DEFAULT)]
     if declared.source.kind == IMAGE:
         raise refuse(
@@ -104,7 +102,6 @@ def packing(declared: DeclaredHost, options: Options) -> Packing:
         )
     images = tuple(_image(it, _plan(declared, facts, it)) for it in asked)
     contents = [it.contents for it in images]
-    registry = Registry.of(options.text("registry")) if options.text("registry") else None
     publication = None
     if registry:
         tags = _tags(contents[0].plan, options)
@@ -123,6 +120,17 @@ def packing(declared: DeclaredHost, options: Options) -> Packing:
         records=known,
         unpublished=tuple(publication.differs(known)) if publication else (),
     )
+
+
+def registry_of(options: Options) -> Registry | None:
+    """Where the images are published. Raises RefusedError where only how is said."""
+    if options.text("registry"):
+        return Registry.of(options.text("registry"))
+    if said := [it for it in ("tag", "confirmed", "extra") if options.text(it)]:
+        raise refuse(
+            "registry=PLACE beside what says how to publish", " and ".join(said), "name the registry"
+        )
+    return None
 
 
 def parts(packing: Packing) -> None:

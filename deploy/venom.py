@@ -1,6 +1,7 @@
 """Converge: make each host of the inventory what its plan says, and prove that it serves.
 
 pyinfra inventories/lab.py deploy/venom.py
+pyinfra --data purge=yes inventories/lab.py deploy/venom.py    deletes weights that the plan does not use, too
 """
 
 from pyinfra.context import host

@@ -1,6 +1,7 @@
 """Verify: whether each host does what its profile promises, tried from outside and from inside.
 
 pyinfra -y inventories/lab.py deploy/verify.py
+pyinfra -y --data suites=yes inventories/lab.py deploy/verify.py    runs Venom's own suites, too
 
 It changes nothing on a host but what two chats leave there, and a line with its figures. The report
 lies in reports/<UTC time>/.

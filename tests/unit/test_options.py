@@ -10,10 +10,11 @@ import pytest
 
 from deploy.command import against
 from deploy.options import VERBS
+from deploy.packing import registry_of
 from roles.common.command_line import CommandLine
 from roles.common.inventory import nobody
 from roles.common.options import Options, faults, read
-from roles.common.refusal import Finding
+from roles.common.refusal import Finding, RefusedError
 
 ROOT = Path(__file__).parents[2]
 INVENTORY = "inventories/lab.py"
@@ -135,6 +136,15 @@ def test_what_was_not_said_is_empty() -> None:
     assert said.flag("confirmed")
     assert said.words("variants") == ["venom-frontend", "venom-backend-light"]
     assert (said.text("tag"), said.words("registry")) == ("", [])
+
+
+@pytest.mark.parametrize("name", ["tag", "confirmed", "extra"])
+def test_how_to_publish_without_where_is_not_passed_over(name: str) -> None:
+    said = _said("deploy/images.py", f"{name}=yes")
+    with pytest.raises(RefusedError, match=f"found     {name}\n"):
+        registry_of(said)
+    assert registry_of(_said("deploy/images.py")) is None
+    assert registry_of(_said("deploy/images.py", f"{name}=yes", "registry=registry.example.org/venom"))
 
 
 def test_only_who_names_hosts_without_an_inventory_may_say_how_they_are_reached() -> None:

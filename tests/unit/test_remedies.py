@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import re
 from copy import deepcopy
 from pathlib import Path
@@ -9,10 +10,13 @@ from typing import Any
 
 import pytest
 import yaml
+from hypothesis import HealthCheck, given, settings
 
+from schemas.document import shown
 from schemas.habits import flow
 from schemas.inventory import InventoryError, load
 from schemas.problem import Problem
+from tests.unit.test_whatever import inventories
 
 # What people write, as one line of a host: from Ansible, compose files, Kubernetes, Ollama, .env files, and
 # by a slip. And the remedy, or a part of it.
@@ -242,3 +246,33 @@ def test_a_variable_that_only_begins_like_another_is_not_taken_for_it(name: str,
 )
 def test_every_kind_of_address_is_one(address: str, tmp_path: Path) -> None:
     assert _problems(f'hosts: {{box: {{address: "{address}"}}}}\n', tmp_path) == []
+
+
+@settings(
+    max_examples=int(os.environ.get("VENOM_EXAMPLES", "30")),
+    deadline=None,
+    derandomize=True,
+    suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow],
+)
+@given(data=inventories)
+def test_whatever_is_wrong_a_word_that_is_advised_is_not_refused_where_it_stands(
+    data: Any, tmp_path: Path
+) -> None:
+    text = yaml.safe_dump(data)
+    for problem in _problems(text, tmp_path):
+        if _MEANT.fullmatch(problem.hint) and not problem.found.startswith(("the key", "the name")):
+            word = _MEANT.fullmatch(problem.hint)["word"]  # type: ignore[index]
+        elif (write := _WRITE.fullmatch(problem.hint)) and not re.match(r"[a-z_]+: ", write["text"]):
+            word = yaml.safe_load(write["text"])
+        else:
+            continue
+        if not re.fullmatch(r"hosts\.[a-c](\.[a-z_]+)+", problem.path):
+            continue  # names of hosts with dots in them, and lists
+        changed = yaml.safe_load(text)
+        around = changed
+        *way, last = problem.path.split(".")
+        for key in way:
+            around = around[key]
+        around[last] = word
+        again = [it for it in _problems(changed, tmp_path) if it.path == problem.path]
+        assert all(it.found != shown(word) for it in again), (problem.hint, *map(str, again))
