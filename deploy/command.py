@@ -25,7 +25,7 @@ def against(line: CommandLine, folder: Path) -> Iterator[Finding]:
     """Everything that stands against a command line that was written in this folder."""
     verbs, swapped = verbs_of(line), named(line.inventory) in VERBS
     yield from _inventory(line, folder, needed=any(it.by_inventory for it in verbs))
-    for path in line.operations:
+    for path in line.deploys:
         if not swapped and _is_inventory(folder / path):
             remedy = "run once for each inventory"
             yield Finding("one inventory, then what is to be done", f"the inventory {path} as well", remedy)
@@ -45,7 +45,10 @@ def _inventory(line: CommandLine, folder: Path, *, needed: bool) -> Iterator[Fin
     if named(name) in VERBS:
         yield Finding("the inventory first, then what is to be done", f"{name} first", _REMEDY)
     elif path.suffix in (".yaml", ".yml") and path.is_file():
-        yield Finding("the .py of an inventory", name, f"name {Path(name).with_suffix('.py')}, beside it")
+        beside = Path(name).with_suffix(".py")
+        there = (folder / beside).is_file()
+        remedy = f"name {beside}, beside it" if there else f"cp inventories/lab.py {beside}, and name that"
+        yield Finding("the .py of an inventory", name, remedy)
     elif path.is_dir():
         yield Finding(required, f"{name}, a folder", _nearest(name, folder))
     elif not path.is_file() and (needed or _means_a_file(name)):

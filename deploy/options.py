@@ -43,7 +43,7 @@ _ROOT = Path(__file__).resolve().parents[1]
 
 def verbs_of(line: CommandLine) -> list[Verb]:
     """The verbs that a command line names, however it writes their paths."""
-    found = (VERBS.get(named(path)) for path in line.operations)
+    found = (VERBS.get(named(path)) for path in line.deploys)
     return [it for it in found if it]
 
 

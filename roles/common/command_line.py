@@ -18,6 +18,11 @@ class CommandLine:
     exclude: tuple[str, ...] = ()
     json: bool = False
 
+    @property
+    def deploys(self) -> tuple[str, ...]:
+        """The files that are run; none where something else is asked for (exec, fact, …)."""
+        return self.operations if all(it.endswith(".py") for it in self.operations) else ()
+
 
 def parse(arguments: list[str]) -> CommandLine:
     """The command line of these arguments."""

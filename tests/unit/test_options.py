@@ -162,6 +162,7 @@ def test_only_who_names_hosts_without_an_inventory_may_say_how_they_are_reached(
         ("box1", "deploy/status.py", "box1: no such file", "name one that is there: "),
         ("inventories", "deploy/status.py", "inventories, a folder", "name one that is there: "),
         ("inventories/lab.yaml", "deploy/venom.py", "inventories/lab.yaml", "name inventories/lab.py"),
+        ("inventories/example.yaml", "deploy/venom.py", "inventories/example.yaml", "cp inventories/lab.py"),
         ("inventories/lba.py", "exec", "inventories/lba.py: no such file", "inventories/lab.py"),
         ("deploy/venom.py", INVENTORY, "deploy/venom.py first", "pyinfra inventories/office.py"),
         ("./deploy/venom.py", INVENTORY, "./deploy/venom.py first", "pyinfra inventories/office.py"),
@@ -188,6 +189,7 @@ def test_an_option_is_looked_at_before_any_connection_however_the_verb_is_writte
     [
         CommandLine(INVENTORY, ("deploy/venom.py",)),
         CommandLine("box1,box2", ("exec", "uptime")),
+        CommandLine(INVENTORY, ("exec", "cat", INVENTORY, "deploy/venom.py"), data=("ssh_user=ada",)),
         CommandLine("box1", ("deploy/migration.py",), data=("ssh_hostname=192.0.2.1",)),
         CommandLine("@docker/debian:13", ("fact", "server.LinuxName")),
         CommandLine(INVENTORY, ("debug-inventory",)),
