@@ -12,7 +12,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 from bench import ansible, report
-from bench.hosts import inventory, plain_inventory, probed, provisioned, pyinfra
+from bench.hosts import COUNT, inventory, plain_inventory, probed, provisioned, pyinfra
 from bench.state import variables
 from deploy.survey import Planned, planning, question
 from lab import ssh
@@ -29,13 +29,17 @@ def main() -> int:
     """Boot the hosts, measure in turns, print the tables. Status 1 says that a figure is void."""
     arguments = argparse.ArgumentParser(prog="script/bench", description=__doc__)
     arguments.add_argument("--runs", type=int, default=3, metavar="N", help="of each (default: 3)")
-    runs = arguments.parse_args().runs
+    arguments.add_argument("--host", metavar="NAME", help="only on this one, which the lab has already")
+    given = arguments.parse_args()
+    if given.runs < 1:
+        arguments.error("--runs: at least 1")
     try:
-        with tempfile.TemporaryDirectory() as folder:
-            _tell("booting a host, making it serve, cloning it")
-            with provisioned(Path(folder)) as hosts:
-                print(report.machine(), flush=True)
-                taken = measure(Path(folder), hosts, runs)
+        with (
+            tempfile.TemporaryDirectory() as folder,
+            provisioned(Path(folder), given.host, _tell) as hosts,
+        ):
+            print(report.machine(), flush=True)
+            taken = measure(Path(folder), hosts, given.runs)
     except LabError as error:
         print(f"bench: {error}", file=sys.stderr)
         return 1
@@ -46,7 +50,7 @@ def main() -> int:
 def measure(folder: Path, hosts: list[Host], runs: int) -> dict[str, list[float]]:
     """Seconds of each thing, `runs` times in turns, so that a busy moment of the machine hits all alike."""
     things = _things(folder, hosts)
-    taken: dict[str, list[float]] = {name: [] for name in report.ROWS}
+    taken: dict[str, list[float]] = {name: [] for name, _ in things}
     for number in range(runs):
         _tell(f"round {number + 1} of {runs}")
         for name, thing in things:
@@ -58,9 +62,9 @@ def measure(folder: Path, hosts: list[Host], runs: int) -> dict[str, list[float]
 
 def _things(folder: Path, hosts: list[Host]) -> list[tuple[str, Callable[[], object]]]:
     first, last = hosts[0], hosts[-1]
-    one, eight = inventory(folder, "one", [first]), inventory(folder, "eight", hosts)
+    one, all_of_them = inventory(folder, "one", [first]), inventory(folder, "all", hosts)
     off, light = inventory(folder, "off", [last], profile="llm_off"), inventory(folder, "light", [last])
-    plain, plain_eight = (plain_inventory(folder, f"plain{len(of)}", of) for of in ([first], hosts))
+    plain, all_plain = plain_inventory(folder, "plain", [first]), plain_inventory(folder, "all-plain", hosts)
     planned = _planned(one, first)
     asked = question(planned.resources, planned.parts, planned.generation.services)
     (folder / "question").write_text(str(asked))
@@ -71,14 +75,21 @@ def _things(folder: Path, hosts: list[Host]) -> list[tuple[str, Callable[[], obj
     def back() -> None:
         pyinfra(light, "deploy/rollback.py")
 
+    def look(declared: Path) -> None:
+        # Without our config.py, which is no cost of pyinfra's.
+        pyinfra(declared, "bench/pyinfra/look.py", environment, "--config", "none.py")
+
+    of_eight = [
+        ("pyinfra-8", lambda: look(all_plain)),
+        ("venom-8", lambda: _unchanged(all_of_them, len(hosts))),
+    ]
     return [
         ("bare", lambda: _bare(first, asked)),
-        ("pyinfra", lambda: pyinfra(plain, "bench/pyinfra/look.py", environment)),
+        ("pyinfra", lambda: look(plain)),
         ("venom", lambda: _unchanged(one, 1)),
         ("mitogen", lambda: ansible.keep(folder, mitogen=True)),
         ("ansible", lambda: ansible.keep(folder)),
-        ("pyinfra-8", lambda: pyinfra(plain_eight, "bench/pyinfra/look.py", environment)),
-        ("venom-8", lambda: _unchanged(eight, len(hosts))),
+        *(of_eight if len(hosts) == COUNT else []),
         ("off", lambda: pyinfra(off)),
         ("light", lambda: pyinfra(light)),
         # To llm_off and to light again, as the next round expects it.

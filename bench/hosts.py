@@ -1,10 +1,10 @@
-"""The hosts of a measurement: one that was provisioned afresh, and seven clones of it."""
+"""The hosts of a measurement: one that was provisioned afresh, and clones of it."""
 
 from __future__ import annotations
 
 import subprocess
 import sys
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
@@ -18,27 +18,41 @@ _PROBE = REPOSITORY / "roles" / "preflight" / "scripts" / "probe.sh"
 
 
 @contextmanager
-def provisioned(folder: Path) -> Iterator[list[Host]]:
-    """Boot the hosts and make them serve; they go away again."""
+def provisioned(folder: Path, name: str | None, tell: Callable[[str], None]) -> Iterator[list[Host]]:
+    """Hosts that serve: the one that has this name, or eight fresh ones, which go away again."""
     if missing := preconditions.missing():
         raise LabError(preconditions.message(missing))
     upstream_process.ensure()
+    if name:
+        tell(f"making {name} serve, where it does not")
+        yield [_serving(folder, Host.get(name))]
+        return
     try:
-        first = Host.create("bench-1")
-        pyinfra(inventory(folder, "first", [first]))
-        # Ansible's module for packages needs it, and would install it in its first run.
-        first.run("DEBIAN_FRONTEND=noninteractive apt-get install -qq --no-install-recommends python3-apt")
-        first.stop()
-        clones = [first.clone(f"bench-{number}") for number in range(2, COUNT + 1)]
-        first.start()
-        hosts = [first, *clones]
-        pyinfra(inventory(folder, "all", hosts))
-        yield hosts
+        tell("booting a host, making it serve, cloning it")
+        first = _serving(folder, Host.create("bench-1"))
+        yield [first, *_clones(folder, first)]
     finally:
         for host in all_hosts():
             if host.name.startswith("bench-"):
                 host.destroy()
                 ssh.forget(host.name)
+
+
+def _serving(folder: Path, host: Host) -> Host:
+    """The host, once it serves and Ansible can keep its state, too."""
+    pyinfra(inventory(folder, "first", [host]))
+    # Ansible's module for packages needs it, and would install it in its first run.
+    host.run("DEBIAN_FRONTEND=noninteractive apt-get install -qq --no-install-recommends python3-apt")
+    return host
+
+
+def _clones(folder: Path, first: Host) -> list[Host]:
+    """Further hosts that serve what the first one does."""
+    first.stop()
+    clones = [first.clone(f"bench-{number}") for number in range(2, COUNT + 1)]
+    first.start()
+    pyinfra(inventory(folder, "clones", [first, *clones]))
+    return clones
 
 
 def inventory(folder: Path, name: str, hosts: Sequence[Host], **settings: Any) -> Path:
@@ -61,9 +75,11 @@ def plain_inventory(folder: Path, name: str, hosts: Sequence[Host]) -> Path:
     return path
 
 
-def pyinfra(hosts: Path, deploy: str = "deploy/venom.py", env: Mapping[str, str] | None = None) -> str:
+def pyinfra(
+    hosts: Path, deploy: str = "deploy/venom.py", env: Mapping[str, str] | None = None, *options: str
+) -> str:
     """Run a deploy as an operator does and return what it said; `CommandFailed` if it fails."""
-    command = [str(Path(sys.executable).with_name("pyinfra")), "-y", str(hosts), deploy]
+    command = [str(Path(sys.executable).with_name("pyinfra")), "-y", *options, str(hosts), deploy]
     result = subprocess.run(
         command,
         cwd=REPOSITORY,

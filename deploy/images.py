@@ -10,6 +10,7 @@ The parts are made as deploy/venom.py makes them, and what is on the host alread
 
 from pyinfra.context import host
 
+from deploy.options import declared_host, options_of
 from deploy.packing import packing, parts
 from roles.base.deploy import base
 from roles.common import jobs, outcome
@@ -17,8 +18,11 @@ from roles.common.lock import acquired, released
 from roles.common.operations import refusal_ends_this_host
 from roles.packing.deploy import described, published, summary, told
 
+options = options_of("deploy/images.py")
+declared = declared_host()
+
 with refusal_ends_this_host():
-    p = packing(host.data.declared)
+    p = packing(declared, options)
     seen = p.seen
 
     if p.in_sync:

@@ -7,8 +7,6 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
-from pyinfra.context import host
-
 from artifacts.release import by_hand, by_tag
 from artifacts.repository import look
 from deploy.parts import Made
@@ -19,6 +17,7 @@ from roles.base import deploy as base
 from roles.common import jobs, paths
 from roles.common.jobs import Job
 from roles.common.look import Seen
+from roles.common.options import Options
 from roles.common.refusal import Finding, RefusedError, refuse
 from roles.common.resources import Ground, differing
 from roles.packing.contents import Contents, backend_contents, frontend_contents
@@ -84,10 +83,10 @@ class Packing:
         return pack_job(image.contents, self.base)
 
 
-def packing(declared: DeclaredHost) -> Packing:
+def packing(declared: DeclaredHost, options: Options) -> Packing:
     """What is to be packed on the current host. Raises RefusedError before the first change."""
-    data = {name: str(host.data.get(name) or "") for name in ("variants", "registry", "tag", "extra")}
-    asked = _variants(data["variants"])
+    registry = registry_of(options)
+    asked = [variants()[it] for it in dict.fromkeys(options.words("variants") or DEFAULT)]
     if declared.source.kind == IMAGE:
         raise refuse(
             "a source to pack, on the build host",
@@ -103,10 +102,9 @@ def packing(declared: DeclaredHost) -> Packing:
         )
     images = tuple(_image(it, _plan(declared, facts, it)) for it in asked)
     contents = [it.contents for it in images]
-    registry = Registry.of(data["registry"]) if data["registry"] else None
     publication = None
     if registry:
-        tags = _tags(contents[0].plan, data["tag"], _confirmed(), data["extra"])
+        tags = _tags(contents[0].plan, options)
         publication = Publication(registry, tuple(tags), tuple(contents))
     stands_on = (*base.resources(contents[0].plan), *ground())
     based = base_job()
@@ -122,6 +120,17 @@ def packing(declared: DeclaredHost) -> Packing:
         records=known,
         unpublished=tuple(publication.differs(known)) if publication else (),
     )
+
+
+def registry_of(options: Options) -> Registry | None:
+    """Where the images are published. Raises RefusedError where only how is said."""
+    if options.text("registry"):
+        return Registry.of(options.text("registry"))
+    if said := [it for it in ("tag", "confirmed", "extra") if options.text(it)]:
+        raise refuse(
+            "registry=PLACE beside what says how to publish", " and ".join(said), "name the registry"
+        )
+    return None
 
 
 def parts(packing: Packing) -> None:
@@ -147,15 +156,6 @@ def parts(packing: Packing) -> None:
         else:
             jobs.start(name="UI build | start", job=made.build, seen=seen)
             jobs.finish(name="UI build | finish", job=made.build, seen=seen)
-
-
-def _variants(written: str) -> list[Variant]:
-    """Those of the specification that are asked for, by name. Raises RefusedError for an unknown one."""
-    names = [it.strip() for it in written.split(",") if it.strip()] or DEFAULT
-    unknown = [it for it in names if it not in variants()]
-    if unknown:
-        raise refuse(f"variants among {', '.join(variants())}", ", ".join(unknown), "check the names")
-    return [variants()[it] for it in dict.fromkeys(names)]
 
 
 def _plan(declared: DeclaredHost, facts: Facts, variant: Variant) -> HostPlan:
@@ -187,19 +187,10 @@ def _paths(image: Image) -> list[str]:
     ]
 
 
-def _confirmed() -> bool:
-    """Whether `--data confirmed=yes` was given. Raises RefusedError for another answer."""
-    answer = host.data.get("confirmed")
-    if answer not in (None, "yes"):
-        raise refuse(
-            "--data confirmed=yes, or no confirmed at all", f"confirmed={answer}", "say what is meant"
-        )
-    return answer is not None
-
-
-def _tags(plan: HostPlan, tag: str, confirmed: bool, extra: str) -> list[str]:
+def _tags(plan: HostPlan, options: Options) -> list[str]:
     """Under which tags the images go. Raises RefusedError where they may not be published."""
-    source = plan.source
+    source, tag = plan.source, options.text("tag")
+    confirmed, extra = options.flag("confirmed"), options.text("extra")
     if source.kind != "repository":
         raise refuse(
             "a source whose history says whether its commit is on main, for a publication",

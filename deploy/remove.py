@@ -5,12 +5,10 @@ pyinfra --data purge=yes inventories/lab.py deploy/remove.py    they go, too
 pyinfra --dry inventories/lab.py deploy/remove.py               tells what would go and what would stay
 """
 
-from pyinfra.context import host
-
+from deploy.options import declared_host, options_of
 from deploy.survey import everything, looking
 from roles.common.lock import acquired, released
 from roles.common.operations import refusal_ends_this_host
-from roles.common.purge import purge_asked
 from roles.removal.deploy import (
     cleared,
     deleted,
@@ -23,9 +21,12 @@ from roles.removal.deploy import (
 )
 from roles.removal.removal import decide
 
+options = options_of("deploy/remove.py")
+declared = declared_host()
+
 with refusal_ends_this_host():
-    declared = everything(host.data.declared)
-    it = decide(declared, looking(declared, ()), found(declared), purge=purge_asked())
+    ours = everything(declared)
+    it = decide(ours, looking(ours, ()), found(ours), purge=options.flag("purge"))
     told(it)
 
     if it.needed:

@@ -5,15 +5,17 @@ pyinfra --data to=v1.6.0 inventories/lab.py deploy/rollback.py  the last one of 
 pyinfra --data to=KEY inventories/lab.py deploy/rollback.py     a named one (/etc/venom/generations)
 """
 
-from pyinfra.context import host
-
+from deploy.options import declared_host, options_of
 from roles.activation.rollback import choose, current, kept, rolled_back
 from roles.common.lock import acquired, released
 from roles.common.operations import refusal_ends_this_host
 
+declared = declared_host()
+options = options_of("deploy/rollback.py")
+
 with refusal_ends_this_host():
     generations = kept()
-    to = choose(generations, str(host.data.get("to") or ""))
+    to = choose(generations, options.text("to"))
     acquired(name="Lock", needed=not to.current, what="deploy/rollback.py", generation=current(generations))
-    rolled_back(name=f"Back to {to.key}", to=to, keep=host.data.declared.keep_generations)
+    rolled_back(name=f"Back to {to.key}", to=to, keep=declared.keep_generations)
     released(name="Unlock")

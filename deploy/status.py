@@ -7,14 +7,15 @@ It changes nothing and takes no lock. Exit status: 0 all in sync, 2 drift, 1 a h
 reached, planned or looked at.
 """
 
-from pyinfra.context import host
-
+from deploy.options import declared_host, options_of
 from deploy.survey import looking, planning
+from roles.common.command_line import command_line
 from roles.preflight.deploy import probe
 from roles.status.deploy import ask, noted, tell
 from roles.status.report import Wanted, report
 
-declared = host.data.declared
+options = options_of("deploy/status.py")
+declared = declared_host()
 planned = told = seen = wanted = None
 errors: list[str] = []
 
@@ -34,4 +35,5 @@ if planned and seen:
     hardware = planned.hardware
     wanted = Wanted(planned.generation, planned.differs(seen), hardware.gpus, hardware.remarks)
 
-tell(report(declared.name, declared.ssh.address, told=told, seen=seen, wanted=wanted, errors=errors))
+told_so = report(declared.name, declared.ssh.address, told=told, seen=seen, wanted=wanted, errors=errors)
+tell(told_so, json_form=options.flag("json") or command_line().json)

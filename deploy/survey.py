@@ -19,7 +19,6 @@ from roles.common import containers, paths
 from roles.common.generation import Generation
 from roles.common.jobs import Job
 from roles.common.look import Question, Seen, look
-from roles.common.purge import purge_asked
 from roles.common.refusal import Finding, RefusedError
 from roles.common.release import ImageRelease, Release
 from roles.common.resources import (
@@ -202,7 +201,7 @@ def _lost(path: str) -> Difference:
     return Difference(path, "is not there")
 
 
-def survey(declared: DeclaredHost) -> Survey:
+def survey(declared: DeclaredHost, *, purge: bool) -> Survey:
     """Plan the current host, look at it once, and refuse what cannot work.
 
     Raises RefusedError with everything that is wrong, before the first change.
@@ -214,7 +213,7 @@ def survey(declared: DeclaredHost) -> Survey:
     return Survey(
         **{it.name: getattr(planned, it.name) for it in fields(Planned)},
         seen=seen,
-        purge=purge_asked(),
+        purge=purge,
         making=planned.made.work(declared.name, seen),
     )
 

@@ -1,10 +1,12 @@
 """Converge: make each host of the inventory what its plan says, and prove that it serves.
 
 pyinfra inventories/lab.py deploy/venom.py
+pyinfra --data purge=yes inventories/lab.py deploy/venom.py    deletes weights that the plan does not use, too
 """
 
 from pyinfra.context import host
 
+from deploy.options import declared_host, options_of
 from deploy.preview import preview
 from deploy.survey import survey
 from roles.activation.deploy import activated
@@ -18,8 +20,11 @@ from roles.ollama.deploy import installed as ollama_installed
 from roles.weights.deploy import pull, pulled
 from roles.weights.unused import named, purged
 
+options = options_of("deploy/venom.py")
+declared = declared_host()
+
 with refusal_ends_this_host():
-    s = survey(host.data.declared)
+    s = survey(declared, purge=options.flag("purge"))
     plan, seen, local = s.plan, s.seen, s.local
     named(models=s.unused, purge=s.purge)
     for text in (*s.remarks, *s.troubles):

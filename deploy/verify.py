@@ -1,32 +1,30 @@
 """Verify: whether each host does what its profile promises, tried from outside and from inside.
 
 pyinfra -y inventories/lab.py deploy/verify.py
+pyinfra -y --data suites=yes inventories/lab.py deploy/verify.py    runs Venom's own suites, too
 
 It changes nothing on a host but what two chats leave there, and a line with its figures. The report
 lies in reports/<UTC time>/.
 Exit status: 0 every host is accepted, 1 not.
 """
 
-from pyinfra.context import host
-
 from deploy import serving
+from deploy.options import declared_host, options_of
 from deploy.survey import looking, planning
 from roles.preflight.deploy import probe
 from roles.status.deploy import ask, noted
 from roles.status.report import Wanted, drift
-from roles.verification import suites
 from roles.verification.deploy import documents, judged, tell, unreached
 from roles.verification.trying import Subject
 
-declared = host.data.declared
+options = options_of("deploy/verify.py")
+declared = declared_host()
 told = planned = seen = None
-with_suites = False
 errors: list[str] = []
 
 with noted(errors):
-    with_suites = suites.asked()
     told = ask()
-    facts = probe(containers=host.data.declared.by_image)
+    facts = probe(containers=declared.by_image)
     planned = planning(declared, facts.hardware, offline=True)
     seen = looking(planned.resources, planned.parts, planned.generation.services)
 
@@ -50,7 +48,7 @@ else:
         loaded=loaded,
         secrets=[planned.settings[name] for name in plan.backend.secrets],
         budgets=declared.budgets,
-        suites=with_suites,
+        suites=options.flag("suites"),
     )
     model = f", {plan.model.name}" if plan.model else ""
     serves = f"{serving.name(plan)}, profile {plan.profile}{model}"

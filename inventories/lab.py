@@ -4,12 +4,10 @@ from pathlib import Path
 
 from pyinfra.api.exceptions import PyinfraError
 
-from schemas.inventory import InventoryError, load, pyinfra_groups
-
 try:
-    _inventory = load(Path(__file__).with_suffix(".yaml"))
-except InventoryError as _error:
-    raise PyinfraError(str(_error)) from None
+    from roles.common.inventory import groups_of
+except ModuleNotFoundError as _error:
+    raise PyinfraError(f"{_error}: run pyinfra from the repository's root, of its .venv") from None
 
 # `hosts`, and one list a group.
-globals().update(pyinfra_groups(_inventory))
+globals().update(groups_of(Path(__file__).with_suffix(".yaml")))

@@ -13,10 +13,12 @@ from schemas.environment import checked
 from schemas.images import Reference, without_digest
 from schemas.inherit import Settings
 from schemas.model import Development, Door, Mirrors, Secret, Source, Ssh
+from schemas.pinned import version_meant
 from schemas.pins import File, Pins, how_to_pin
 from schemas.problem import Problem, did_you_mean, listed
 from schemas.references import absolute, secret_of
 from schemas.show import reference
+from schemas.spellings import model_meant
 from schemas.version import is_requirement
 
 _KINDS = ("python", "node", "ollama")
@@ -92,9 +94,7 @@ def declare(settings: Settings, pins: Pins) -> tuple[DeclaredHost | None, list[P
     model = settings.get("model", default=known.model)
     if model != "auto" and model not in pins.weights:
         tags = [*pins.weights, "auto"]
-        hint = did_you_mean(model if ":" in model else f"gemma3:{model}", tags)
-        hint = hint or "another tag needs its digests under weights in a file of pins"
-        problems.append(settings.problem(("model",), f'"{model}"', listed(tags), hint))
+        problems.append(settings.problem(("model",), f'"{model}"', listed(tags), _model_hint(model, tags)))
     source = source_of(settings, pins, problems)
     choices = {kind: _choice(settings, pins, kind, problems) for kind in _KINDS}
     ports = {**known.ports, **settings.get("ports", default={})}
@@ -166,6 +166,15 @@ def declare(settings: Settings, pins: Pins) -> tuple[DeclaredHost | None, list[P
     return host, []
 
 
+def _model_hint(model: str, tags: list[str]) -> str:
+    if model in ("none", "off"):
+        return "write profile: llm_off"
+    meant = model_meant(model)
+    # As a typing error: gemma2 and gemma3n are other models, not that.
+    hint = f'did you mean "{meant}"?' if meant in tags else did_you_mean(model, tags, 0.92)
+    return hint or "another tag needs its digests under weights in a file of pins"
+
+
 def _choice(settings: Settings, pins: Pins, kind: str, problems: list[Problem]) -> Choice:
     section = settings.get(kind, default={})
     version, artifact = section.get("version", ""), section.get("artifact")
@@ -177,7 +186,9 @@ def _choice(settings: Settings, pins: Pins, kind: str, problems: list[Problem]) 
     if artifact is None:
         if version and version not in pins.artifacts[kind]:
             found, allowed = f'"{version}"', listed(pins.artifacts[kind])
-            problems.append(settings.problem((kind, "version"), found, allowed, how_to_pin(kind, version)))
+            meant = version_meant(f"{kind}.version", version)
+            hint = f'did you mean "{meant}"?' if meant else how_to_pin(kind, version)
+            problems.append(settings.problem((kind, "version"), found, allowed, hint))
         return Choice(version, {})
     if not version:
         found = "an artifact without a version"

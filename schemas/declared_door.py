@@ -32,7 +32,7 @@ def door_of(settings: Settings, profile: str, ports: Mapping[str, int], problems
     tls = settings.get("door", "tls", default="none")
     users = {name: secret_of(it, settings) for name, it in settings.get("door", "users", default={}).items()}
     named = _networks(settings, ("door", "allow_from"), users, problems)
-    if exposure == "lan" and settings.get("door", "allow_from") is None:
+    if exposure == "lan" and not settings.written("door", "allow_from"):
         hint = "name the networks that may come in, e.g. allow_from: [192.168.1.0/24]"
         keys = ("door", "exposure")
         problems.append(settings.problem(keys, "lan without allow_from", "lan with allow_from", hint))

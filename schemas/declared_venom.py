@@ -9,7 +9,7 @@ from schemas.images import Reference, without_digest
 from schemas.inherit import Settings
 from schemas.model import Source
 from schemas.pins import Pins
-from schemas.problem import Problem, did_you_mean, listed
+from schemas.problem import Problem, listed
 from schemas.references import absolute
 
 IMAGE = "image"  # kind of a source that only its images hold
@@ -124,5 +124,5 @@ def _held_by_images(
 def _known(settings: Settings, pins: Pins, key: str, name: str, problems: list[Problem]) -> None:
     if name in pins.releases:
         return
-    hint = did_you_mean(name, pins.releases) or "name a commit, or pin the release in a file of pins"
+    hint = "it is not pinned: take one that is, or name its commit, or pin it in a file of pins"
     problems.append(settings.problem(("venom", key), f'"{name}"', listed(pins.releases), hint))

@@ -163,6 +163,8 @@ def _syntax(document: Document, error: yaml.YAMLError) -> Problem:
         hint = 'quote a value that holds ": ", and check the indentation'
     elif "expected <block end>" in what:
         hint = "check the indentation: keys of one level start in one column"
+    elif "expected '<document start>'" in what:
+        hint = "an inventory is YAML: hosts: {gpu1: {address: 192.0.2.11}}"
     elif "could not determine a constructor" in what or "undefined alias" in what:
         hint = "define the anchor (&name) before its use (*name)"
     return Problem(document.name, line, "", f"YAML that cannot be read: {what}", "YAML", hint)

@@ -7,8 +7,10 @@ from collections.abc import Mapping
 
 from schemas.contract import Variable, contract
 from schemas.document import shown
+from schemas.habits import variable_meant
 from schemas.inherit import Settings
-from schemas.problem import Problem, did_you_mean, listed
+from schemas.problem import Problem, listed, nearest
+from schemas.validate import accepts
 
 _TRUE, _FALSE = ("1", "true", "yes", "on"), ("0", "false", "no", "off")
 _DURATION = re.compile(r"-?([0-9]+(\.[0-9]+)?(ns|us|ms|s|m|h))+|-?[0-9]{1,9}")
@@ -32,7 +34,9 @@ def checked(settings: Settings, profile: str, problems: list[Problem]) -> dict[s
         keys = ("environment", name)
         variable = known.variables.get(name)
         if variable is None:
-            hint = did_you_mean(name, known.settable())
+            hint = variable_meant(name, value, accepts)
+            # Names of one program begin alike: only a typing error is near.
+            hint = hint or _misspelt(name)
             allowed = "a name of the contract (docs/inventory.md lists them)"
             problems.append(settings.problem(keys, f'the name "{name}"', allowed, hint))
             continue
@@ -63,6 +67,15 @@ def checked(settings: Settings, profile: str, problems: list[Problem]) -> dict[s
             continue
         result[name] = text
     return result
+
+
+def _misspelt(name: str) -> str:
+    known = contract()
+    match = nearest(name.upper(), known.settable(), 0.85)
+    decided = known.variables[match].fixed_by if match else ""
+    if decided:
+        return f"{match} is no setting of its own: {decided} decides it"
+    return f'did you mean "{match}"?' if match else ""
 
 
 def as_text(variable: Variable, value: object) -> str | None:

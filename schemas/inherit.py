@@ -29,6 +29,16 @@ class Settings:
             value = value[key]
         return value
 
+    def written(self, *keys: str) -> bool:
+        """Whether the file says anything of it for this host, be that sound or not."""
+        own = self.document.data["hosts"][self.host] or {}
+        listed = own.get("groups") if isinstance(own, dict) else None
+        groups = [("groups", it) for it in listed or () if isinstance(it, str)]
+        return any((*layer, *keys) in self.document.lines for layer in self._layers(groups))
+
+    def _layers(self, groups: list[tuple[str, str]]) -> list[Keys]:
+        return [("defaults",), *groups, ("hosts", self.host)]
+
     def origin(self, *keys: str | int) -> Keys:
         """Where the value, or what is around it, was written: the host itself at the least."""
         for length in range(len(keys), 0, -1):

@@ -59,16 +59,16 @@ class PlanError(ProblemsError):
     """What is declared cannot work: on any host, or on the hardware that was found."""
 
 
-def nearest(word: object, known: Iterable[str]) -> str | None:
-    """The known word that is most like `word`, or None where none is like it."""
-    matches = get_close_matches(str(word).lower(), [k for k in known if k], n=1, cutoff=0.6)
+def nearest(word: object, known: Iterable[str], least: float = 0.6) -> str | None:
+    """The known word that is most like `word`, or None where none is like it: 1 is the same word."""
+    matches = get_close_matches(str(word), [k for k in known if k], n=1, cutoff=least)
     return matches[0] if matches else None
 
 
-def did_you_mean(word: object, known: Iterable[str]) -> str:
+def did_you_mean(word: object, known: Iterable[str], least: float = 0.6) -> str:
     """The remedy for a misspelt word, or an empty string."""
     candidates = {k.lower(): k for k in known}
-    match = nearest(word, candidates)
+    match = nearest(str(word).lower(), candidates, least)
     return f'did you mean "{candidates[match]}"?' if match else ""
 
 

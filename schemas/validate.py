@@ -15,7 +15,8 @@ from jsonschema.exceptions import ValidationError
 from jsonschema.validators import extend
 
 from schemas.document import Document, Keys, dotted, shown
-from schemas.problem import Problem, did_you_mean, listed
+from schemas.problem import Problem, listed
+from schemas.remedies import Remedies
 
 _KINDS = {
     "string": "text",
@@ -58,6 +59,11 @@ def schema(name: str) -> dict[str, Any]:
     return loaded
 
 
+def accepts(setting: str, value: object) -> bool:
+    """Whether a setting of a host (dotted) may have the value."""
+    return Remedies(Document(Path(), ""), _Validator(schema("inventory"))).accepts(setting, value)
+
+
 def without_required(whole: dict[str, Any]) -> dict[str, Any]:
     """The same schema for a part: nothing in it is mandatory."""
 
@@ -79,9 +85,11 @@ def validate(document: Document, against: dict[str, Any]) -> Validated:
     data = deepcopy(document.data)
     problems: list[Problem] = []
     told: set[Keys] = set()
-    errors = sorted(_Validator(against).iter_errors(document.data), key=_rank)
+    checker = _Validator(against)
+    remedies = Remedies(document, checker)
+    errors = sorted(checker.iter_errors(document.data), key=_rank)
     for error in errors:
-        for keys, problem, faulty in _translate(document, error):
+        for keys, problem, faulty in _translate(document, error, remedies):
             if keys in told and error.validator not in ("required", "minProperties"):
                 continue
             told.add(keys)
@@ -96,7 +104,9 @@ def _rank(error: ValidationError) -> int:
     return _ORDER.index(kind) if kind in _ORDER else len(_ORDER)
 
 
-def _translate(document: Document, error: ValidationError) -> Iterator[tuple[Keys, Problem, bool]]:
+def _translate(
+    document: Document, error: ValidationError, remedies: Remedies
+) -> Iterator[tuple[Keys, Problem, bool]]:
     """The way to each faulty value, its problem, and whether the value is to be left out."""
     keys: Keys = tuple(error.absolute_path)
     rule = error.schema if isinstance(error.schema, dict) else {}
@@ -113,7 +123,7 @@ def _translate(document: Document, error: ValidationError) -> Iterator[tuple[Key
         for key in value:
             if key not in known:
                 at = (*keys, key)
-                hint = _elsewhere(key) or did_you_mean(key, known)
+                hint = remedies.of_key(keys, key, value[key], rule)
                 yield at, document.problem(at, f'the key "{key}"', listed(known), hint), True
         return
     if kind == "required":
@@ -124,11 +134,8 @@ def _translate(document: Document, error: ValidationError) -> Iterator[tuple[Key
                 yield at, document.problem(at, "nothing", f"{where} needs {key}"), False
         return
     found = document.written(keys) if not rule.get("x-secret") else _without_value(value)
-    allowed, hint = _expected(kind, value, limit, rule), ""
-    if kind == "type":
-        hint = _trap(value, rule, document.raw.get(keys))
-    elif kind == "enum":
-        hint = did_you_mean(value, [str(v) for v in limit])
+    allowed = _expected(kind, value, limit, rule)
+    hint = remedies.of_value(keys, value, rule, kind)
     yield keys, document.problem(keys, found, allowed, hint), kind != "minProperties"
 
 
@@ -153,43 +160,6 @@ def _expected(kind: str, value: Any, limit: Any, rule: dict[str, Any]) -> str:
         "uniqueItems": "each entry once",
         "pattern": f"the form {limit}",
     }.get(kind, f"{kind} {limit}")
-
-
-def _trap(value: Any, rule: dict[str, Any], raw: str | None) -> str:
-    """The remedy where YAML made something else of a value than its author meant."""
-    wants = rule.get("type")
-    kinds = [wants] if isinstance(wants, str) else wants or []
-    hint = ""
-    if value is None:
-        hint = "give it a value, or remove the line"
-    elif "string" in kinds and isinstance(value, bool):
-        hint = f'YAML reads {raw} as a boolean: put it in quotes, "{raw}"'
-        if "llm_off" in rule.get("enum", ()) and not value:
-            hint = f"YAML reads {raw} as a boolean: the profile without a model is llm_off"
-        if "none" in rule.get("enum", ()) and not value:
-            hint = f"YAML reads {raw} as a boolean: write none"
-    elif "string" in kinds and isinstance(value, int | float):
-        became = f"the number {value}" if str(value) != raw else "a number"
-        hint = f'YAML reads {raw} as {became}: put it in quotes, "{raw}"'
-    elif "object" in kinds and isinstance(value, str | int | float) and rule.get("properties"):
-        first, inner = next(iter(rule["properties"].items()))
-        if inner.get("type") == "string":
-            hint = f'write {{{first}: "{raw}"}}'
-    elif "array" in kinds and isinstance(value, str):
-        hint = f"write a list: [{value}]"
-    elif isinstance(value, str) and (value.isdigit() or value in ("true", "false")):
-        hint = f"write {value} without quotes"
-    return hint
-
-
-def _elsewhere(key: str) -> str:
-    """Where a key belongs that stands in the wrong place."""
-    root = schema("inventory")
-    if key in root["properties"]:
-        return f"{key} belongs at the top of the file"
-    if key in root["$defs"]["host"]["properties"] and key not in root["$defs"]["settings"]["properties"]:
-        return f"{key} belongs to a host, under hosts"
-    return ""
 
 
 def _without_value(value: object) -> str:

@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 
+from pyinfra.api.exceptions import DeployError
+
 
 @dataclass(frozen=True)
 class Finding:
@@ -32,3 +34,8 @@ class RefusedError(Exception):
 def refuse(requirement: str, found: str, remedy: str = "") -> RefusedError:
     """A refusal for a single reason."""
     return RefusedError([Finding(requirement, found, remedy)])
+
+
+def ends_the_run(*findings: Finding) -> DeployError:
+    """A refusal of the whole run, for all its hosts at once, told on lines of its own."""
+    return DeployError("\n" + "\n\n".join(map(str, findings)))

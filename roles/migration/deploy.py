@@ -16,7 +16,7 @@ from pyinfra.context import host
 from pyinfra.context import state as pyinfra_state
 
 from roles.common import outcome, remote
-from roles.common.refusal import Finding
+from roles.common.refusal import Finding, ends_the_run
 from roles.migration.drawn import Drawn, draw
 from roles.migration.installation import Installation, request
 from schemas.contract import contract
@@ -27,17 +27,16 @@ from schemas.problem import InventoryError
 SCRIPTS = Path(__file__).parent / "scripts"
 
 
-def found() -> Installation:
-    """The installation in the folder that the operator named, on the current host.
+def found(tree: str) -> Installation:
+    """The installation in the folder `tree`, on the current host.
 
     Raises DeployError where there is none, or it cannot be looked at.
     """
     if len(pyinfra_state.inventory.hosts) > 1:
         raise _no("one host at a time", f"{len(pyinfra_state.inventory.hosts)} hosts", "name one of them")
-    tree = host.data.get("tree")
     if not tree:
         raise _no("the folder of the old checkout", "none", "--data tree=/home/ada/Venom")
-    answer = remote.ask(remote.python("see.py", request(str(tree)), SCRIPTS))
+    answer = remote.ask(remote.python("see.py", request(tree), SCRIPTS))
     if not answer.ok:
         said = answer.stderr.strip().splitlines() or ["no answer"]
         raise _no("a host that can be looked at (python3 answers)", said[-1], "check the SSH user")
@@ -85,4 +84,4 @@ def _reached(installation: Installation) -> tuple[str, Mapping[str, Any]]:
 
 
 def _no(required: str, found: str, remedy: str) -> DeployError:
-    return DeployError(f"\n{Finding(required, found, remedy)}")
+    return ends_the_run(Finding(required, found, remedy))

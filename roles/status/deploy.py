@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -51,7 +50,7 @@ def noted(errors: list[str]) -> Iterator[None]:
         errors += [str(it) for it in refusal.findings if str(it) not in errors]
 
 
-def tell(report: Report) -> None:
+def tell(report: Report, *, json_form: bool) -> None:
     """Keep the report of the current host; with that of the last one, tell all and end the run.
 
     It ends before pyinfra would ask whether to make changes: there are none.
@@ -63,7 +62,6 @@ def tell(report: Report) -> None:
         return
     hosts = [it for it in pyinfra_state.inventory if pyinfra_state.is_host_in_limit(it)]
     reports = [_reports.get(it.name) or _unreached(it.name, it.data.declared.ssh.address) for it in hosts]
-    json_form = "--json" in sys.argv or host.data.get("json") == "yes"
     text = document(reports) if json_form else "\n\n".join(table(it) for it in reports)
     outcome.end(text, exit_status(reports))
 

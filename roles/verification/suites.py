@@ -19,7 +19,6 @@ from pyinfra.context import host
 from uv import find_uv_bin
 
 from roles.common.archive import Archive
-from roles.common.refusal import refuse
 from roles.verification.acceptance import Check, Evidence
 from roles.verification.attempt import NotSo, Skip, attempt, skipped
 from roles.verification.tunnel import tunnel
@@ -45,14 +44,6 @@ _LEFT_OUT = (
         f"they need Node and 880 MB of the UI's development packages; ui.chat tries what {LATENCY} does",
     ),
 )
-
-
-def asked() -> bool:
-    """Whether `--data suites=yes` was given. Raises RefusedError for another answer."""
-    answer = host.data.get("suites")
-    if answer not in (None, "yes"):
-        raise refuse("--data suites=yes, or no suites at all", f"suites={answer}", "say what is meant")
-    return answer is not None
 
 
 def checks(plan: HostPlan, archive: Archive | None) -> list[Check]:

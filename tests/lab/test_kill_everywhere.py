@@ -8,6 +8,7 @@ run completes them all, together with a host that was never disturbed, to which 
 
 from __future__ import annotations
 
+import os
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
@@ -138,7 +139,8 @@ def _kill_everywhere(hosts: Sequence[Host], folder: Path, every: int = 1, **sett
     while True:
         kills = note.read_text(encoding="utf-8").splitlines()
         inventory = provisioning.inventory(folder, provisioning.fleet_of(*running, **settings))
-        result = provisioning.run(inventory, "--data", f"note={note}", deploy="tests/lab/killed_run.py")
+        env = {**os.environ, "KILLED_RUN_NOTE": str(note)}
+        result = provisioning.run(inventory, deploy="tests/lab/killed_run.py", env=env)
         if note.read_text(encoding="utf-8").splitlines() == kills:
             result.check()
             break

@@ -8,6 +8,7 @@ from pathlib import Path
 
 import pytest
 
+from deploy.options import VERBS
 from schemas.contract import contract
 from schemas.inventory import load
 from schemas.pins import load as load_pins
@@ -113,3 +114,13 @@ def test_the_readme_names_every_profile_and_tier_and_shows_an_inventory(path: Pa
     for name in (*contract().profiles, *contract().tiers):
         assert f"| `{name}`" in text, name
     assert "yaml inventory" in [kind for kind, _ in _blocks(path)]
+
+
+@pytest.mark.parametrize("path", [ROOT / "docs/operating.md", ROOT / "docs/operating.pl.md"], ids=_name)
+def test_the_table_of_verbs_has_what_each_may_be_told(path: Path) -> None:
+    rows = (line.split(" | ") for line in path.read_text(encoding="utf-8").splitlines())
+    told = {row[0].strip("| `"): row[2] for row in rows if row[0].startswith("| `deploy/") and len(row) > 2}
+    assert set(told) == set(VERBS)
+    for verb in VERBS.values():
+        named = [it for it in re.findall(r"`([^`]+)`", told[verb.path]) if "=" in it]
+        assert named == [str(it) for it in verb.options], verb.path

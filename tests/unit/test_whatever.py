@@ -79,7 +79,7 @@ def _of(rule: dict[str, Any]) -> st.SearchStrategy[Any]:
 
 
 _settings = _of({"$ref": "#/$defs/settings"})
-_inventory = st.fixed_dictionaries(
+inventories = st.fixed_dictionaries(
     {
         "hosts": st.dictionaries(
             st.sampled_from(["a", "b", "c"]) | _word, _of({"$ref": "#/$defs/host"}), max_size=3
@@ -166,7 +166,7 @@ def test_any_structure_is_an_inventory_or_problems(tmp_path: Path, data: Any, ha
 
 
 @_quick
-@given(data=_inventory, hardware=_hardware)
+@given(data=inventories, hardware=_hardware)
 def test_anything_like_an_inventory_is_one_or_problems(tmp_path: Path, data: Any, hardware: Hardware) -> None:
     path = tmp_path / "fleet.yaml"
     path.write_text(yaml.safe_dump(data), encoding="utf-8")
