@@ -21,7 +21,6 @@ from schemas.pins import load as load_pins
 from schemas.plan import assumed_hardware, plan_host
 from schemas.problem import InventoryError, PlanError, Problem, did_you_mean, listed
 from schemas.references import absolute
-from schemas.transport import prompt
 from schemas.validate import schema, validate
 
 __all__ = ["DeclaredHost", "Inventory", "InventoryError", "Problem", "load", "pyinfra_groups"]
@@ -88,31 +87,18 @@ def load(path: str | Path, environ: Mapping[str, str] | None = None) -> Inventor
 def pyinfra_groups(inventory: Inventory) -> dict[str, list[Any]]:
     """What an inventory's `.py` gives to pyinfra: `hosts` with their data, and a list a group.
 
-    A host's data are pyinfra's own names for SSH and sudo, and `declared`: the `DeclaredHost`.
+    A host's data are `declared`, the `DeclaredHost`, and pyinfra's own name for sudo. It is reached by the
+    connector of roles/common/connection, which then knows it by its name alone.
     """
-    names = {host.name: "@local" if _local(host) else host.name for host in inventory.hosts}
+    names = {host.name: "@local" if _local(host) else f"@venom/{host.name}" for host in inventory.hosts}
     hosts = [(names[host.name], _data(host)) for host in inventory.hosts]
     groups = {group: [names[name] for name in members] for group, members in inventory.groups.items()}
     return {"hosts": hosts, **groups}
 
 
 def _data(host: DeclaredHost) -> dict[str, Any]:
-    data: dict[str, Any] = {"declared": host, "_sudo": host.ssh.sudo}
-    if _local(host):
-        return data
-    data |= {
-        "ssh_hostname": host.ssh.address,
-        "ssh_port": host.ssh.port,
-        "ssh_user": host.ssh.user,
-        # A host that was never met before: pyinfra would ask, which nobody answers in a fleet.
-        "ssh_strict_host_key_checking": "accept-new",
-        "ssh_paramiko_connect_kwargs": {"transport_factory": prompt},
-    }
-    if host.ssh.key is not None:
-        data["ssh_key"] = host.ssh.key
-    if host.ssh.known_hosts is not None:
-        data["ssh_known_hosts_file"] = host.ssh.known_hosts
-    return data
+    sudo = {} if host.ssh.sudo is None else {"_sudo": host.ssh.sudo}
+    return {"declared": host, **sudo}
 
 
 def _local(host: DeclaredHost) -> bool:

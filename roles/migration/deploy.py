@@ -9,13 +9,16 @@ import re
 import tempfile
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Any, NoReturn
+from typing import Any, NoReturn, cast
 
 from pyinfra.api.exceptions import DeployError
+from pyinfra.connectors.local import LocalConnector
 from pyinfra.context import host
 from pyinfra.context import state as pyinfra_state
 
 from roles.common import outcome, remote
+from roles.common.connection.connector import Connector
+from roles.common.connection.known_hosts import PORT
 from roles.common.refusal import Finding
 from roles.migration.drawn import Drawn, draw
 from roles.migration.installation import Installation, request
@@ -34,6 +37,10 @@ def found() -> Installation:
     """
     if len(pyinfra_state.inventory.hosts) > 1:
         raise _no("one host at a time", f"{len(pyinfra_state.inventory.hosts)} hosts", "name one of them")
+    if not isinstance(host.connector, Connector | LocalConnector):
+        raise _no(
+            "this machine or @venom/HOST: its host key is checked", host.name, f"name @venom/{host.name}"
+        )
     tree = host.data.get("tree")
     if not tree:
         raise _no("the folder of the old checkout", "none", "--data tree=/home/ada/Venom")
@@ -79,9 +86,10 @@ def _reached(installation: Installation) -> tuple[str, Mapping[str, Any]]:
             "address": "@local",
             "ssh": {"user": user, **({} if os.geteuid() == 0 else {"sudo": True})},
         }
-    user = host.data.get("ssh_user") or getpass.getuser()
-    address = str(host.data.get("ssh_hostname") or host.name)
-    return name, {"address": address, "ssh": {"user": user, **({} if user == "root" else {"sudo": True})}}
+    login = cast(Connector, host.connector).login
+    assert login is not None  # connected by now
+    said = {"user": login.user, **({} if login.port == PORT else {"port": login.port})}
+    return name, {"address": login.name, "ssh": {**said, **({} if login.user == "root" else {"sudo": True})}}
 
 
 def _no(required: str, found: str, remedy: str) -> DeployError:

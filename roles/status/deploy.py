@@ -9,6 +9,7 @@ from contextlib import contextmanager
 from pathlib import Path
 
 from pyinfra.api.exceptions import DeployError
+from pyinfra.api.host import Host
 from pyinfra.context import host
 from pyinfra.context import state as pyinfra_state
 
@@ -62,11 +63,11 @@ def tell(report: Report) -> None:
     if len(_reports) < len(pyinfra_state.active_hosts):
         return
     hosts = [it for it in pyinfra_state.inventory if pyinfra_state.is_host_in_limit(it)]
-    reports = [_reports.get(it.name) or _unreached(it.name, it.data.declared.ssh.address) for it in hosts]
+    reports = [_reports.get(it.name) or _unreached(it) for it in hosts]
     json_form = "--json" in sys.argv or host.data.get("json") == "yes"
     text = document(reports) if json_form else "\n\n".join(table(it) for it in reports)
     outcome.end(text, exit_status(reports))
 
 
-def _unreached(name: str, address: str) -> Report:
-    return Report(name, address, errors=(outcome.UNREACHED,))
+def _unreached(it: Host) -> Report:
+    return Report(it.name, it.data.declared.ssh.address, errors=(outcome.unreached(it),))

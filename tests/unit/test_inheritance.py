@@ -5,7 +5,6 @@ from __future__ import annotations
 from pathlib import Path
 
 from schemas.inventory import pyinfra_groups
-from schemas.transport import prompt
 from tests.unit.conftest import Load
 
 
@@ -107,20 +106,15 @@ def test_pyinfra_gets_hosts_with_their_data_and_groups(loaded: Load) -> None:
         """
     )
     groups = pyinfra_groups(inventory)
-    assert groups["gpu"] == ["a", "@local"]
+    assert groups["gpu"] == ["@venom/a", "@local"]
     assert groups["empty"] == []
     (name, data), (local, local_data) = groups["hosts"]
-    assert (name, local) == ("a", "@local")
+    assert (name, local) == ("@venom/a", "@local")
     assert data["declared"] is inventory.host("a")
     assert {key: value for key, value in data.items() if key != "declared"} == {
-        "ssh_hostname": "192.0.2.1",
-        "ssh_port": 2222,
-        "ssh_strict_host_key_checking": "accept-new",
-        "ssh_paramiko_connect_kwargs": {"transport_factory": prompt},
-        "ssh_user": "me",
         "_sudo": True,
     }
-    assert set(local_data) == {"declared", "_sudo"}
+    assert set(local_data) == {"declared"}
 
 
 def test_a_file_of_pins_adds_to_the_products_own(loaded: Load, tmp_path: Path) -> None:
