@@ -63,7 +63,7 @@ class Conversation(Protocol):
     """A command that goes on while others run."""
 
     def line(self) -> str:
-        """The next line that it says; empty where it ended."""
+        """The first line that it says; empty where it ended."""
 
     def end(self, text: str) -> None:
         """Tell it a last line, and wait until it is over."""

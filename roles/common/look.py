@@ -10,9 +10,10 @@ import json
 import secrets
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, TypedDict
 
 from roles.common import remote
+from roles.common.answers import data, formed, known, number, understood
 from roles.common.refusal import refuse
 
 # Mixed into the digest of each setting: what comes back is of use to this run alone.
@@ -46,6 +47,20 @@ class Seen:
         """Whether `path` is there, and with that digest if one is given."""
         have = self.paths.get(path)
         return have is not None and (not sha256 or have.get("sha256") == sha256)
+
+
+class _Said(TypedDict):
+    """The form of what the script says."""
+
+    paths: dict[str, dict[str, str]]
+    env_files: dict[str, dict[str, str | dict[str, str]]]
+    units: dict[str, dict[str, str]]
+    users: dict[str, dict[str, str | list[str]]]
+    groups: list[str]
+    packages: list[str]
+    models: dict[str, int]
+    receipt: dict[str, Any]
+    answers: dict[str, str]
 
 
 @dataclass(frozen=True)
@@ -86,7 +101,15 @@ def look(question: Question) -> Seen:
             answer.stderr.strip() or "no answer",
             "check the SSH user's sudo rights and the host's python3",
         )
-    seen = json.loads(answer.stdout)
+    return understood("how everything that is managed is", answer.stdout, seen_in)
+
+
+def seen_in(text: str) -> Seen:
+    """What the script said. Raises what `answers.data` raises, or ValueError."""
+    seen = data(text, _Said)
+    for path in seen["paths"].values():
+        number(path.get("days", "").removeprefix("-"))
+    check_receipt(seen["receipt"])
     return Seen(
         paths=seen["paths"],
         env_files=seen["env_files"],
@@ -98,3 +121,39 @@ def look(question: Question) -> Seen:
         receipt=seen["receipt"],
         answers=seen["answers"],
     )
+
+
+class _Image(TypedDict):
+    name: str
+    sha256: str
+
+
+class _Plan(TypedDict, total=False):
+    """What is told of the plan in a receipt; how it differs from another is told whatever it is."""
+
+    profile: str
+    model: dict[str, Any] | None
+    images: dict[str, dict[str, Any]] | None
+    ollama: dict[str, Any] | None
+
+
+class _Receipt(TypedDict, total=False):
+    """What is told of a receipt."""
+
+    generation: str
+    at: str
+    by: str
+    applied: dict[str, Any]
+
+
+def check_receipt(receipt: Mapping[str, Any]) -> None:
+    """Raise TypeCheckError or KeyError where what is told of a receipt has another form. It may lack all."""
+    formed(known(receipt, _Receipt), _Receipt)
+    applied = formed(receipt.get("applied", {}).get("plan", {}), dict[str, Any])
+    plan = formed(known(applied, _Plan), _Plan)
+    if model := plan.get("model"):
+        formed(model["name"], str)
+    images = [*(plan.get("images") or {}).values(), (plan.get("ollama") or {}).get("image")]
+    for it in images:
+        if it:
+            formed(known(it, _Image), _Image)

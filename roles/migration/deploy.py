@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import getpass
-import json
 import os
 import re
 import tempfile
@@ -17,9 +16,10 @@ from pyinfra.context import host
 from pyinfra.context import state as pyinfra_state
 
 from roles.common import outcome, remote
+from roles.common.answers import understood
 from roles.common.connection.connector import Connector
 from roles.common.connection.known_hosts import PORT
-from roles.common.refusal import Finding
+from roles.common.refusal import Finding, RefusedError
 from roles.migration.drawn import Drawn, draw
 from roles.migration.installation import Installation, request
 from schemas.contract import contract
@@ -48,7 +48,10 @@ def found() -> Installation:
     if not answer.ok:
         said = answer.stderr.strip().splitlines() or ["no answer"]
         raise _no("a host that can be looked at (python3 answers)", said[-1], "check the SSH user")
-    installation = Installation.of(json.loads(answer.stdout))
+    try:
+        installation = understood("which Venom is there", answer.stdout, Installation.of)
+    except RefusedError as refusal:
+        raise DeployError(f"\n{refusal}") from None
     if not installation.there:
         raise _no(f"a checkout of Venom in {installation.tree}", "no venom_core there", "name its folder")
     return installation

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+from roles.common.answers import number
 from schemas.model import Engine, Gpu, Hardware
 from schemas.version import at_least
 
@@ -55,7 +56,10 @@ class Facts:
 
 
 def parse(text: str) -> Facts:
-    """Read the lines that `probe.sh` printed. Raises KeyError where one that must be there is not."""
+    """Read the lines that `probe.sh` printed.
+
+    Raises KeyError where one that must be there is not, ValueError or OverflowError for what is no number.
+    """
     one: dict[str, str] = {}
     many: dict[str, list[str]] = {}
     for line in text.splitlines():
@@ -68,7 +72,7 @@ def parse(text: str) -> Facts:
         system=one["os"],
         uid=one["uid"],
         init=one["init"],
-        clock=int(one["clock"]),
+        clock=number(one["clock"]),
         hardware=Hardware(
             arch=one["arch"],
             python=one["python"] or PYTHON_OF.get(one["os"], ""),
@@ -83,6 +87,12 @@ def parse(text: str) -> Facts:
         podman=podman,
         cdi=tuple(many.get("cdi", [])),
     )
+
+
+def silent(text: str) -> set[tuple[str, int]]:
+    """Read the lines "host port" that `reach.sh` printed. Raises ValueError for another one."""
+    lines = [line.split() for line in text.splitlines() if line.strip()]
+    return {(host, number(port)) for host, port in lines}
 
 
 def _engine(one: dict[str, str], podman: str) -> Engine:
@@ -100,7 +110,7 @@ def _disk(value: str) -> Disk:
 def _listener(value: str) -> Listener:
     address, pid, process, unit = value.split(" ", 3)
     host, _, port = address.rpartition(":")
-    return Listener(host, int(port), pid, process, unit)
+    return Listener(host, number(port), pid, process, unit)
 
 
 def _gpus(many: dict[str, list[str]]) -> tuple[tuple[Gpu, ...], str]:
@@ -108,12 +118,12 @@ def _gpus(many: dict[str, list[str]]) -> tuple[tuple[Gpu, ...], str]:
     trouble: list[str] = []
     for line in many.get("nvidia", []):
         fields = [field.strip() for field in line.split(",")]
-        if len(fields) == 4 and fields[1].isdigit():
+        if len(fields) == 4 and fields[1].isascii() and fields[1].isdigit():
             name, memory, driver, capability = fields
             gpus.append(Gpu("nvidia", name, int(memory) * MIB, driver, capability))
         elif line.strip():
             trouble.append(line.strip())
     for line in many.get("amd", []):
         name, _, memory = line.rpartition("|")
-        gpus.append(Gpu("amd", name or "AMD", int(memory), "", ""))
+        gpus.append(Gpu("amd", name or "AMD", number(memory), "", ""))
     return tuple(gpus), " ".join(trouble)

@@ -86,9 +86,9 @@ def test_anchors_and_merge_keys_work(loaded: Load) -> None:
     assert (host.model, host.profile) == ("gemma3:1b", "full")
 
 
-def test_sudo_is_the_default_for_everybody_but_root(loaded: Load) -> None:
+def test_sudo_is_the_default_for_who_is_named_and_not_root(loaded: Load) -> None:
     text = "hosts:\n  a: {}\n  b: {ssh: {user: me}}\n  c: {ssh: {user: me, sudo: false}}\n"
-    assert [host.ssh.sudo for host in loaded(text).hosts] == [False, True, False]
+    assert [host.ssh.sudo for host in loaded(text).hosts] == [None, True, False]
 
 
 def test_a_commit_that_is_pinned_is_known_by_its_release(loaded: Load) -> None:

@@ -50,22 +50,22 @@ class ConnectorData(TypedDict, total=False):
 
 
 class Conversation:
-    """A command that goes on while others run: what it says, line by line, and its end."""
+    """A command that goes on while others run: what it says first, and its end."""
 
     def __init__(self, channel: Channel) -> None:
         self._channel = channel
         self._reader = Reader()
-        self._held = b""
         channel.settimeout(_OPENS)
 
     def line(self) -> str:
-        """The next line that it says; empty where it ended. Raises TimeoutError where it says nothing."""
-        while (
-            b"\n" not in self._held and self._reader.status is None and (piece := self._channel.recv(_CHUNK))
-        ):
-            self._held += self._reader.feed(piece)
-        line, _, self._held = self._held.partition(b"\n")
-        return line.decode("utf-8", "replace")
+        """The first line that it says; empty where it ended. Raises TimeoutError where it says nothing."""
+        said = b""
+        while b"\n" not in said + self._reader.uncertain and self._reader.status is None:
+            piece = self._channel.recv(_CHUNK)
+            if not piece:
+                break
+            said += self._reader.feed(piece)
+        return (said + self._reader.uncertain).partition(b"\n")[0].decode("utf-8", "replace")
 
     def end(self, text: str) -> None:
         """Tell it a last line, and wait until it is over."""

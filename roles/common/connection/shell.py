@@ -24,6 +24,8 @@ def line(command: str) -> str:
     """The command as it is sent: for any login shell."""
     script = "\n".join(
         (
+            # A bash that finds these reads .bashrc although it is nobody's login shell, or another file.
+            "unset SSH_CLIENT SSH2_CLIENT BASH_ENV ENV",
             f"printf '%s\\n' {shlex.quote(BEGIN.decode().strip())}",
             f"printf '%s\\n' {shlex.quote(BEGIN.decode().strip())} >&2",
             f"( {command}\n)",
@@ -69,6 +71,11 @@ class Reader:
         certain = self._held[: len(self._held) - keep]
         self._held = self._held[len(certain) :]
         return certain
+
+    @property
+    def uncertain(self) -> bytes:
+        """What of the answer may yet be the beginning of the last mark."""
+        return self._held if self.begun else b""
 
     def rest(self) -> bytes:
         """What remains where the stream ended without the last mark."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import os
 import socket
 from collections.abc import Callable, Iterator
@@ -29,6 +30,10 @@ from schemas import ssh_key
 # Ask after 15 s of silence, every 15 s, eight times; give up on what was sent after 120 000 ms.
 _KEEPALIVE = {"TCP_KEEPIDLE": 15, "TCP_KEEPINTVL": 15, "TCP_KEEPCNT": 8, "TCP_USER_TIMEOUT": 120_000}
 _DEFAULT_KEYS = ("~/.ssh/id_ed25519", "~/.ssh/id_ecdsa", "~/.ssh/id_rsa")
+# What paramiko says on its own is told in our words, or is none of the operator's business.
+_LOG = "venom.ssh"
+logging.getLogger(_LOG).addHandler(logging.NullHandler())
+logging.getLogger(_LOG).propagate = False
 # A new host's key is noted once, although several connections meet it at once (through one jump host).
 _NOTING = RLock()
 
@@ -44,6 +49,7 @@ def connect(login: Login, host: str, timeout: int, tell: Callable[[str], None]) 
     timeout = login.timeout or timeout
     with _reached(login, host, timeout):
         transport = Transport(_way(login, host, timeout, tell))
+    transport.set_log_channel(_LOG)
     try:
         with _reached(login, host, timeout):
             _meet(transport, login, timeout, tell)
