@@ -169,7 +169,13 @@ def _command(found: SSHConfigDict) -> str:
 
 def _files(text: str) -> tuple[str, ...]:
     """The files that an option names; `none` is one that has nothing and keeps nothing."""
-    return tuple(os.devnull if it.lower() == "none" else it for it in shlex.split(text))
+    try:
+        files = shlex.split(text)
+    except ValueError as error:
+        raise refuse(
+            f"files that {CONFIG} names", f"{text}: {str(error).lower()}", "close the quotes"
+        ) from None
+    return tuple(os.devnull if it.lower() == "none" else it for it in files)
 
 
 def _agent(text: str) -> str:
