@@ -13,6 +13,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from schemas import address as addresses
 from schemas.checks import is_file, machine
 from schemas.declared import DeclaredHost, declare
 from schemas.document import Document, read
@@ -72,7 +73,7 @@ def load(path: str | Path, environ: Mapping[str, str] | None = None) -> Inventor
                 hosts.append(declared)
     for one in settings:
         problems += machine(one, os.environ if environ is None else environ)
-    problems += _same_address(settings)
+    problems += _addresses(settings)
     if not problems:
         problems += _cannot_work(hosts)
     if problems:
@@ -151,13 +152,17 @@ def _unknown_groups(document: Document, name: str, host: dict[str, Any], known: 
     return problems
 
 
-def _same_address(settings: list[Settings]) -> list[Problem]:
-    """Two names of one machine would be converged at once, each against the other."""
+def _addresses(settings: list[Settings]) -> list[Problem]:
+    """What is wrong with each. Two names of one machine would be converged at once, against each other."""
     problems, seen = [], dict[tuple[str, int], str]()
     for one in settings:
         address = one.get("address", default=one.host)
+        if fault := addresses.fault(address):
+            allowed = "a host name, an IP address or @local"
+            problems.append(one.problem(("address",), f"{address}: {fault}", allowed))
+            continue
         port = one.get("ssh", "port", default=22) if address != "@local" else 0
-        first = seen.setdefault((address.lower(), port), one.host)
+        first = seen.setdefault((addresses.canonical(address), port), one.host)
         if first != one.host:
             found = f"{address}" + (f" port {port}" if port else "") + f", which {first} has too"
             origin = ("hosts", one.host, "address")

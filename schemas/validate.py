@@ -14,6 +14,7 @@ from jsonschema import Draft202012Validator
 from jsonschema.exceptions import ValidationError
 from jsonschema.validators import extend
 
+from schemas import address
 from schemas.document import Document, Keys, dotted, shown
 from schemas.problem import Problem, did_you_mean, listed
 
@@ -127,6 +128,8 @@ def _translate(document: Document, error: ValidationError) -> Iterator[tuple[Key
     allowed, hint = _expected(kind, value, limit, rule), ""
     if kind == "type":
         hint = _trap(value, rule, document.raw.get(keys))
+    elif kind == "pattern" and rule == schema("inventory")["$defs"]["address"]:
+        hint = address.hint(value)
     elif kind == "enum":
         hint = did_you_mean(value, [str(v) for v in limit])
     yield keys, document.problem(keys, found, allowed, hint), kind != "minProperties"

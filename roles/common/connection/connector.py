@@ -115,7 +115,7 @@ class Connector(BaseConnector):
             self.trouble = refusal.findings[0]
             lines = str(self.trouble).splitlines()
             raise ConnectError(
-                f"\n{self.host.print_prefix}".join(format_text(it, "red") for it in lines)
+                f"\n    {self.host.print_prefix}".join(format_text(it, "red") for it in lines)
             ) from None
 
     def _resolved(self) -> Login:

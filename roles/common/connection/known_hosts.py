@@ -12,6 +12,7 @@ import binascii
 import hashlib
 import hmac
 import os
+import shlex
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from fnmatch import translate
@@ -79,7 +80,7 @@ class KnownHosts:
             return Finding(
                 f"the host key that {known[0].where} has: {known[0].kind} {of(known[0].key)}",
                 f"another one: {kind(key)} {of(key)}. Nothing was sent to it",
-                "find out why: somebody may stand in between. If the host was made anew, delete the line",
+                f"find out why: somebody may stand in between; if it was made anew: {_forget(known[0])}",
             )
         if any(it.key == key for it in self.elsewhere if not it.marker):
             return None
@@ -183,6 +184,11 @@ def _hashed(names: str, name: str) -> bool:
 
 def _mend(line: Line) -> str:
     return f"mend or delete line {line.where.rpartition(':')[2]}: it may be of this host"
+
+
+def _forget(line: Line) -> str:
+    file, _, number = line.where.rpartition(":")
+    return f"sed -i {number}d {shlex.quote(file)}"
 
 
 def named(host: str, port: int) -> str:

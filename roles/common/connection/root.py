@@ -41,7 +41,9 @@ def check(connector: Connector, *, sudo: bool, needed: bool) -> None:
         ) from None
     uid = said.decode("utf-8", "replace").strip()
     if uid != "0" and needed:
-        raise RefusedError([wrong(user, sudo, uid, other.decode("utf-8", "replace"))])
+        it = wrong(user, sudo, uid, other.decode("utf-8", "replace"))
+        required = f"{it.requirement}: {connector.host.name}, {connector.login}"
+        raise RefusedError([Finding(required, it.found, it.remedy)])
 
 
 def wrong(user: str, sudo: bool, uid: str, stderr: str) -> Finding:

@@ -44,6 +44,7 @@ class Login:
     timeout: int = 0  # seconds; 0: the run's
     command: str = ""  # that makes the connection
     through: Login | None = None
+    jump: bool = False  # whether it is only a jump host
 
     def __str__(self) -> str:
         """E.g. "root@192.0.2.10 port 22, through jump@192.0.2.1 port 22"."""
@@ -113,6 +114,7 @@ def _login(
         timeout=_number(name, found.get("connecttimeout", "0")),
         command="" if through else _command(found),
         through=through,
+        jump=bool(before),
     )
 
 
@@ -130,7 +132,7 @@ def _jump(text: str, name: str, found: SSHConfigDict, before: Sequence[str]) -> 
     if jump in (name, *before) or len(before) >= _DEPTH:
         way = " → ".join((*before, name, jump))
         raise refuse(
-            "a way through jump hosts that ends",
+            f"a way to {before[0] if before else name} through jump hosts that ends",
             f"{CONFIG} reaches {jump} through itself: {way}",
             f"give it a `Host {jump}` with `ProxyJump none`, before what is of all hosts",
         )

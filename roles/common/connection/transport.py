@@ -3,19 +3,15 @@
 from __future__ import annotations
 
 import logging
-import os
 import socket
+import time
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager, suppress
+from contextlib import contextmanager
 from typing import Any
 
 from gevent.lock import RLock
 from paramiko import (
-    Agent,
-    AuthenticationException,
-    BadAuthenticationType,
     ChannelException,
-    PKey,
     ProxyCommand,
     SSHException,
     Transport,
@@ -23,13 +19,12 @@ from paramiko import (
 from paramiko.ssh_exception import IncompatiblePeer
 
 from roles.common.connection import known_hosts
+from roles.common.connection.auth import log_in
 from roles.common.connection.ssh_config import Login
 from roles.common.refusal import Finding, RefusedError
-from schemas import ssh_key
 
 # Ask after 15 s of silence, every 15 s, eight times; give up on what was sent after 120 000 ms.
 _KEEPALIVE = {"TCP_KEEPIDLE": 15, "TCP_KEEPINTVL": 15, "TCP_KEEPCNT": 8, "TCP_USER_TIMEOUT": 120_000}
-_DEFAULT_KEYS = ("~/.ssh/id_ed25519", "~/.ssh/id_ecdsa", "~/.ssh/id_rsa")
 # What paramiko says on its own is told in our words, or is none of the operator's business.
 _LOG = "venom.ssh"
 logging.getLogger(_LOG).addHandler(logging.NullHandler())
@@ -38,7 +33,6 @@ logging.getLogger(_LOG).propagate = False
 _NOTING = RLock()
 
 _CLOSED = "see whether sshd is what listens there, and what its journal says: it may limit connections"
-_AGAIN = "see that the host is up, and `address` and `ssh.port` in the inventory; then run again"
 
 
 def connect(login: Login, host: str, timeout: int, tell: Callable[[str], None]) -> Transport:
@@ -52,8 +46,8 @@ def connect(login: Login, host: str, timeout: int, tell: Callable[[str], None]) 
     transport.set_log_channel(_LOG)
     try:
         with _reached(login, host, timeout):
-            _meet(transport, login, timeout, tell)
-        _log_in(transport, login, host, timeout)
+            _meet(transport, login, host, timeout, tell)
+        log_in(transport, login, host)
     except BaseException:
         transport.close()
         raise
@@ -66,7 +60,7 @@ def _way(login: Login, host: str, timeout: int, tell: Callable[[str], None]) -> 
         return ProxyCommand(login.command)
     if login.through:
         # What the channel is made of lives as long as the channel.
-        jump = connect(login.through, host, timeout, tell)
+        jump = connect(login.through, f"the jump host of {host}", timeout, tell)
         return jump.open_channel("direct-tcpip", (login.host, login.port), ("127.0.0.1", 0), timeout=timeout)
     connection = socket.create_connection((login.host, login.port), timeout)
     # SSH is a conversation of small messages. By default (Nagle's algorithm) the second of two is held
@@ -81,7 +75,7 @@ def _way(login: Login, host: str, timeout: int, tell: Callable[[str], None]) -> 
     return connection
 
 
-def _meet(transport: Transport, login: Login, timeout: int, tell: Callable[[str], None]) -> None:
+def _meet(transport: Transport, login: Login, host: str, timeout: int, tell: Callable[[str], None]) -> None:
     """Exchange keys, and judge that of the host: nothing of ours was sent until then."""
     known = _known(login)
     options = transport.get_security_options()
@@ -95,7 +89,7 @@ def _meet(transport: Transport, login: Login, timeout: int, tell: Callable[[str]
         against = known.against(key)
         if against is not None:
             raise RefusedError(
-                [Finding(f"{against.requirement}, for {login}", against.found, against.remedy)]
+                [Finding(f"{against.requirement}, for {host}: {login}", against.found, against.remedy)]
             )
         if not known.knows(key):
             _accept(login, key, tell)
@@ -131,12 +125,15 @@ def _accept(login: Login, key: bytes, tell: Callable[[str], None]) -> None:
 @contextmanager
 def _reached(login: Login, host: str, timeout: int) -> Iterator[None]:
     """Turn what goes wrong on the way to the host into words."""
+    begun = time.monotonic()
     try:
         yield
     except RefusedError:
         raise
     except (OSError, SSHException, EOFError) as error:
-        found, remedy = _why(error, login, timeout)
+        # paramiko says the same of a server that says nothing and of one that closes the connection.
+        silent = isinstance(error, SSHException) and time.monotonic() - begun >= timeout
+        found, remedy = _why(TimeoutError() if silent else error, login, timeout)
         raise RefusedError([Finding(f"an SSH connection to {host}: {login}", found, remedy)]) from None
 
 
@@ -145,25 +142,24 @@ def _why(error: Exception, login: Login, timeout: int) -> tuple[str, str]:
     if login.command:
         return f"the ProxyCommand of {login.name} gave no connection: {_text(error)}", f"try ssh {login.name}"
     text = _text(error)
+    place = (
+        "HostName and Port in ~/.ssh/config" if login.jump else "`address` and `ssh.port` in the inventory"
+    )
+    again = f"see that it is up, and check {place}; then run again"
     jump = login.through.name if login.through else ""
     match error:
         case ChannelException():
             told = f"{jump} did not get there: {error.text}", f"try ssh -J {jump} {login.host} from here"
         case socket.gaierror():
-            told = (
-                f'nobody knows the name "{login.host}" ({error.strerror})',
-                "check `address` in the inventory",
-            )
+            told = f'nobody knows the name "{login.host}" ({error.strerror})', f"check {place}"
         case ConnectionRefusedError():
-            told = f"nothing listens on port {login.port}", "start sshd there, or set `ssh.port`"
+            told = f"nothing listens on port {login.port}", f"start sshd there, or check {place}"
         case TimeoutError():
-            told = f"no answer within {timeout} s", _AGAIN
+            told = f"no answer within {timeout} s", again
         case IncompatiblePeer():
             told = f"its sshd has nothing in common with us: {text}", "update the host's sshd"
         case OSError() if not isinstance(error, ConnectionError):
-            told = (error.strerror or text).lower(), _AGAIN
-        case _ if "timed out" in text.lower() or "timeout" in text.lower():
-            told = f"something listens on port {login.port}, and said nothing within {timeout} s", _AGAIN
+            told = (error.strerror or text).lower(), again
         case _:
             told = f"it closed the connection before the login ({text})", _CLOSED
     return told
@@ -171,106 +167,3 @@ def _why(error: Exception, login: Login, timeout: int) -> tuple[str, str]:
 
 def _text(error: Exception) -> str:
     return " ".join(str(error).split()) or type(error).__name__
-
-
-# -- the login --------------------------------------------------------------------------------------
-
-
-def _log_in(transport: Transport, login: Login, host: str, timeout: int) -> None:
-    tried: list[str] = []
-    unfit: list[str] = []
-    ended = ""
-    with _agent(login.agent) as held:
-        for name, key in _keys(login, held, unfit):
-            tried.append(name)
-            try:
-                if not transport.auth_publickey(login.user, key):
-                    return
-                ended = "it takes the key, and wants another proof besides"
-                break
-            except BadAuthenticationType as error:
-                ended = f"it takes no keys, only: {', '.join(error.allowed_types)}"
-                break
-            except AuthenticationException as error:
-                # It may have ended the connection for it, as after too many keys.
-                if not transport.is_active():
-                    ended = f"it closed the connection ({_text(error)})"
-                    break
-            except (SSHException, EOFError, OSError) as error:
-                ended = f"it closed the connection ({_text(error)})"
-                break
-    found = (
-        f"sshd refused {login.user} with {', '.join(tried)}" if tried else "there is no key to log in with"
-    )
-    if ended:
-        found += f": {ended}"
-    if unfit:
-        found += f"; not of use: {', '.join(unfit)}"
-    remedy = (
-        f"put your public key into ~{login.user}/.ssh/authorized_keys there, or set `ssh.user`, `ssh.key`"
-    )
-    if len(tried) > 4 and ended:
-        remedy = "name the one that fits as `ssh.key`: sshd counts how many are tried"
-    raise RefusedError([Finding(f"a login by key on {host}: {login}", found, remedy)])
-
-
-def _keys(login: Login, held: list[Any], unfit: list[str]) -> Iterator[tuple[str, PKey]]:
-    """The keys to try, in ssh's order, with their names; what cannot be used is noted in `unfit`."""
-    by_blob = {it.blob: it for it in held}
-    files = [*login.keys, *([] if login.keys else _DEFAULT_KEYS)]
-    for file in files:
-        path = os.path.expanduser(file)  # noqa: PTH111
-        if file in _DEFAULT_KEYS and not os.path.exists(path):  # noqa: PTH110
-            continue
-        agents = by_blob.pop(ssh_key.public(path) or b"", None)
-        if agents is not None:
-            yield f"{file} (agent)", agents
-            continue
-        try:
-            yield file, _load(path, login.certificate)
-        except TypeError:
-            unfit.append(f"{file} (it has a passphrase, and no agent holds it: ssh-add {file})")
-        except OSError as error:
-            unfit.append(f"{file} ({error.strerror or error})")
-        except (SSHException, ValueError) as error:
-            unfit.append(f"{file} ({_text(error)})")
-    if not login.only_keys:
-        for key in by_blob.values():
-            yield f"{key.get_name()} {known_hosts.of(key.blob)[:16]}… (agent)", key
-
-
-def _load(path: str, certificate: str) -> PKey:
-    """A private key, with its certificate. Raises TypeError where it has a passphrase."""
-    key = PKey.from_path(path)
-    if certificate and os.path.exists(certificate):  # noqa: PTH110
-        key.load_certificate(certificate)
-    return key
-
-
-@contextmanager
-def _agent(path: str) -> Iterator[list[Any]]:
-    """The keys that an agent holds; none where there is no agent."""
-    usual = os.environ.get("SSH_AUTH_SOCK")
-    try:
-        if path:  # paramiko looks nowhere else
-            os.environ["SSH_AUTH_SOCK"] = path
-        agent = None
-        with suppress(SSHException, OSError, ValueError):
-            agent = Agent()
-    finally:
-        if path:
-            os.environ.pop("SSH_AUTH_SOCK")
-            if usual is not None:
-                os.environ["SSH_AUTH_SOCK"] = usual
-    keys: list[Any] = []
-    if agent is not None:
-        for key in agent.get_keys():
-            # One on a security token has no parts here; paramiko fails over that (paramiko#2462).
-            if getattr(key, "inner_key", None) is None:
-                key.public_blob = None
-            keys.append(key)
-    try:
-        yield keys
-    finally:
-        if agent is not None:
-            agent.close()
