@@ -10,6 +10,7 @@ from __future__ import annotations
 import os
 from collections.abc import Mapping
 from dataclasses import dataclass
+from importlib.metadata import entry_points
 from pathlib import Path
 from typing import Any
 
@@ -89,9 +90,16 @@ def pyinfra_groups(inventory: Inventory) -> dict[str, list[Any]]:
     """What an inventory's `.py` gives to pyinfra: `hosts` with their data, and a list a group.
 
     A host's data are `declared`, the `DeclaredHost`, and pyinfra's own name for sudo. It is reached by the
-    connector of roles/common/connection, which then knows it by its name alone.
+    connector of roles/common/connection, which then knows it by its name alone. Raises `InventoryError`
+    where this environment was installed before there was one.
     """
-    names = {host.name: "@local" if _local(host) else f"@venom/{host.name}" for host in inventory.hosts}
+    if not entry_points(group="pyinfra.connectors", name="venom-local"):
+        found = "the environment was installed for an earlier version: pyinfra has no connector of ours in it"
+        remedy = "install it again: .venv/bin/pip install -e ."
+        raise InventoryError(
+            [Problem("pyproject.toml", 0, "", found, "an environment of this version", remedy)]
+        )
+    names = {host.name: "@venom-local" if _local(host) else f"@venom/{host.name}" for host in inventory.hosts}
     hosts = [(names[host.name], _data(host)) for host in inventory.hosts]
     groups = {group: [names[name] for name in members] for group, members in inventory.groups.items()}
     return {"hosts": hosts, **groups}

@@ -5,6 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 
 from schemas.inventory import pyinfra_groups
+from tests.ssh_keys import pair
 from tests.unit.conftest import Load
 
 
@@ -74,7 +75,7 @@ def test_a_source_is_taken_whole(loaded: Load) -> None:
 
 
 def test_paths_are_relative_to_the_inventory(loaded: Load, tmp_path: Path) -> None:
-    (tmp_path / "key").write_text("")
+    (tmp_path / "key").write_bytes(pair()[0])
     host = loaded("hosts: {a: {ssh: {key: key, known_hosts: ./known}}}\n").host("a")
     assert host.ssh.key == str(tmp_path / "key")
     assert host.ssh.known_hosts == str(tmp_path / "known")
@@ -106,10 +107,10 @@ def test_pyinfra_gets_hosts_with_their_data_and_groups(loaded: Load) -> None:
         """
     )
     groups = pyinfra_groups(inventory)
-    assert groups["gpu"] == ["@venom/a", "@local"]
+    assert groups["gpu"] == ["@venom/a", "@venom-local"]
     assert groups["empty"] == []
     (name, data), (local, local_data) = groups["hosts"]
-    assert (name, local) == ("@venom/a", "@local")
+    assert (name, local) == ("@venom/a", "@venom-local")
     assert data["declared"] is inventory.host("a")
     assert {key: value for key, value in data.items() if key != "declared"} == {
         "_sudo": True,

@@ -26,7 +26,7 @@ from roles.common.connection import root, shell
 from roles.common.connection.shell import Reader
 from roles.common.connection.ssh_config import Login, resolve
 from roles.common.connection.transport import connect
-from roles.common.refusal import Finding, RefusedError
+from roles.common.refusal import Finding, RefusedError, refuse
 from schemas.model import Ssh
 
 _CHUNK = 1 << 16
@@ -109,16 +109,21 @@ class Connector(BaseConnector):
                 self.host.data._sudo = self.login.user != "root"
             self._connect()
             # One that no inventory declares is only looked at, as who logs in.
-            root.check(self, sudo=bool(self.host.data.get("_sudo")), needed=declared is not None)
+            sudo = bool(self.host.data.get("_sudo"))
+            where = f"{self.host.name}: {self.login}"
+            root.check(self.run, self.login.user, where, sudo=sudo, needed=declared is not None)
         except RefusedError as refusal:
             self.disconnect()
             self.trouble = refusal.findings[0]
-            lines = str(self.trouble).splitlines()
-            raise ConnectError(
-                f"\n    {self.host.print_prefix}".join(format_text(it, "red") for it in lines)
-            ) from None
+            raise ConnectError(told(self.host, self.trouble)) from None
 
     def _resolved(self) -> Login:
+        for option in ("ssh_password", "ssh_key_password"):
+            if self.host.data.get(option):
+                remedy = (
+                    "leave it out; log in by a key, and give one with a passphrase to your agent: ssh-add"
+                )
+                raise refuse(f"a login by key on {self.host.name}", f"--{option.replace('_', '-')}", remedy)
         declared = self.host.data.get("declared")
         said = declared.ssh if declared else Ssh(self.host.name, None, None, None, None, None)
         return resolve(
@@ -216,7 +221,7 @@ class Connector(BaseConnector):
             for name in ("stdout", "stderr")
         }
         status = self.run(
-            unix.get_raw_value(), _input(stdin), lines["stdout"].feed, lines["stderr"].feed, timeout
+            unix.get_raw_value(), given(stdin), lines["stdout"].feed, lines["stderr"].feed, timeout
         )
         for it in lines.values():
             it.end()
@@ -327,7 +332,13 @@ def _read(
     return False
 
 
-def _input(stdin: Any) -> Iterator[bytes]:
+def told(host: Any, finding: Finding) -> str:
+    """A finding as pyinfra prints why it did not connect: each line with the host's name."""
+    lines = (format_text(it, "red") for it in str(finding).splitlines())
+    return f"\n    {host.print_prefix}".join(lines)
+
+
+def given(stdin: Any) -> Iterator[bytes]:
     """What is written to a command, in pyinfra's forms: each text ends with the end of a line."""
     texts = stdin.readlines() if hasattr(stdin, "readlines") else stdin
     for it in texts if isinstance(texts, list | tuple) else [texts]:

@@ -2,14 +2,12 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from collections.abc import Callable, Iterator
+from typing import Protocol
 
 from paramiko import SSHException
 
-from roles.common.refusal import Finding, RefusedError
-
-if TYPE_CHECKING:
-    from roles.common.connection.connector import Connector
+from roles.common.refusal import Finding, RefusedError, refuse
 
 _SECONDS = 60.0  # a login shell may do a lot before it runs anything
 # In English, whatever the host speaks. What follows is run as all commands of a run are.
@@ -20,29 +18,38 @@ _SUDO = (
 )
 
 
-def check(connector: Connector, *, sudo: bool, needed: bool) -> None:
-    """Run one command as root. Raises RefusedError where none runs, or not as root, if that is `needed`."""
-    assert connector.login is not None
-    user = connector.login.user
+class Run(Protocol):
+    """Runs a command: its status. What it says is given to `stdout` and `stderr`."""
+
+    def __call__(
+        self,
+        command: str,
+        stdin: Iterator[bytes],
+        stdout: Callable[[bytes], object],
+        stderr: Callable[[bytes], object],
+        timeout: float | None = None,
+    ) -> int: ...
+
+
+def check(run: Run, user: str, where: str, *, sudo: bool, needed: bool) -> None:
+    """Run one command as root. Raises RefusedError where none runs, or not as root, if that is `needed`.
+
+    `where`: the host, with the login to it.
+    """
     said, other = bytearray(), bytearray()
     try:
-        command = f"{_ASK}{_SUDO if sudo else ''}sh -c 'id -u'"
-        connector.run(command, iter(()), said.extend, other.extend, _SECONDS)
+        run(f"{_ASK}{_SUDO if sudo else ''}sh -c 'id -u'", iter(()), said.extend, other.extend, _SECONDS)
     except (SSHException, OSError, EOFError) as error:
         found = " ".join(str(error).split()) or type(error).__name__
-        raise RefusedError(
-            [
-                Finding(
-                    f"a shell for {user} on {connector.host.name}: {connector.login}",
-                    f"the login works, and runs no command: {found}",
-                    f"see what this says: ssh -p {connector.login.port} {user}@{connector.login.host} true",
-                )
-            ]
+        raise refuse(
+            f"a shell for {user} on {where}",
+            f"the login works, and runs no command: {found}",
+            "see what `ssh` says, with the command `true`; another shell: chsh. sshd's limit: MaxSessions",
         ) from None
     uid = said.decode("utf-8", "replace").strip()
     if uid != "0" and needed:
         it = wrong(user, sudo, uid, other.decode("utf-8", "replace"))
-        required = f"{it.requirement}: {connector.host.name}, {connector.login}"
+        required = f"{it.requirement}, on {where}"
         raise RefusedError([Finding(required, it.found, it.remedy)])
 
 
