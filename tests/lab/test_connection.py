@@ -44,7 +44,7 @@ with refusal_ends_this_host():
 _ODD = """
 set -e
 apt-get update -qq >/dev/null
-DEBIAN_FRONTEND=noninteractive apt-get install -qq -y fish sudo >/dev/null 2>&1
+DEBIAN_FRONTEND=noninteractive apt-get install -qq -y --no-install-recommends fish sudo >/dev/null 2>&1
 mkdir -p /root/.config/fish
 echo 'echo hello from fish; printf cut' >/root/.config/fish/config.fish
 echo 'echo hello from bash; echo hello >&2; printf cut' >/root/.bashrc
