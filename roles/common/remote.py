@@ -87,6 +87,12 @@ def lost(target: Any) -> bool:
     return bool(getattr(target.connector, "lost", False))
 
 
+def address(target: Any, declared: str) -> str:
+    """Where this host is reached, as its name is resolved; `declared`: as the inventory names it."""
+    login = getattr(target.connector, "login", None)
+    return str(login.host) if login else declared
+
+
 def command_line(target: Any) -> str:
     """What to add to `ssh` for a login to this host as that of the run; empty where it is this machine."""
     login = getattr(target.connector, "login", None)

@@ -45,7 +45,7 @@ def log_in(transport: Transport, login: Login, host: str) -> None:
                 if not transport.is_active():
                     ended = f"it closed the connection ({_text(error)})"
                     break
-            except (SSHException, EOFError, OSError) as error:
+            except Exception as error:  # whatever a library says of what a server sent
                 ended = f"it closed the connection ({_text(error)})"
                 break
     found = f"sshd refused {login.user} with {', '.join(tried)}" if tried else "no key to log in with"

@@ -25,16 +25,14 @@ from pyinfra.connectors.util import CommandOutput, OutputLine, make_unix_command
 from roles.common.connection import root, shell
 from roles.common.connection.shell import Reader
 from roles.common.connection.ssh_config import Login, resolve
+from roles.common.connection.streams import CHUNK, PATIENCE, Conversation, Lines, given, read
 from roles.common.connection.transport import connect
 from roles.common.refusal import Finding, RefusedError, refuse
 from schemas.model import Ssh
 
-_CHUNK = 1 << 16
 # One holds the lock, one runs commands; a third where sshd has not yet forgotten the last command.
 _CONNECTIONS = 3
 _FORGETS = 3.0  # seconds in which sshd does that
-_OPENS = 30.0  # seconds for a session to begin
-_WAITS = 1.0
 
 
 class NoAnswerError(SSHException):
@@ -47,33 +45,6 @@ class ConnectorData(TypedDict, total=False):
     ssh_port: int
     ssh_user: str
     ssh_key: str
-
-
-class Conversation:
-    """A command that goes on while others run: what it says first, and its end."""
-
-    def __init__(self, channel: Channel) -> None:
-        self._channel = channel
-        self._reader = Reader()
-        channel.settimeout(_OPENS)
-
-    def line(self) -> str:
-        """The first line that it says; empty where it ended. Raises TimeoutError where it says nothing."""
-        said = b""
-        while b"\n" not in said + self._reader.uncertain and self._reader.status is None:
-            piece = self._channel.recv(_CHUNK)
-            if not piece:
-                break
-            said += self._reader.feed(piece)
-        return (said + self._reader.uncertain).partition(b"\n")[0].decode("utf-8", "replace")
-
-    def end(self, text: str) -> None:
-        """Tell it a last line, and wait until it is over."""
-        self._channel.sendall(text.encode())
-        self._channel.shutdown_write()
-        while self._reader.status is None and (piece := self._channel.recv(_CHUNK)):
-            self._reader.feed(piece)
-        self._channel.close()
 
 
 class Connector(BaseConnector):
@@ -180,7 +151,7 @@ class Connector(BaseConnector):
             while True:
                 for transport in list(self._transports):
                     try:
-                        channel = transport.open_session(timeout=_OPENS)
+                        channel = transport.open_session(timeout=PATIENCE)
                     except ChannelException as error:
                         refused = error
                         continue
@@ -217,7 +188,7 @@ class Connector(BaseConnector):
             echo(f"{self.host.print_prefix}>>> {unix}", err=True)
         said: list[OutputLine] = []
         lines = {
-            name: _Lines(lambda line, name=name: self._heard(said, name, line, print_output))  # type: ignore[misc]
+            name: Lines(lambda line, name=name: self._heard(said, name, line, print_output))  # type: ignore[misc]
             for name in ("stdout", "stderr")
         }
         status = self.run(
@@ -247,13 +218,13 @@ class Connector(BaseConnector):
         channel = self.start(command)
         out, err = Reader(), Reader()
         try:
-            listening = gevent.spawn(_read, channel.recv_stderr, err, stderr, channel, ends)
+            listening = gevent.spawn(read, channel.recv_stderr, err, stderr, channel, ends)
             # A command that is over takes no more, and its answer says why.
             with suppress(OSError, EOFError):
                 for piece in stdin:
                     channel.sendall(piece)
                 channel.shutdown_write()
-            late = _read(channel.recv, out, stdout, channel, ends)
+            late = read(channel.recv, out, stdout, channel, ends)
             late = listening.get() or late
         finally:
             channel.close()
@@ -284,7 +255,7 @@ class Connector(BaseConnector):
         unix = self._as_root(StringCommand("cat", ">", QuoteString(remote_filename)), arguments)
         said = bytearray()
         with get_file_io(filename_or_io) as source:
-            status = self.run(unix, iter(lambda: source.read(_CHUNK), b""), said.extend, said.extend)
+            status = self.run(unix, iter(lambda: source.read(CHUNK), b""), said.extend, said.extend)
         return status == 0
 
     def get_file(
@@ -306,58 +277,7 @@ class Connector(BaseConnector):
         return str(make_unix_command_for_host(self.state, self.host, command, _sudo=sudo).get_raw_value())
 
 
-def _read(
-    receive: Callable[[int], bytes],
-    reader: Reader,
-    sink: Callable[[bytes], object],
-    channel: Channel,
-    ends: float | None,
-) -> bool:
-    """Take what a stream says until its last mark, or its end. True says that the time is over."""
-    while reader.status is None:
-        try:
-            # Both streams are waited for: each waits a little, and looks at the clock.
-            channel.settimeout(_WAITS)
-            piece = receive(_CHUNK)
-        except TimeoutError:
-            if ends is not None and time.monotonic() > ends:
-                return True
-            continue
-        except (OSError, EOFError):
-            break
-        if not piece:
-            break
-        sink(reader.feed(piece))
-    sink(reader.rest())
-    return False
-
-
 def told(host: Any, finding: Finding) -> str:
     """A finding as pyinfra prints why it did not connect: each line with the host's name."""
     lines = (format_text(it, "red") for it in str(finding).splitlines())
     return f"\n    {host.print_prefix}".join(lines)
-
-
-def given(stdin: Any) -> Iterator[bytes]:
-    """What is written to a command, in pyinfra's forms: each text ends with the end of a line."""
-    texts = stdin.readlines() if hasattr(stdin, "readlines") else stdin
-    for it in texts if isinstance(texts, list | tuple) else [texts]:
-        if it:
-            yield (it if it.endswith("\n") else f"{it}\n").encode()
-
-
-class _Lines:
-    """Cuts what comes into lines."""
-
-    def __init__(self, take: Callable[[str], object]) -> None:
-        self._take = take
-        self._held = b""
-
-    def feed(self, piece: bytes) -> None:
-        *whole, self._held = (self._held + piece).split(b"\n")
-        for it in whole:
-            self._take(it.decode("utf-8", "replace"))
-
-    def end(self) -> None:
-        if self._held:
-            self._take(self._held.decode("utf-8", "replace"))

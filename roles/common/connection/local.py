@@ -14,7 +14,8 @@ from pyinfra.connectors.local import LocalConnector
 from pyinfra.connectors.util import CommandOutput, OutputLine, make_unix_command_for_host
 
 from roles.common.connection import root, shell
-from roles.common.connection.connector import given, told
+from roles.common.connection.connector import told
+from roles.common.connection.streams import given
 from roles.common.refusal import Finding, RefusedError
 
 

@@ -16,8 +16,6 @@ from dataclasses import dataclass, field
 _NAME = f"venom-{secrets.token_hex(16)}"
 BEGIN = f"{_NAME} begins\n".encode()
 END = f"\n{_NAME} ends ".encode()  # then the status of the command, and the end of the line
-# The kernel takes no argument of more (MAX_ARG_STRLEN); sshd passes the whole line as one.
-LONGEST = 131_000
 
 
 def line(command: str) -> str:

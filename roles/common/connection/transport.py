@@ -130,7 +130,7 @@ def _reached(login: Login, host: str, timeout: int) -> Iterator[None]:
         yield
     except RefusedError:
         raise
-    except (OSError, SSHException, EOFError) as error:
+    except Exception as error:  # whatever a library says of what is no SSH server, or no name
         # paramiko says the same of a server that says nothing and of one that closes the connection.
         silent = isinstance(error, SSHException) and time.monotonic() - begun >= timeout
         found, remedy = _why(TimeoutError() if silent else error, login, timeout)
