@@ -54,8 +54,12 @@ def log_in(transport: Transport, login: Login, host: str) -> None:
     if unfit:
         found += f"; not of use: {', '.join(it for it, _ in unfit)}"
     remedy = f"put your public key into ~{login.user}/.ssh/authorized_keys, or set `ssh.user`, `ssh.key`"
-    if not tried and unfit and unfit[0][1]:
-        remedy = unfit[0][1]
+    if not tried:
+        remedy = (
+            unfit[0][1]
+            if unfit and unfit[0][1]
+            else "name yours as `ssh.key`, or give it to your agent: ssh-add"
+        )
     if len(tried) > 4 and ended:
         remedy = "name the one that fits as `ssh.key`: sshd counts how many are tried"
     raise RefusedError([Finding(f"a login by key on {host}: {login}", found, remedy)])
