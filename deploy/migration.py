@@ -1,7 +1,7 @@
 """Migration: look at an older Venom, run by its Makefile or compose file, and print the inventory for it.
 
 pyinfra -y @local deploy/migration.py --data tree=~/Venom > inventories/office.yaml
-pyinfra -y --ssh-user ada box1 deploy/migration.py --data tree=/home/ada/Venom
+pyinfra -y --ssh-user ada @venom/box1 deploy/migration.py --data tree=/home/ada/Venom
 
 It changes nothing. Secrets stay where they are; what cannot be carried over is named above the inventory.
 """

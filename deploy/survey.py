@@ -10,12 +10,14 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, fields
 from functools import cached_property
 
+from pyinfra.context import host
+
 from deploy import serving
 from deploy.parts import Made, Making, Pulled, Pulling, parts_of
 from roles.activation.deploy import Switch
 from roles.backend import deploy as backend
 from roles.base import deploy as base
-from roles.common import containers, paths
+from roles.common import containers, paths, remote
 from roles.common.generation import Generation
 from roles.common.jobs import Job
 from roles.common.look import Question, Seen, look
@@ -148,7 +150,8 @@ class Planned:
         """How the run ends: what the operator is told, and how many generations are kept."""
         plan = self.plan
         model = f", {plan.model.name}" if plan.model else ""
-        serves = f"serves {serving.name(plan)}, profile {plan.profile}{model}\n{door.opened(plan)}"
+        opened = door.opened(plan, remote.command_line(host))
+        serves = f"serves {serving.name(plan)}, profile {plan.profile}{model}\n{opened}"
         return Switch(serves=serves, keep=plan.keep_generations)
 
 

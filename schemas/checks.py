@@ -9,6 +9,7 @@ import stat
 from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
 
+from schemas import ssh_key
 from schemas.contract import contract
 from schemas.inherit import Settings
 from schemas.model import Secret
@@ -34,6 +35,10 @@ def machine(settings: Settings, environ: Mapping[str, str]) -> list[Problem]:
             fault = "no PEM certificate in it"
         if fault:
             problems.append(settings.problem(keys, f"{path}: {fault}", "a file to read"))
+        elif path and keys == ("ssh", "key"):
+            found, hint = ssh_key.fault(path)
+            if found:
+                problems.append(settings.problem(keys, found, "a private key that can be used", hint))
     tree, repository = at("venom", "tree"), at("venom", "repository")
     if tree and not _is(tree, stat.S_ISDIR):
         found = f"{tree}: no such directory"

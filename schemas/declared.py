@@ -114,7 +114,7 @@ def declare(settings: Settings, pins: Pins) -> tuple[DeclaredHost | None, list[P
             found = f'"{requirement}"'
             problems.append(settings.problem(keys, found, 'a requirement such as "pillow>=11"'))
     ssh = settings.get("ssh", default={})
-    user = ssh.get("user", "root")
+    user = ssh.get("user")
     ca_bundle = settings.get("ca_bundle")
     mirrors = settings.get("mirrors", default={})
     # Where one of the two is missing, that was told already.
@@ -126,11 +126,11 @@ def declare(settings: Settings, pins: Pins) -> tuple[DeclaredHost | None, list[P
         name=settings.host,
         ssh=Ssh(
             address=settings.get("address", default=settings.host),
-            port=ssh.get("port", 22),
+            port=ssh.get("port"),
             user=user,
             key=absolute(ssh["key"], settings) if "key" in ssh else None,
             known_hosts=absolute(ssh["known_hosts"], settings) if "known_hosts" in ssh else None,
-            sudo=ssh.get("sudo", user != "root"),
+            sudo=ssh.get("sudo", None if user is None else user != "root"),
         ),
         arch=settings.get("arch", default="amd64"),
         profile=profile,

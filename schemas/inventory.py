@@ -10,9 +10,11 @@ from __future__ import annotations
 import os
 from collections.abc import Mapping
 from dataclasses import dataclass
+from importlib.metadata import entry_points
 from pathlib import Path
 from typing import Any
 
+from schemas import address as addresses
 from schemas.checks import is_file, machine
 from schemas.declared import DeclaredHost, declare
 from schemas.document import Document, read
@@ -21,7 +23,6 @@ from schemas.pins import load as load_pins
 from schemas.plan import assumed_hardware, plan_host
 from schemas.problem import InventoryError, PlanError, Problem, did_you_mean, listed
 from schemas.references import absolute
-from schemas.transport import prompt
 from schemas.validate import schema, validate
 
 __all__ = ["DeclaredHost", "Inventory", "InventoryError", "Problem", "load", "pyinfra_groups"]
@@ -73,7 +74,7 @@ def load(path: str | Path, environ: Mapping[str, str] | None = None) -> Inventor
                 hosts.append(declared)
     for one in settings:
         problems += machine(one, os.environ if environ is None else environ)
-    problems += _same_address(settings)
+    problems += _addresses(settings)
     if not problems:
         problems += _cannot_work(hosts)
     if problems:
@@ -88,31 +89,25 @@ def load(path: str | Path, environ: Mapping[str, str] | None = None) -> Inventor
 def pyinfra_groups(inventory: Inventory) -> dict[str, list[Any]]:
     """What an inventory's `.py` gives to pyinfra: `hosts` with their data, and a list a group.
 
-    A host's data are pyinfra's own names for SSH and sudo, and `declared`: the `DeclaredHost`.
+    A host's data are `declared`, the `DeclaredHost`, and pyinfra's own name for sudo. It is reached by the
+    connector of roles/common/connection, which then knows it by its name alone. Raises `InventoryError`
+    where this environment was installed before there was one.
     """
-    names = {host.name: "@local" if _local(host) else host.name for host in inventory.hosts}
+    if not entry_points(group="pyinfra.connectors", name="venom-local"):
+        found = "the environment was installed for an earlier version: pyinfra has no connector of ours in it"
+        remedy = "install it again: .venv/bin/pip install -e ."
+        raise InventoryError(
+            [Problem("pyproject.toml", 0, "", found, "an environment of this version", remedy)]
+        )
+    names = {host.name: "@venom-local" if _local(host) else f"@venom/{host.name}" for host in inventory.hosts}
     hosts = [(names[host.name], _data(host)) for host in inventory.hosts]
     groups = {group: [names[name] for name in members] for group, members in inventory.groups.items()}
     return {"hosts": hosts, **groups}
 
 
 def _data(host: DeclaredHost) -> dict[str, Any]:
-    data: dict[str, Any] = {"declared": host, "_sudo": host.ssh.sudo}
-    if _local(host):
-        return data
-    data |= {
-        "ssh_hostname": host.ssh.address,
-        "ssh_port": host.ssh.port,
-        "ssh_user": host.ssh.user,
-        # A host that was never met before: pyinfra would ask, which nobody answers in a fleet.
-        "ssh_strict_host_key_checking": "accept-new",
-        "ssh_paramiko_connect_kwargs": {"transport_factory": prompt},
-    }
-    if host.ssh.key is not None:
-        data["ssh_key"] = host.ssh.key
-    if host.ssh.known_hosts is not None:
-        data["ssh_known_hosts_file"] = host.ssh.known_hosts
-    return data
+    sudo = {} if host.ssh.sudo is None else {"_sudo": host.ssh.sudo}
+    return {"declared": host, **sudo}
 
 
 def _local(host: DeclaredHost) -> bool:
@@ -165,13 +160,17 @@ def _unknown_groups(document: Document, name: str, host: dict[str, Any], known: 
     return problems
 
 
-def _same_address(settings: list[Settings]) -> list[Problem]:
-    """Two names of one machine would be converged at once, each against the other."""
+def _addresses(settings: list[Settings]) -> list[Problem]:
+    """What is wrong with each. Two names of one machine would be converged at once, against each other."""
     problems, seen = [], dict[tuple[str, int], str]()
     for one in settings:
         address = one.get("address", default=one.host)
+        if fault := addresses.fault(address):
+            allowed = "a host name, an IP address or @local"
+            problems.append(one.problem(("address",), f"{address}: {fault}", allowed))
+            continue
         port = one.get("ssh", "port", default=22) if address != "@local" else 0
-        first = seen.setdefault((address.lower(), port), one.host)
+        first = seen.setdefault((addresses.canonical(address), port), one.host)
         if first != one.host:
             found = f"{address}" + (f" port {port}" if port else "") + f", which {first} has too"
             origin = ("hosts", one.host, "address")

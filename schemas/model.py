@@ -126,11 +126,16 @@ class Ssh:
     """How to reach the host."""
 
     address: str
-    port: int
-    user: str
-    key: str | None  # absolute path; None: the agent and the user's default keys
+    # None: what ~/.ssh/config says of the address, and else 22 and root.
+    port: int | None
+    user: str | None
+    key: str | None  # absolute path; None: what ~/.ssh/config says, the agent and the user's default keys
     known_hosts: str | None  # absolute path; None: the user's own
-    sudo: bool
+    sudo: bool | None  # None: unless the user turns out to be root
+
+    def __str__(self) -> str:
+        """As it is written on ssh's command line."""
+        return f"{self.user}@{self.address}" if self.user else self.address
 
 
 @dataclass(frozen=True)

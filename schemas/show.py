@@ -35,7 +35,7 @@ def describe(plan: HostPlan) -> str:
     """The plan as a block of text, one line a subject."""
     ssh = plan.ssh
     rows: list[tuple[str, str]] = [
-        ("reached", f"{ssh.user}@{ssh.address}:{ssh.port}{', sudo' if ssh.sudo else ''}"),
+        ("reached", f"{ssh}{f' port {ssh.port}' if ssh.port else ''}{', sudo' if ssh.sudo else ''}"),
         ("profile", f"{plan.profile}: {', '.join(plan.services)}"),
         ("venom", _source(plan)),
         *_development(plan),

@@ -54,7 +54,7 @@ def _address(setting: str, value: object, text: str, accepts: Accepts) -> str:
     match = _LOGIN.fullmatch(text)
     if match is None:
         return ""
-    address = match["host"].strip("[]")
+    address = match["host"].strip("[]").rstrip(".")
     ssh: dict[str, object] = {"user": match["user"]} if match["user"] else {}
     ssh |= {"port": int(match["port"])} if match["port"] else {}
     settings = {"address": address, **({"ssh": ssh} if ssh else {})}

@@ -96,7 +96,8 @@ def switched(state: Any, host: Any, job: Job) -> bool:
             outcome.adds(host.name, line)
     steps = remote.ask(StringCommand("cat", f"{JOBS}/{job.name}/steps"))
     for verb, told in _VERBS.items():
-        things = [it.split(" ", 2)[2] for it in steps.stdout.splitlines() if it.split(" ")[1] == verb]
+        lines = [it.split(" ", 2) for it in steps.stdout.splitlines()]
+        things = [it[2] for it in lines if len(it) == 3 and it[1] == verb]
         outcome.did(host.name, told, *things)
     return True
 

@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-import json
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, TypedDict
 
 from pyinfra.api.command import FunctionCommand
 from pyinfra.api.operation import operation
@@ -12,6 +11,7 @@ from pyinfra.context import host
 
 from roles.activation.deploy import elapsed, switch_job, switched
 from roles.common import outcome, remote
+from roles.common.answers import data, understood
 from roles.common.operations import Commands
 from roles.common.paths import GENERATIONS
 from roles.common.refusal import refuse
@@ -36,7 +36,20 @@ def kept() -> list[Kept]:
     answer = remote.ask(remote.python("generations.py", GENERATIONS))
     if not answer.ok:
         raise refuse("a host that the main job has provisioned", answer.stderr.strip() or "no answer")
-    return [Kept(**it) for it in json.loads(answer.stdout)]
+    return understood("which generations it keeps", answer.stdout, kept_in)
+
+
+class _Said(TypedDict):
+    key: str
+    name: str
+    release: str
+    at: str
+    current: bool
+
+
+def kept_in(text: str) -> list[Kept]:
+    """What the script said. Raises what `answers.data` raises."""
+    return [Kept(**it) for it in data(text, list[_Said])]
 
 
 def choose(generations: list[Kept], wanted: str) -> Kept:

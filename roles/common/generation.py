@@ -9,8 +9,9 @@ from __future__ import annotations
 import json
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass
-from typing import Any
+from typing import Any, NotRequired, TypedDict
 
+from roles.common.answers import formed, known
 from roles.common.env import quoted
 from roles.common.look import Seen
 from roles.common.paths import GENERATIONS, RECEIPT
@@ -103,8 +104,63 @@ class _KnownSettings(EnvFile):
         return self.values
 
 
+class _Resource(TypedDict, total=False):
+    """A resource, as `describe` writes it."""
+
+    kind: str
+    path: str
+    owner: str
+    mode: str
+    content: str
+    target: str
+    unit: str
+    values: dict[str, str]
+
+
+class _Reload(TypedDict):
+    """How a service takes another configuration."""
+
+    test: list[str]
+    site: str
+    certificate: str
+    listens: list[str]
+
+
+class _Service(TypedDict):
+    """A service, as `content` writes it."""
+
+    unit: str
+    title: str
+    fingerprint: str
+    url: str
+    ready_timeout: int
+    reloads: NotRequired[_Reload | None]
+
+
+class _Told(TypedDict):
+    """The form of a generation."""
+
+    name: str
+    resources: list[_Resource]
+    services: list[_Service]
+    stopped: list[str]
+    parts: list[str]
+    record: dict[str, Any]
+
+
 def restored(told: Mapping[str, Any]) -> Generation:
-    """A generation as a host tells its own: as `content`, with digests instead of texts and values."""
+    """A generation as a host tells its own: as `content`, with digests instead of texts and values.
+
+    Raises TypeCheckError, or KeyError, where it has another form.
+    """
+    formed(
+        {
+            **known(told, _Told),
+            "resources": [known(it, _Resource) for it in told["resources"]],
+            "services": [known(it, _Service) for it in told["services"]],
+        },
+        _Told,
+    )
     simple = ("unit", "title", "fingerprint", "url", "ready_timeout")
     return Generation(
         name=told["name"],

@@ -25,8 +25,9 @@ def groups_of(path: Path) -> dict[str, list[Any]]:
         groups = pyinfra_groups(load(path))
     except InventoryError as error:
         raise PyinfraError(str(error)) from None
-    hosts = [name for name, _ in groups["hosts"]]
-    names = {path.stem: hosts, **groups, "all": hosts, "hosts": hosts}
+    hosts = [_named(name) for name, _ in groups["hosts"]]
+    members = {group: [_named(it) for it in its] for group, its in groups.items() if group != "hosts"}
+    names = {path.stem: hosts, **members, "all": hosts, "hosts": hosts}
     line = command_line()
     wrong = [*nobody("--limit", line.limit, names), *nobody("--exclude", line.exclude, names)]
     if not wrong and not _left(line, names):
@@ -34,6 +35,11 @@ def groups_of(path: Path) -> dict[str, list[Any]]:
     if wrong:
         raise ends_the_run(*wrong)
     return groups
+
+
+def _named(host: str) -> str:
+    """The name by which pyinfra knows a host of our connector from there on (see make_names_data)."""
+    return "@local" if host == "@venom-local" else host.removeprefix("@venom/")
 
 
 def nobody(option: str, patterns: Sequence[str], groups: Mapping[str, Sequence[str]]) -> Iterator[Finding]:

@@ -121,7 +121,10 @@ def _wait(state: Any, host: Any, job: Job) -> Status | None:
     while True:
         answer = remote.ask(remote.shell("watch_job.sh", job.name, job.makes), timeout=30)
         now = time.monotonic()
-        status = Status.of(answer.stdout)
+        try:
+            status = Status.of(answer.stdout)
+        except ValueError:  # as good as no answer: it is asked again, for as long as for one that is lost
+            status = Status("")
         # A host that goes down may answer once more without its systemd.
         if not (answer.ok and status.state):
             if remote.lost(host) or now - heard_at > LOST_SECONDS:
@@ -129,7 +132,7 @@ def _wait(state: Any, host: Any, job: Job) -> Status | None:
                     state,
                     host,
                     f"required  the connection to the host, until {job.title} is ready\n"
-                    f"found     {answer.stderr}\n"
+                    f"found     {answer.stderr.strip() or 'nothing that can be understood'}\n"
                     f"do        {outcome.RUN_AGAIN}",
                 )
                 return None

@@ -8,7 +8,7 @@ import socket
 import subprocess
 from contextlib import suppress
 from datetime import UTC, datetime
-from typing import IO, Any
+from typing import Any, Protocol
 
 from paramiko import SSHException
 from pyinfra.api.command import FunctionCommand, StringCommand
@@ -17,11 +17,12 @@ from pyinfra.api.state import BaseStateCallback
 from pyinfra.context import host
 
 from roles.common import outcome, remote
+from roles.common.connection.connector import Connector
 from roles.common.operations import Commands, fail
 from roles.common.paths import GENERATIONS
 
-# Standard input and output of each host's lock: it lasts as long as the first is open.
-_held: dict[str, tuple[IO[Any], IO[Any]]] = {}
+# What holds each host's lock: it lasts as long as its standard input is open.
+_held: dict[str, Conversation] = {}
 
 
 @operation()
@@ -58,13 +59,35 @@ class _ReleaseOnError(BaseStateCallback):
         _release(state, host)
 
 
+class Conversation(Protocol):
+    """A command that goes on while others run."""
+
+    def line(self) -> str:
+        """The first line that it says; empty where it ended."""
+
+    def end(self, text: str) -> None:
+        """Tell it a last line, and wait until it is over."""
+
+
 def _acquire(state: Any, host: Any, what: str, generation: str) -> bool:
     since = datetime.now(UTC).isoformat(timespec="seconds")
     text = f"{getpass.getuser()}@{socket.gethostname()} since {since}: {what}"
     sudo = "sudo -n " if host.data.get("_sudo") else ""
     command = f"{sudo}sh -c {shlex.quote(remote.script('lock.sh'))} sh {shlex.quote(text)}"
-    hold = _open(host.connector, command)
-    said, _, other = hold[1].readline().strip().partition(" ")
+    try:
+        hold = _open(host.connector, command)
+        answer = hold.line()
+    except (OSError, EOFError, SSHException) as error:
+        answer = " ".join(str(error).split()) or type(error).__name__
+    said, _, other = answer.strip().partition(" ")
+    if said not in {"held", "busy", "after"}:
+        return fail(
+            state,
+            host,
+            "required  the lock of the host, which keeps other runs from changing it\n"
+            f"found     {answer.strip() or 'no answer'}\n"
+            "do        see that root can write /run there and that flock is installed; then run again",
+        )
     if said == "busy":
         return fail(
             state,
@@ -77,13 +100,14 @@ def _acquire(state: Any, host: Any, what: str, generation: str) -> bool:
         host.log(f"takes over from a run that did not end properly: {other}")
     _held[host.name] = hold
     now = remote.ask(StringCommand("readlink", f"{GENERATIONS}/current", "||", "true"))
-    if now.stdout.strip().removesuffix(".json") != generation:
+    if not now.ok or now.stdout.strip().removesuffix(".json") != generation:
         _release(state, host)
+        found = "another run has ended there just now" if now.ok else now.stderr.strip() or "no answer"
         return fail(
             state,
             host,
             "required  a host that nobody changes between the look and the lock\n"
-            "found     another run has ended there just now\n"
+            f"found     {found}\n"
             "do        run again",
         )
     if not any(isinstance(handler, _ReleaseOnError) for handler in state.callback_handlers):
@@ -91,26 +115,33 @@ def _acquire(state: Any, host: Any, what: str, generation: str) -> bool:
     return True
 
 
-def _open(connector: Any, command: str) -> tuple[IO[Any], IO[Any]]:
-    """Start the command; returns its standard input, which stays open, and its output."""
-    client = getattr(connector, "client", None)
-    if client is not None:
-        stdin, stdout, _ = client.exec_command(command)
-        return stdin, stdout
-    process = subprocess.Popen(command, shell=True, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True)
-    assert process.stdin is not None
-    assert process.stdout is not None
-    return process.stdin, process.stdout
+def _open(connector: Any, command: str) -> Conversation:
+    """Start the command, whose standard input stays open."""
+    if isinstance(connector, Connector):
+        return connector.converse(command)
+    return _Here(command)
+
+
+class _Here:
+    """A conversation with a command of this very machine."""
+
+    def __init__(self, command: str) -> None:
+        self._process = subprocess.Popen(
+            command, shell=True, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True, errors="replace"
+        )
+
+    def line(self) -> str:
+        assert self._process.stdout is not None
+        return self._process.stdout.readline()
+
+    def end(self, text: str) -> None:
+        self._process.communicate(text)
 
 
 def _release(state: Any, host: Any) -> bool:
     hold = _held.pop(host.name, None)
     if hold is not None:
-        stdin, stdout = hold
         # Where the connection is lost, the lock went with it.
         with suppress(OSError, EOFError, SSHException):
-            stdin.write(f"{outcome.in_a_line(state, host.name)}\n")
-            stdin.flush()
-            stdin.close()
-            stdout.read()  # until it has written its line and is gone
+            hold.end(f"{outcome.in_a_line(state, host.name)}\n")
     return True

@@ -11,11 +11,13 @@ import json
 import secrets
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, TypedDict
 
 from pyinfra.api.command import StringCommand
 
 from roles.common import paths, remote
+from roles.common.answers import data, number, understood
+from roles.common.receipt import check_receipt
 from roles.common.refusal import Finding, RefusedError, refuse
 
 # Mixed into the digest of each setting: what comes back is of use to this run alone.
@@ -35,6 +37,18 @@ _UNSEEN = {
         "apt-get install --reinstall python3 python3-minimal; /usr/bin/python3 is the distribution's own",
     ),
 }
+
+
+class _Rest(TypedDict, total=False):
+    """What look.py says; nothing of it on a host without python3."""
+
+    env_files: dict[str, dict[str, str]]
+    fingerprints: dict[str, str]
+    certificates: dict[str, dict[str, str]]
+    images: list[str]
+    models: dict[str, int]
+    receipt: dict[str, Any]
+    answers: dict[str, str]
 
 
 @dataclass(frozen=True)
@@ -94,6 +108,20 @@ class Seen:
         """Whether `path` is there, and with that digest if one is given."""
         have = self.paths.get(path)
         return have is not None and (not sha256 or have.get("sha256") == sha256)
+
+
+class _Said(TypedDict):
+    """The form of what the script says."""
+
+    paths: dict[str, dict[str, str]]
+    env_files: dict[str, dict[str, str | dict[str, str]]]
+    units: dict[str, dict[str, str]]
+    users: dict[str, dict[str, str | list[str]]]
+    groups: list[str]
+    packages: list[str]
+    models: dict[str, int]
+    receipt: dict[str, Any]
+    answers: dict[str, str]
 
 
 @dataclass(frozen=True)
@@ -159,13 +187,17 @@ def look(question: Question) -> Seen:
             answer.stderr.strip() or "no answer",
             "check the SSH user's sudo rights; where the host hangs, run again",
         )
-    return read(lines, sorted(set(question.units)))
+    units = sorted(set(question.units))
+    return understood(
+        "how everything that is managed is", answer.stdout, lambda text: read(text.splitlines(), units)
+    )
 
 
 def read(lines: Sequence[str], units: Sequence[str]) -> Seen:
     """What the lines of look.sh say. `units`: those that were asked for, in their order.
 
-    Raises RefusedError with all that could not be looked at.
+    Raises RefusedError with all that could not be looked at, and what `answers.data` raises or ValueError
+    for what has another form.
     """
     told: dict[str, list[str]] = {}
     for line in lines:
@@ -173,7 +205,8 @@ def read(lines: Sequence[str], units: Sequence[str]) -> Seen:
         told.setdefault(name, []).append(value)
     if "unseen" in told:
         raise RefusedError(_unseen(told["unseen"]))
-    rest = json.loads(told["rest"][-1]) if "rest" in told else {}
+    rest: _Rest = data(told["rest"][-1], _Rest) if "rest" in told else {}
+    check_receipt(rest.get("receipt", {}))
     found = _paths(told, rest)
     holds: dict[str, list[str]] = {}
     for folder, _, name in (it.partition("\t") for it in told.get("holds", [])):
@@ -205,7 +238,7 @@ def _is_marker(path: str) -> bool:
     return path.startswith(f"{paths.IMAGES}/")
 
 
-def _paths(told: Mapping[str, Sequence[str]], rest: Mapping[str, Any]) -> dict[str, dict[str, str]]:
+def _paths(told: Mapping[str, Sequence[str]], rest: _Rest) -> dict[str, dict[str, str]]:
     found: dict[str, dict[str, str]] = {}
     for line in told.get("path", []):
         path, kind, mode, owner, group, target = line.split("\t", 5)
@@ -229,6 +262,7 @@ def _paths(told: Mapping[str, Sequence[str]], rest: Mapping[str, Any]) -> dict[s
             if path in found:
                 found[path][name] = "yes"
     for path, more in rest.get("certificates", {}).items():
+        number(more.get("days", "").removeprefix("-"))
         if path in found:
             found[path] |= more
     images = rest.get("images", [])

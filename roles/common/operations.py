@@ -171,7 +171,6 @@ def refusal_ends_this_host() -> Iterator[None]:
     """
     outcome.tell_at_the_end(pyinfra_state)
     live.begin(pyinfra_state)
-    remote.notice_loss(host)
     try:
         yield
     except RefusedError as refusal:

@@ -34,7 +34,7 @@ _besides: dict[str, list[str]] = {}
 _failed_at: dict[str, str] = {}
 _interrupted: list[int] = []
 
-UNREACHED = (
+_UNREACHED = (
     "was not reached: why is told above, under Connecting to hosts\n"
     "do        check that it is up, and `address` and `ssh` in the inventory; then run again"
 )
@@ -60,6 +60,12 @@ class _Failures(BaseStateCallback):
                 "found     it was lost\n"
                 f"do        {RUN_AGAIN}"
             )
+
+
+def unreached(host: Any) -> str:
+    """Why there is no connection to this host, and what to do."""
+    trouble = getattr(host.connector, "trouble", None)
+    return f"was not reached\n{trouble}" if trouble else _UNREACHED
 
 
 def _goes_down(host: Any) -> bool:
@@ -176,7 +182,7 @@ def changes(done: Mapping[str, Sequence[str]]) -> list[str]:
 def _failure(state: State, host: Any) -> str:
     op_hash = _failed_at.get(host.name)
     if op_hash is None:
-        return UNREACHED
+        return unreached(host)
     reason = _reasons.get(host.name)
     if reason is None:
         done = state.get_op_data_for_host(host, op_hash).operation_meta

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+from roles.common.answers import number
+
 # The rate is that of the last seconds: steady enough to read, and a change of the line's speed shows.
 WINDOW_SECONDS = 10.0
 # Before that, a rate is a guess; and nothing received for so long is worth a word.
@@ -28,19 +30,19 @@ class Status:
 
     @classmethod
     def of(cls, text: str) -> Status:
-        """The status in what the host answered: a `name=value` a line."""
+        """The status in what the host answered: a `name=value` a line. Raises ValueError for no number."""
         said = dict(line.partition("=")[::2] for line in text.splitlines())
         return cls(
             state=said.get("state", ""),
             made=said.get("made") == "yes",
             step=said.get("step", ""),
-            step_seconds=int(said.get("step_seconds") or 0),
-            seconds=int(said.get("seconds") or 0),
+            step_seconds=number(said.get("step_seconds", "")),
+            seconds=number(said.get("seconds", "")),
             unit=said.get("unit", ""),
-            have=int(said.get("have") or 0),
-            want=int(said.get("want") or 0),
+            have=number(said.get("have", "")),
+            want=number(said.get("want", "")),
             phase=said.get("phase", ""),
-            fetched=int(said.get("fetched") or 0),
+            fetched=number(said.get("fetched", "")),
         )
 
     @property

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import socket
 from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cache
@@ -13,12 +12,12 @@ from paramiko import SSHException
 from pyinfra.api.command import QuoteString, StringCommand
 from pyinfra.context import host
 
-SCRIPTS = Path(__file__).parent / "scripts"
+from roles.common.connection.known_hosts import PORT
+
 # The distribution's, which the base packages bring: another one that comes first in a PATH is somebody's.
 PYTHON = "/usr/bin/python3"
 
-# Ask after 15 s of silence, every 15 s, eight times; give up on what was sent after 120 000 ms.
-_KEEPALIVE = {"TCP_KEEPIDLE": 15, "TCP_KEEPINTVL": 15, "TCP_KEEPCNT": 8, "TCP_USER_TIMEOUT": 120_000}
+SCRIPTS = Path(__file__).parent / "scripts"
 
 
 @dataclass(frozen=True)
@@ -70,7 +69,7 @@ def python(
 
 
 def ask(command: StringCommand, timeout: int = 120) -> Answer:
-    """Run `command` as root and return its answer; a lost connection is an answer that is not ok."""
+    """Run `command` as root and return its answer; where there is none, it is not ok, and stderr says why."""
     try:
         ok, output = host.run_shell_command(
             command,
@@ -80,31 +79,29 @@ def ask(command: StringCommand, timeout: int = 120) -> Answer:
             _timeout=timeout,
             **command.connector_arguments,
         )
-    except (OSError, SSHException, EOFError, TimeoutError, socket.timeout) as error:  # noqa: UP041
-        return Answer(False, "", f"the connection was lost: {error or type(error).__name__}")
+    except (OSError, SSHException, EOFError) as error:
+        said = " ".join(str(error).split()) or type(error).__name__
+        return Answer(False, "", f"the connection was lost: {said}" if lost(host) else said)
     return Answer(ok, output.stdout, output.stderr)
 
 
 def lost(target: Any) -> bool:
     """Whether the connection to this host is gone. Within a run it does not come back."""
-    client = getattr(target.connector, "client", None)
-    if client is None:
-        return False
-    transport = client.get_transport()
-    return transport is None or not transport.is_active()
+    return bool(getattr(target.connector, "lost", False))
 
 
-def notice_loss(target: Any) -> None:
-    """Have a host that vanished without a word found out after two minutes, whatever is waited for."""
-    client = getattr(target.connector, "client", None)
-    transport = client.get_transport() if client else None
-    connection = getattr(transport, "sock", None)
-    # A connection through a jump host is no socket of ours.
-    if isinstance(connection, socket.socket):
-        connection.setsockopt(socket.SOL_SOCKET, socket.SO_KEEPALIVE, 1)
-        for option, value in _KEEPALIVE.items():
-            if hasattr(socket, option):
-                connection.setsockopt(socket.IPPROTO_TCP, getattr(socket, option), value)
+def address(target: Any, declared: str) -> str:
+    """Where this host is reached, as its name is resolved; `declared`: as the inventory names it."""
+    login = getattr(target.connector, "login", None)
+    return str(login.host) if login else declared
+
+
+def command_line(target: Any) -> str:
+    """What to add to `ssh` for a login to this host as that of the run; empty where it is this machine."""
+    login = getattr(target.connector, "login", None)
+    if login is None:
+        return ""
+    return f"{f'-p {login.port} ' if login.port != PORT else ''}{login.user}@{login.name}"
 
 
 def journal(unit: str, lines: int = 25) -> str:

@@ -11,7 +11,8 @@ from pyinfra.api.command import QuoteString, StringCommand
 from pyinfra.context import host
 
 from roles.common import remote
-from roles.common.refusal import Finding
+from roles.common.answers import understood
+from roles.common.refusal import Finding, refuse
 from roles.common.resources import sha256
 from schemas.model import Development
 
@@ -33,10 +34,13 @@ class Tree:
 
 
 def look(work: Development) -> Tree:
-    """Ask the current host about the tree. A host that does not answer has none."""
+    """Ask the current host about the tree. Raises RefusedError where it does not answer."""
     text = SCRIPT.read_text(encoding="utf-8")
     arguments = [QuoteString(it) for it in (work.tree, work.user)]
-    return parse(remote.ask(StringCommand("sh", "-c", QuoteString(text), "sh", *arguments)).stdout)
+    answer = remote.ask(StringCommand("sh", "-c", QuoteString(text), "sh", *arguments))
+    if not answer.ok:
+        raise refuse(f"a host that can be asked about {work.tree}", answer.stderr.strip() or "no answer")
+    return understood(f"what {work.tree} is", answer.stdout, parse)
 
 
 def parse(text: str) -> Tree:

@@ -66,8 +66,8 @@ def _site(plan: HostPlan, fingerprint: str) -> str:
     return site.text(plan, fingerprint, certificate=place.certificate, key=place.key, users=users)
 
 
-def opened(plan: HostPlan) -> str:
-    """What the operator is told to open."""
+def opened(plan: HostPlan, login: str) -> str:
+    """What the operator is told to open. `login`: what is added to `ssh` for a login to the host."""
     door, ssh = plan.door, plan.ssh
     scheme, usual = ("http", 80) if door.tls == "none" else ("https", 443)
     if door.exposure == "lan":
@@ -76,7 +76,7 @@ def opened(plan: HostPlan) -> str:
     if ssh.address == "@local":
         return f"open {scheme}://127.0.0.1:{door.port}"
     # On a private address with another port than 8000 Venom's UI looks for its WebSocket on port 8000.
-    tunnel = f"ssh -N -L 8000:127.0.0.1:{door.port} -p {ssh.port} {ssh.user}@{ssh.address}"
+    tunnel = f"ssh -N -L 8000:127.0.0.1:{door.port} {login}"
     return f"open {scheme}://127.0.0.1:8000 while this runs: {tunnel}"
 
 

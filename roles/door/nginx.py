@@ -12,7 +12,7 @@ from pyinfra.api.command import QuoteString, StringCommand
 
 from roles.common import paths, remote
 from roles.common.look import Seen
-from roles.common.refusal import Finding
+from roles.common.refusal import Finding, refuse
 from roles.common.resources import Displaced
 from roles.common.services import Service
 from roles.door.deploy import WORKER, ground
@@ -28,6 +28,8 @@ def unfit(door: Door, service: Service, seen: Seen) -> list[Finding]:
     if own or not seen.units.get(paths.NGINX, {}).get("FragmentPath") or service.runs(seen):
         return [*own, *_table(door, seen)]
     answer = remote.ask(StringCommand("sh", "-c", QuoteString((SCRIPTS / "nginx.sh").read_text("utf-8"))))
+    if not answer.ok:
+        raise refuse("a host that can be asked about its nginx", answer.stderr.strip() or "no answer")
     leaving = [it.path for it in ground() if isinstance(it, Displaced) and it.differs(seen)]
     return [*findings(door, answer.stdout.splitlines(), leaving), *_table(door, seen)]
 

@@ -3,20 +3,23 @@
 from __future__ import annotations
 
 import getpass
-import json
 import os
 import re
 import tempfile
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Any, NoReturn
+from typing import Any, NoReturn, cast
 
 from pyinfra.api.exceptions import DeployError
+from pyinfra.connectors.local import LocalConnector
 from pyinfra.context import host
 from pyinfra.context import state as pyinfra_state
 
 from roles.common import outcome, remote
-from roles.common.refusal import Finding, ends_the_run
+from roles.common.answers import understood
+from roles.common.connection.connector import Connector
+from roles.common.connection.known_hosts import PORT
+from roles.common.refusal import Finding, RefusedError, ends_the_run
 from roles.migration.drawn import Drawn, draw
 from roles.migration.installation import Installation, request
 from schemas.contract import contract
@@ -34,13 +37,20 @@ def found(tree: str) -> Installation:
     """
     if len(pyinfra_state.inventory.hosts) > 1:
         raise _no("one host at a time", f"{len(pyinfra_state.inventory.hosts)} hosts", "name one of them")
+    if not isinstance(host.connector, Connector | LocalConnector):
+        raise _no(
+            "this machine or @venom/HOST: its host key is checked", host.name, f"name @venom/{host.name}"
+        )
     if not tree:
         raise _no("the folder of the old checkout", "none", "--data tree=/home/ada/Venom")
     answer = remote.ask(remote.python("see.py", request(tree), SCRIPTS))
     if not answer.ok:
         said = answer.stderr.strip().splitlines() or ["no answer"]
         raise _no("a host that can be looked at (python3 answers)", said[-1], "check the SSH user")
-    installation = Installation.of(json.loads(answer.stdout))
+    try:
+        installation = understood("which Venom is there", answer.stdout, Installation.of)
+    except RefusedError as refusal:
+        raise DeployError(f"\n{refusal}") from None
     if not installation.there:
         raise _no(f"a checkout of Venom in {installation.tree}", "no venom_core there", "name its folder")
     return installation
@@ -78,9 +88,10 @@ def _reached(installation: Installation) -> tuple[str, Mapping[str, Any]]:
             "address": "@local",
             "ssh": {"user": user, **({} if os.geteuid() == 0 else {"sudo": True})},
         }
-    user = host.data.get("ssh_user") or getpass.getuser()
-    address = str(host.data.get("ssh_hostname") or host.name)
-    return name, {"address": address, "ssh": {"user": user, **({} if user == "root" else {"sudo": True})}}
+    login = cast(Connector, host.connector).login
+    assert login is not None  # connected by now
+    said = {"user": login.user, **({} if login.port == PORT else {"port": login.port})}
+    return name, {"address": login.name, "ssh": {**said, **({} if login.user == "root" else {"sudo": True})}}
 
 
 def _no(required: str, found: str, remedy: str) -> DeployError:

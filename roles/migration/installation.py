@@ -5,8 +5,9 @@ from __future__ import annotations
 import json
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from typing import Any
+from typing import TypedDict
 
+from roles.common.answers import data
 from schemas.contract import contract
 
 # Where each way of running Venom keeps its settings, and the example that they were copied from: .env up
@@ -68,6 +69,44 @@ class Process:
     port: int  # 0: it does not say
 
 
+class _Settings(TypedDict):
+    values: dict[str, str]
+    example: dict[str, str]
+    secrets: list[str]
+
+
+class _Data(TypedDict):
+    path: str
+    bytes: int
+    files: int
+    old: int
+
+
+class _Process(TypedDict):
+    kind: str
+    pid: int
+    port: int
+
+
+class _Said(TypedDict):
+    """The form of what see.py says."""
+
+    tree: str
+    there: bool
+    host: str
+    version: str
+    commit: str
+    remote: str
+    changed: int
+    files: dict[str, _Settings]
+    compose: dict[str, dict[str, int]]
+    volumes: list[str]
+    processes: list[_Process]
+    units: dict[str, str]
+    data: list[_Data]
+    packages: list[str]
+
+
 @dataclass(frozen=True)
 class Installation:
     """All that was seen."""
@@ -88,11 +127,12 @@ class Installation:
     packages: frozenset[str] = field(repr=False)
 
     @classmethod
-    def of(cls, told: Mapping[str, Any]) -> Installation:
-        """The installation in what the host answered."""
+    def of(cls, text: str) -> Installation:
+        """The installation in what the host answered. Raises what `answers.data` raises."""
+        told = data(text, _Said)
         simple = ("tree", "there", "host", "version", "commit", "remote", "changed", "compose", "units")
         return cls(
-            **{name: told[name] for name in simple},
+            **{name: told[name] for name in simple},  # type: ignore[literal-required]
             files={
                 path: Settings(it["values"], it["example"], tuple(it["secrets"]))
                 for path, it in told["files"].items()

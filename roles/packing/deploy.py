@@ -13,10 +13,11 @@ from pyinfra.api.operation import operation
 from pyinfra.context import host
 
 from roles.common import jobs, outcome, paths, remote
+from roles.common.answers import data, understood
 from roles.common.jobs import Job
 from roles.common.look import Seen
 from roles.common.operations import Commands, fail
-from roles.common.refusal import refuse
+from roles.common.refusal import RefusedError, refuse
 from roles.common.release import Release
 from roles.common.resources import Directory, Ground, Packages
 from roles.common.services import fingerprint
@@ -146,15 +147,23 @@ def _describe(state: Any, host: Any, contents: Contents, base: Job, system: str)
     packages = remote.ask(StringCommand("cat", f"{base.makes}/packages"))
     if not packages.ok:
         return fail(state, host, f"what Debian is in the base could not be read: {packages.stderr}")
-    found = sbom.of_debian(packages.stdout, system.replace(" ", "-"))
-    if contents.variant.tiers:
+    distribution = system.replace(" ", "-")
+    said = None if contents.variant.tiers else remote.ask(_npm(contents.release))
+    if said and not said.ok:
+        return fail(state, host, f"npm could not list the packages of the UI:\n{said.stderr[-2000:]}")
+    try:
+        found = understood(
+            "which packages the base has", packages.stdout, lambda it: sbom.of_debian(it, distribution)
+        )
+        if said:
+            found += understood("which packages the UI has", said.stdout, sbom.of_npm)
+    except RefusedError as refusal:
+        return fail(state, host, str(refusal))
+    if said:
+        found += [sbom.of_artifact(plan.node.artifact)]
+    else:
         found += sbom.of_lock(contents.lock.text)
         found += [sbom.of_artifact(plan.python.artifact)] if plan.python.artifact else []
-    else:
-        said = remote.ask(_npm(contents.release))
-        if not said.ok:
-            return fail(state, host, f"npm could not list the packages of the UI:\n{said.stderr[-2000:]}")
-        found += [*sbom.of_npm(said.stdout), sbom.of_artifact(plan.node.artifact)]
     text = sbom.bill(contents.variant.name, plan.source.commit or plan.source.release, found)
     answer = remote.ask(remote.shell("put.sh", contents.sbom, "root", "0644", stdin=text))
     return answer.ok or fail(state, host, f"the bill of materials could not be written: {answer.stderr}")
@@ -209,6 +218,8 @@ class Publication:
         lines = "\n".join(reference for digest, reference in packed if digest)
         tls = "true" if self.registry.tls else "false"
         answer = remote.ask(StringCommand("sh", "-c", QuoteString(_TAGS), "sh", tls, _stdin=lines))
+        if not answer.ok:
+            raise refuse("a build host that can ask the registry", answer.stderr.strip() or "no answer")
         there = dict(line.split() for line in answer.stdout.splitlines() if len(line.split()) == 2)
         return [reference for digest, reference in packed if not digest or there.get(reference) != digest]
 
@@ -246,7 +257,11 @@ def told(images: Sequence[Contents], publication: Publication | None) -> Command
 
 
 def _tell(state: Any, host: Any, images: Sequence[Contents], publication: Publication | None) -> bool:
-    outcome.serves(host.name, summary(images, publication, records(images)))
+    try:
+        known = records(images)
+    except RefusedError as refusal:
+        return fail(state, host, str(refusal))
+    outcome.serves(host.name, summary(images, publication, known))
     return True
 
 
@@ -254,8 +269,15 @@ def records(images: Sequence[Contents]) -> dict[str, dict[str, Any]]:
     """What is noted of each packed image, by path; of one that is not there, nothing."""
     lines = "; ".join(f"echo {it.path} $(cat {it.path}/record.json 2>/dev/null)" for it in images)
     answer = remote.ask(StringCommand("sh", "-c", QuoteString(lines)))
-    found = (line.partition(" ") for line in answer.stdout.splitlines())
-    return {path: json.loads(text) for path, _, text in found if text.strip()}
+    if not answer.ok:
+        raise refuse("a host that tells what was packed", answer.stderr.strip() or "no answer")
+    return understood("what was packed", answer.stdout, records_in)
+
+
+def records_in(text: str) -> dict[str, dict[str, Any]]:
+    """The records in what the host said, by path. Raises what `answers.data` raises."""
+    found = (line.partition(" ") for line in text.splitlines())
+    return {path: data(record, dict[str, Any]) for path, _, record in found if record.strip()}
 
 
 def summary(

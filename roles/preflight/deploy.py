@@ -9,8 +9,9 @@ from pathlib import Path
 from pyinfra.api.command import QuoteString, StringCommand
 
 from roles.common import remote
+from roles.common.answers import understood
 from roles.common.refusal import Finding, RefusedError, refuse
-from roles.preflight import checks
+from roles.preflight import checks, facts
 from roles.preflight.checks import Coming
 from roles.preflight.facts import Facts, parse
 from schemas.model import HostPlan
@@ -31,11 +32,11 @@ def probe(*, containers: bool) -> Facts:
             answer.stderr.strip() or "no answer",
             "set `ssh.user: root`, or let the SSH user sudo (NOPASSWD)",
         )
-    facts = parse(answer.stdout)
-    findings = checks.host_findings(facts, time.time())
+    found = understood("what it is", answer.stdout, parse)
+    findings = checks.host_findings(found, time.time())
     if findings:
         raise RefusedError(findings)
-    return facts
+    return found
 
 
 def check(plan: HostPlan, facts: Facts, coming: Coming, unfit: Sequence[Finding]) -> None:
@@ -54,8 +55,7 @@ def _reach(wanted: dict[str, list[tuple[str, int]]]) -> list[Finding]:
     text = (SCRIPTS / "reach.sh").read_text(encoding="utf-8")
     lines = "\n".join(f"{host} {port}" for host, port in places)
     answer = remote.ask(StringCommand("sh", "-c", QuoteString(text), _stdin=lines))
-    silent = {
-        (host, int(port))
-        for host, port in (line.split() for line in answer.stdout.splitlines() if line.strip())
-    }
+    if not answer.ok:
+        raise refuse("a host that can be asked what it reaches", answer.stderr.strip() or "no answer")
+    silent = understood("which addresses do not answer", answer.stdout, facts.silent)
     return checks.unreachable(wanted, silent)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+from roles.common.answers import number
 from roles.preflight.cards import cards
 from schemas.model import Engine, Gpu, Hardware
 from schemas.version import at_least
@@ -56,7 +57,10 @@ class Facts:
 
 
 def parse(text: str) -> Facts:
-    """Read the lines that `probe.sh` printed. Raises KeyError where one that must be there is not."""
+    """Read the lines that `probe.sh` printed.
+
+    Raises KeyError where one that must be there is not, ValueError or OverflowError for what is no number.
+    """
     one: dict[str, str] = {}
     many: dict[str, list[str]] = {}
     for line in text.splitlines():
@@ -70,7 +74,7 @@ def parse(text: str) -> Facts:
         system=one["os"],
         uid=one["uid"],
         init=one["init"],
-        clock=int(one["clock"]),
+        clock=number(one["clock"]),
         hardware=Hardware(
             arch=one["arch"],
             python=one["python"] or PYTHON_OF.get(one["os"], ""),
@@ -89,6 +93,12 @@ def parse(text: str) -> Facts:
     )
 
 
+def silent(text: str) -> set[tuple[str, int]]:
+    """Read the lines "host port" that `reach.sh` printed. Raises ValueError for another one."""
+    lines = [line.split() for line in text.splitlines() if line.strip()]
+    return {(host, number(port)) for host, port in lines}
+
+
 def _engine(one: dict[str, str], podman: str) -> Engine:
     """Podman, unless the host runs Docker and has no podman."""
     if one.get("docker") == "active" and not one.get("podman"):
@@ -105,9 +115,9 @@ def _disk(value: str) -> Disk:
 def _listener(value: str) -> Listener:
     address, pid, process, unit = value.split(" ", 3)
     host, _, port = address.rpartition(":")
-    return Listener(host, int(port), pid, process, unit)
+    return Listener(host, number(port), pid, process, unit)
 
 
 def _amd(value: str) -> Gpu:
     name, _, memory = value.rpartition("|")
-    return Gpu("amd", name or "AMD", int(memory), "", "")
+    return Gpu("amd", name or "AMD", number(memory), "", "")

@@ -13,6 +13,7 @@ from pyinfra.api.operation import operation
 from pyinfra.context import host
 
 from roles.common import outcome, paths, remote
+from roles.common.answers import number, understood
 from roles.common.operations import Commands, tell
 from roles.common.refusal import refuse
 from roles.common.resources import Directory, Resource
@@ -27,8 +28,13 @@ def found(resources: Sequence[Resource]) -> Found:
     answer = remote.ask(_shell("see.sh", paths.AUDIT, paths.MARK, " ".join(units_of(resources)), *folders))
     if not answer.ok:
         raise refuse("a host that answers", answer.stderr.strip() or "no answer")
+    return understood("what of ours is there", answer.stdout, found_in)
+
+
+def found_in(text: str) -> Found:
+    """What the script said. Raises RefusedError where removal cannot work, KeyError or ValueError."""
     said: dict[str, list[str]] = {}
-    for line in answer.stdout.splitlines():
+    for line in text.splitlines():
         name, _, value = line.partition("=")
         said.setdefault(name, []).append(value)
     marked, log = "marked" in said, "log" in said
@@ -41,7 +47,7 @@ def found(resources: Sequence[Resource]) -> Found:
     return Found(
         marked=marked,
         log=log,
-        sizes={path: int(size) for size, path in sizes},
+        sizes={path: number(size) for size, path in sizes},
         drop_ins=tuple(said.get("drop-in", [])),
         installed=tuple(said.get("package", [])),
     )

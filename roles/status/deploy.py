@@ -8,10 +8,12 @@ from contextlib import contextmanager
 from pathlib import Path
 
 from pyinfra.api.exceptions import DeployError
+from pyinfra.api.host import Host
 from pyinfra.context import host
 from pyinfra.context import state as pyinfra_state
 
 from roles.common import outcome, paths, remote
+from roles.common.answers import understood
 from roles.common.look import NONCE
 from roles.common.refusal import RefusedError, refuse
 from roles.status.report import Report, Told, document, exit_status
@@ -32,8 +34,9 @@ def ask() -> Told | None:
         remote.shell("ask_status.sh", program, paths.MARK, stdin=json.dumps({"nonce": NONCE}), folder=SCRIPTS)
     )
     if answer.ok:
-        said = answer.stdout.strip()
-        return None if said == "nothing" else Told.of(json.loads(said))
+        if answer.stdout.strip() == "nothing":
+            return None
+        return understood("what serves there", answer.stdout, Told.of)
     raise refuse(
         "the host can be asked by root (python3 answers)",
         answer.stderr.strip() or "no answer",
@@ -61,10 +64,10 @@ def tell(report: Report, *, json_form: bool) -> None:
     if len(_reports) < len(pyinfra_state.active_hosts):
         return
     hosts = [it for it in pyinfra_state.inventory if pyinfra_state.is_host_in_limit(it)]
-    reports = [_reports.get(it.name) or _unreached(it.name, it.data.declared.ssh.address) for it in hosts]
+    reports = [_reports.get(it.name) or _unreached(it) for it in hosts]
     text = document(reports) if json_form else "\n\n".join(table(it) for it in reports)
     outcome.end(text, exit_status(reports))
 
 
-def _unreached(name: str, address: str) -> Report:
-    return Report(name, address, errors=(outcome.UNREACHED,))
+def _unreached(it: Host) -> Report:
+    return Report(it.name, it.data.declared.ssh.address, errors=(outcome.unreached(it),))

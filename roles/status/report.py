@@ -5,11 +5,13 @@ from __future__ import annotations
 import json
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import asdict, dataclass, field
-from typing import Any
+from typing import Any, TypedDict
 
 from roles.common import paths
+from roles.common.answers import data
 from roles.common.generation import Generation, restored
 from roles.common.look import Seen
+from roles.common.receipt import check_receipt
 from roles.common.resources import Difference, Switchable, once
 from schemas.compare import changes
 from schemas.memory import gib
@@ -18,6 +20,46 @@ from schemas.model import Gpu
 IN_SYNC, DRIFT, ERROR = "in sync", "drift", "error"
 # The process's exit status; where hosts differ, an error counts before a drift.
 EXIT = {IN_SYNC: 0, DRIFT: 2, ERROR: 1}
+
+
+class _Unit(TypedDict):
+    """A unit, as status.py says it."""
+
+    state: str
+    substate: str
+    since: int
+    restarts: int
+    memory: int
+
+
+class _Kept(TypedDict):
+    """A generation that is kept."""
+
+    key: str
+    at: str
+    name: str
+
+
+class _Models(TypedDict):
+    """What Ollama has, and what of it is loaded."""
+
+    digests: dict[str, str]
+    loaded: dict[str, dict[str, int]]
+
+
+class _Said(TypedDict):
+    """The form of what status.py says."""
+
+    now: int
+    key: str
+    generation: dict[str, Any] | None
+    receipt: dict[str, Any]
+    kept: list[_Kept]
+    units: dict[str, _Unit]
+    answers: dict[str, str]
+    models: _Models | None
+    versions: dict[str, str]
+    lock: str
 
 
 @dataclass(frozen=True)
@@ -36,10 +78,29 @@ class Told:
     lock: str  # who changes the host just now, or died doing so
 
     @classmethod
-    def of(cls, said: Mapping[str, Any]) -> Told:
-        """What the host's answer says."""
-        generation = said["generation"]
-        return cls(**{**said, "generation": restored(generation) if generation else None})
+    def of(cls, text: str) -> Told:
+        """What the host's answer says. Raises what `answers.data` raises, KeyError or ValueError."""
+        said = data(text, _Said)
+        check_receipt(said["receipt"])
+        generation = restored(said["generation"]) if said["generation"] else None
+        told = cls(
+            now=said["now"],
+            key=said["key"],
+            generation=generation,
+            receipt=said["receipt"],
+            kept=[dict(it) for it in said["kept"]],  # type: ignore[arg-type]
+            units=said["units"],
+            answers=said["answers"],
+            models=said["models"],
+            versions=said["versions"],
+            lock=said["lock"],
+        )
+        # Of each of these something is told.
+        for it in generation.services if generation else ():
+            _ = told.units[it.unit], told.answers[it.unit]
+        for unit in generation.stopped if generation else ():
+            _ = told.units[unit]
+        return told
 
     @property
     def applied(self) -> str:

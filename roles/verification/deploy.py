@@ -67,12 +67,14 @@ def tell(result: HostAcceptance, finish: Callable[[Acceptance], Mapping[str, str
         at=begun(),
         by=f"{getpass.getuser()}@{platform.node()}",
         inventory=host.data.declared.settings.document.name,
-        hosts=tuple(_accepted.get(it.name) or unreached(it.data.declared) for it in hosts),
+        hosts=tuple(
+            _accepted.get(it.name) or unreached(it.data.declared, outcome.unreached(it)) for it in hosts
+        ),
     )
     outcome.end(table.ending(acceptance, finish(acceptance)), acceptance.exit_status)
 
 
-def unreached(declared: DeclaredHost, why: str = outcome.UNREACHED) -> HostAcceptance:
+def unreached(declared: DeclaredHost, why: str) -> HostAcceptance:
     """A host that could not be judged."""
     return HostAcceptance(declared.name, declared.ssh.address, UNREACHED, serves=why)
 

@@ -6,11 +6,13 @@ import json
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, TypedDict
 
 from roles.common import remote
+from roles.common.answers import data, formed, number, understood
 from roles.common.generation import Generation
 from roles.common.look import Seen
+from roles.common.refusal import RefusedError
 from roles.common.resources import Difference
 from roles.common.services import Service
 from roles.verification.acceptance import Check
@@ -51,7 +53,55 @@ def ask(services: Sequence[Service], plan: HostPlan) -> Inside:
     answer = remote.ask(remote.python("inside.py", json.dumps(question), SCRIPTS, modules=("reading.py",)))
     if not answer.ok:
         raise NotSo(f"the host cannot be asked: {answer.stderr.strip() or 'no answer'}")
-    return Inside(**json.loads(answer.stdout))
+    try:
+        return understood("what serves inside", answer.stdout, inside)
+    except RefusedError as refusal:
+        raise NotSo(refusal.findings[0].found) from None
+
+
+class _Health(TypedDict):
+    status: int
+    said: str
+    seconds: float
+
+
+class _Modules(TypedDict):
+    processes: int
+    installed: list[str]
+    loaded: list[str]
+
+
+class _Containers(TypedDict):
+    programs: list[str]
+    sockets: list[str]
+    open_to_backend: list[str]
+    named: bool
+
+
+class _Said(TypedDict):
+    """The form of what inside.py says."""
+
+    health: dict[str, _Health]
+    modules: _Modules
+    containers: _Containers
+    listening: list[str]
+    runtimes: list[str]
+    tags: dict[str, Any] | None
+    ps: dict[str, Any] | None
+
+
+def inside(text: str) -> Inside:
+    """What the script said. Raises what `answers.data` raises, ValueError or KeyError."""
+    said = data(text, _Said)
+    for it in said["listening"]:
+        number(it.rsplit(":", 1)[-1])
+    # Ollama says these: another version of it may say something else.
+    for it in (said["tags"] or {"models": []})["models"]:
+        formed([it["name"], it["digest"]], list[str])
+    for it in (said["ps"] or {"models": []})["models"]:
+        formed([it["size"], it.get("size_vram", 0)], list[int])
+        formed(it["name"], str)
+    return Inside(**said)
 
 
 def as_planned(changed: Sequence[Difference], asked: Sequence[Difference], applied: str) -> Check:

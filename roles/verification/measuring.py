@@ -6,9 +6,11 @@ import json
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, TypedDict
 
 from roles.common import paths, remote
+from roles.common.answers import data, formed, understood
+from roles.common.receipt import check_receipt
 from roles.common.refusal import refuse
 from roles.verification import history, metrics
 from roles.verification.acceptance import Check, Measured, Metric
@@ -36,10 +38,9 @@ def measure(at: str, host: str, seconds: Mapping[str, float], budgets: Mapping[s
     host cannot be asked.
     """
     question = json.dumps({"ours": _OURS, "history": paths.MEASURED})
-    said = json.loads(
-        _told(remote.ask(remote.python("measure.py", question, SCRIPTS, modules=("reading.py",))))
-    )
-    receipt, values = said["receipt"], metrics.figures(said, seconds)
+    answer = _told(remote.ask(remote.python("measure.py", question, SCRIPTS, modules=("reading.py",))))
+    said, values = understood("how much of everything there is", answer, lambda it: measured(it, seconds))
+    receipt = said["receipt"]
     now = Measured(at, receipt.get("generation", ""), said["release"], said["profile"], values)
     line = history.line(now)
     request = json.dumps({"history": paths.MEASURED, "line": line, "keep": history.KEEP})
@@ -52,6 +53,29 @@ def measure(at: str, host: str, seconds: Mapping[str, float], budgets: Mapping[s
         history=tuple(known),
         checks=metrics.budget_checks(values, earlier, budgets),
     )
+
+
+class Said(TypedDict):
+    """The form of what measure.py says."""
+
+    receipt: dict[str, Any]
+    release: str
+    profile: str
+    memory: dict[str, int]
+    model: dict[str, int] | None
+    disk: dict[str, int]
+    ours: int
+    history: list[str]
+
+
+def measured(text: str, seconds: Mapping[str, float]) -> tuple[Said, dict[str, float]]:
+    """What the script said, and its figures. Raises what `answers.data` raises, or TypeError."""
+    said = data(text, Said)
+    receipt = said["receipt"]
+    check_receipt(receipt)
+    formed(receipt.get("branches", {}), dict[str, dict[str, Any]])
+    formed(receipt.get("seconds", 0), float)
+    return said, metrics.figures(said, seconds)
 
 
 def _told(answer: remote.Answer) -> str:

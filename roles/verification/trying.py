@@ -54,7 +54,10 @@ def accept(subject: Subject, folder: Path, took: dict[str, float]) -> tuple[Chec
     ]
     with access.opened(host, plan, _certificate(subject)) as way:
         step("the door")
-        found = [*door.checks(way, plan.door, _door(subject)), outside.closed(plan.ssh.address, _inner(plan))]
+        found = [
+            *door.checks(way, plan.door, _door(subject)),
+            outside.closed(remote.address(host, plan.ssh.address), _inner(plan)),
+        ]
         found += outside.runtime(way, plan)
         step("a chat by the API")
         found += outside.chats(way, plan, subject.loaded, budgets["chat_seconds"], took)

@@ -14,6 +14,8 @@ import gevent
 from gevent.server import StreamServer
 from paramiko import SSHException
 
+from roles.common.connection.connector import Connector
+
 _CHUNK = 1 << 16
 _LOOPBACK = "127.0.0.1"
 
@@ -24,15 +26,14 @@ def tunnel(target: Any, port: int) -> Iterator[int]:
 
     `target`: pyinfra's host, connected.
     """
-    client = getattr(target.connector, "client", None)
-    if client is None:
+    if not isinstance(target.connector, Connector):
         yield port
         return
-    transport = client.get_transport()
+    forward = target.connector.forward
 
     def serve(local: socket.socket, peer: tuple[str, int]) -> None:
         try:
-            channel = transport.open_channel("direct-tcpip", (_LOOPBACK, port), peer, timeout=10)
+            channel = forward((_LOOPBACK, port), peer)
         except (SSHException, EOFError, OSError):
             local.close()  # nobody listens there: the caller is told by the end of the connection
             return

@@ -178,7 +178,7 @@ def refused(upstream: None, module_host: LabHost, tmp_path_factory: pytest.TempP
 @pytest.mark.parametrize("name", _CASES)
 def test_a_host_that_cannot_work_is_told_why_and_what_to_do(refused: Refused, name: str) -> None:
     told = refused.result.endings[name]
-    assert told.startswith("failed at: Refused before the first change")
+    assert told.startswith(("failed at: Refused before the first change", "was not reached"))
     place = 0
     for pattern in _CASES[name].told:
         match = re.compile(pattern).search(told, place)
@@ -206,10 +206,8 @@ def test_a_login_with_a_key_that_the_host_does_not_know_is_named(
     result = provision(of({"stranger": (host, {})}))
     assert result.status != 0
     key = fleet.default()["defaults"]["ssh"]["key"]
-    said = next(line for line in result.output.splitlines() if "[stranger]" in line)
-    assert "Authentication error" in said
-    assert "username=root" in said
-    assert f"key={key}" in said
+    assert re.search(rf"required  a login by key on stranger: root@{host.address} port 22", result.output)
+    assert f"found     sshd refused root with {key}" in result.output
     assert "Traceback" not in result.output
 
 

@@ -79,11 +79,11 @@ def test_secrets_are_in_files_that_only_their_reader_can_read() -> None:
 
 
 def test_the_operator_is_told_one_address_or_one_tunnel() -> None:
-    assert opened(plan()) == (
-        "open http://127.0.0.1:8000 while this runs: ssh -N -L 8000:127.0.0.1:80 -p 22 root@192.0.2.10"
+    assert opened(plan(), "-p 2222 root@192.0.2.10") == (
+        "open http://127.0.0.1:8000 while this runs: ssh -N -L 8000:127.0.0.1:80 -p 2222 root@192.0.2.10"
     )
     lan = with_door(exposure="lan", allow_from=("10.0.0.0/8",), tls="self-made", port=443)
-    assert opened(lan) == "open https://192.0.2.10"
+    assert opened(lan, "root@192.0.2.10") == "open https://192.0.2.10"
 
 
 @pytest.mark.parametrize("secret", ["swordfish", "$6$", "$6$salt$x y", "ada:$6$" + "a" * 90])

@@ -24,8 +24,8 @@ def question(**asked: object) -> Question:
     return Question(**{**nothing, "manifests": "/nowhere", "receipt": "/nowhere", **asked})  # type: ignore[arg-type]
 
 
-def ask(it: Question, *, python: str = remote.PYTHON) -> Seen:
-    """The answer of this machine. `python`: where the script finds one, or does not."""
+def answer(it: Question, *, python: str = remote.PYTHON) -> str:
+    """What this machine says. `python`: where the script finds one, or does not."""
     script = remote.script("look.sh").replace(remote.PYTHON, python)
     program = remote.program("look.py", ("asked.py", "fingerprint.py", "images.py"))
     done = subprocess.run(
@@ -33,7 +33,12 @@ def ask(it: Question, *, python: str = remote.PYTHON) -> Seen:
     )
     assert done.stderr == ""
     assert done.stdout.endswith("end=yes\n")
-    return look.read(done.stdout.splitlines(), sorted(it.units))
+    return done.stdout
+
+
+def ask(it: Question, *, python: str = remote.PYTHON) -> Seen:
+    """The answer of this machine, as it is read."""
+    return look.read(answer(it, python=python).splitlines(), sorted(it.units))
 
 
 def test_what_is_there_is_told_with_and_without_a_python3(tmp_path: Path) -> None:

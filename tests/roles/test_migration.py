@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import os
 import subprocess
 import sys
@@ -119,7 +118,7 @@ def answer(venom: Checkout) -> str:
 
 def drawn(venom: Checkout) -> Drawn:
     """The inventory for it, which our own validation has nothing against."""
-    told = Installation.of(json.loads(answer(venom)))
+    told = Installation.of(answer(venom))
     assert told.there
     it = draw(told, "box", {"address": "192.0.2.10", "ssh": {"user": "root"}}, pins_of(venom))
     data: Mapping[str, Any] = yaml.safe_load(it.text)
@@ -218,7 +217,7 @@ def test_another_commit_is_taken_by_its_digest_without_the_login_of_its_server(v
     pins = pins_of(venom)
     (venom.path / "venom_core" / "main.py").write_text("app = 1\n")
     venom.git("commit", "--quiet", "--all", "--message", "mine")
-    told = Installation.of(json.loads(answer(venom)))
+    told = Installation.of(answer(venom))
     it = draw(told, "box", {"address": "192.0.2.10"}, pins)
     assert it.host["venom"] == {
         "commit": venom.git("rev-parse", "HEAD"),

@@ -73,9 +73,10 @@ def digested() -> dict[str, Any]:
     return content
 
 
-def told(**changes: Any) -> Told:
+def said(**changes: Any) -> dict[str, Any]:
+    """What status.py says."""
     unit = {"state": "active", "substate": "running", "since": 1000, "restarts": 0, "memory": 60 << 20}
-    said = {
+    it = {
         "now": 1000 + 7200,
         "key": KEY,
         "generation": digested(),
@@ -90,7 +91,11 @@ def told(**changes: Any) -> Told:
         "versions": {"python": "3.12.1", "node": "24.1.0", "ollama": ""},
         "lock": "",
     }
-    return Told.of(said | changes)
+    return it | changes
+
+
+def told(**changes: Any) -> Told:
+    return Told.of(json.dumps(said(**changes)))
 
 
 def wanted(generation: Generation = GENERATION, seen: Seen = SEEN) -> Wanted:

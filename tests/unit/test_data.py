@@ -18,6 +18,7 @@ from schemas.pins import load as load_pins
 from schemas.plan import assumed_hardware, plan_host
 from schemas.reference import reference
 from schemas.validate import schema, validate
+from tests.ssh_keys import pair
 
 ROOT = Path(__file__).parents[2]
 SCHEMAS = ROOT / "schemas"
@@ -118,7 +119,7 @@ def test_the_labs_inventory_lacks_nothing_but_the_lab(tmp_path: Path) -> None:
     text = (ROOT / "inventories" / "lab.yaml").read_text(encoding="utf-8")
     lab = tmp_path / "lab"
     (lab / "ssh").mkdir(parents=True)
-    (lab / "ssh" / "id_ed25519").write_text("")
+    (lab / "ssh" / "id_ed25519").write_bytes(pair()[0])
     (lab / "ca.crt").write_text("-----BEGIN CERTIFICATE-----")
     (lab / "pins.yaml").write_text("weights: {}\n")
     (lab / "images.yaml").write_text("images: {}\n")

@@ -5,7 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 
 from schemas.inventory import pyinfra_groups
-from schemas.transport import prompt
+from tests.ssh_keys import pair
 from tests.unit.conftest import Load
 
 
@@ -75,7 +75,7 @@ def test_a_source_is_taken_whole(loaded: Load) -> None:
 
 
 def test_paths_are_relative_to_the_inventory(loaded: Load, tmp_path: Path) -> None:
-    (tmp_path / "key").write_text("")
+    (tmp_path / "key").write_bytes(pair()[0])
     host = loaded("hosts: {a: {ssh: {key: key, known_hosts: ./known}}}\n").host("a")
     assert host.ssh.key == str(tmp_path / "key")
     assert host.ssh.known_hosts == str(tmp_path / "known")
@@ -87,9 +87,9 @@ def test_anchors_and_merge_keys_work(loaded: Load) -> None:
     assert (host.model, host.profile) == ("gemma3:1b", "full")
 
 
-def test_sudo_is_the_default_for_everybody_but_root(loaded: Load) -> None:
+def test_sudo_is_the_default_for_who_is_named_and_not_root(loaded: Load) -> None:
     text = "hosts:\n  a: {}\n  b: {ssh: {user: me}}\n  c: {ssh: {user: me, sudo: false}}\n"
-    assert [host.ssh.sudo for host in loaded(text).hosts] == [False, True, False]
+    assert [host.ssh.sudo for host in loaded(text).hosts] == [None, True, False]
 
 
 def test_a_commit_that_is_pinned_is_known_by_its_release(loaded: Load) -> None:
@@ -107,20 +107,15 @@ def test_pyinfra_gets_hosts_with_their_data_and_groups(loaded: Load) -> None:
         """
     )
     groups = pyinfra_groups(inventory)
-    assert groups["gpu"] == ["a", "@local"]
+    assert groups["gpu"] == ["@venom/a", "@venom-local"]
     assert groups["empty"] == []
     (name, data), (local, local_data) = groups["hosts"]
-    assert (name, local) == ("a", "@local")
+    assert (name, local) == ("@venom/a", "@venom-local")
     assert data["declared"] is inventory.host("a")
     assert {key: value for key, value in data.items() if key != "declared"} == {
-        "ssh_hostname": "192.0.2.1",
-        "ssh_port": 2222,
-        "ssh_strict_host_key_checking": "accept-new",
-        "ssh_paramiko_connect_kwargs": {"transport_factory": prompt},
-        "ssh_user": "me",
         "_sudo": True,
     }
-    assert set(local_data) == {"declared", "_sudo"}
+    assert set(local_data) == {"declared"}
 
 
 def test_a_file_of_pins_adds_to_the_products_own(loaded: Load, tmp_path: Path) -> None:

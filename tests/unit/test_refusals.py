@@ -178,6 +178,51 @@ def test_two_names_of_one_machine_are_refused(refused: Refuse) -> None:
     assert _one(refused(text)).found == "192.0.2.1 port 22, which a has too"
 
 
+@pytest.mark.parametrize(
+    ("first", "second"),
+    [
+        ("2001:db8::1", "2001:0DB8:0:0:0:0:0:1"),
+        ("192.0.2.1", "::ffff:192.0.2.1"),
+        ("Box.example.org", "box.example.ORG"),
+    ],
+)
+def test_two_spellings_of_one_address_are_one_machine(refused: Refuse, first: str, second: str) -> None:
+    text = f'hosts:\n  a: {{address: "{first}"}}\n  b: {{address: "{second}"}}\n'
+    assert _one(refused(text)).found == f"{second} port 22, which a has too"
+
+
+@pytest.mark.parametrize(
+    ("address", "hint"),
+    [
+        ("192.0.2.11:2222", "write address: 192.0.2.11, ssh: {port: 2222}"),
+        ("box.example.org:22", "write address: box.example.org, ssh: {port: 22}"),
+        ("ada@box", "write address: box, ssh: {user: ada}"),
+        ("ssh://ada@box:2222/", "write address: box, ssh: {user: ada, port: 2222}"),
+        ("[2001:db8::1]:2222", "write address: '2001:db8::1', ssh: {port: 2222}"),
+        ("[2001:db8::1]", "write address: '2001:db8::1'"),
+        ("box.example.org.", "write address: box.example.org"),
+        (" box ", "write address: box"),
+        ("box one", ""),
+        ("box:port", ""),
+        ("http://box", ""),
+        ("192.0.2.300", ""),
+        ("1:2:3", ""),
+        ("192.0.2", ""),
+    ],
+)
+def test_an_address_with_more_than_an_address_is_refused(refused: Refuse, address: str, hint: str) -> None:
+    problem = _one(refused(f'hosts: {{a: {{address: "{address}"}}}}\n'))
+    assert problem.path == "hosts.a.address"
+    assert (problem.allowed, problem.hint) == ("a host name, an IP address or @local", hint)
+
+
+@pytest.mark.parametrize(
+    "address", ["192.0.2.1", "2001:db8::1", "::1", "fe80::1%eth0", "box", "b_x-1.example.org", "@local"]
+)
+def test_an_address_of_any_kind_is_taken(write: Write, address: str) -> None:
+    assert load(write(f'hosts: {{a: {{address: "{address}"}}}}\n')).host("a").ssh.address == address
+
+
 def test_one_address_with_two_ssh_ports_is_two_hosts(write: Write) -> None:
     text = "hosts:\n  a: {address: h}\n  b: {address: h, ssh: {port: 2222}}\n"
     assert len(load(write(text)).hosts) == 2

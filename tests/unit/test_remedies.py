@@ -10,6 +10,8 @@ from typing import Any
 
 import pytest
 import yaml
+from cryptography.hazmat.primitives.asymmetric import ed25519
+from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption, PrivateFormat
 from hypothesis import HealthCheck, given, settings
 
 from schemas.document import shown
@@ -24,7 +26,7 @@ WRITTEN = {
     "ansible_host: 192.0.2.7": "write address: 192.0.2.7",
     "ansible_user: ada": "write ssh: {user: ada}",
     "ansible_port: 2222": "write ssh: {port: 2222}",
-    "ansible_ssh_private_key_file: fleet.yaml": "write ssh: {key: fleet.yaml}",
+    "ansible_ssh_private_key_file: key": "write ssh: {key: key}",
     "ansible_become: true": "write ssh: {sudo: true}",
     "ansible_password: hunter2": "a password is not taken",
     "ansible_connection: local": "'@local' is this very machine",
@@ -36,7 +38,7 @@ WRITTEN = {
     "ssh: ada@192.0.2.7": "write address: 192.0.2.7, ssh: {user: ada}",
     "ssh: {host: 192.0.2.7}": "write address: 192.0.2.7",
     "ssh: {user: ada@192.0.2.7}": "write address: 192.0.2.7, ssh: {user: ada}",
-    "ssh: {private_key: fleet.yaml}": "write ssh: {key: fleet.yaml}",
+    "ssh: {private_key: key}": "write ssh: {key: key}",
     'ssh: {sudo: "yes"}': "write true without quotes",
     'ssh: {port: "22"}': "write 22 without quotes",
     "ssh: {port: 022}": "write 22",
@@ -120,12 +122,16 @@ WRITTEN = {
 }
 ENVIRONMENT = {"OPENAI_API_KEY": "set"}
 
+# What `ssh.key` may name.
+_KEY = ed25519.Ed25519PrivateKey.generate().private_bytes(Encoding.PEM, PrivateFormat.OpenSSH, NoEncryption())
+
 _MEANT = re.compile(r'did you mean "?(?P<word>[^"?]+)"?\?')
 _WRITE = re.compile(r"(?:YAML reads .*: )?write (?:a list: )?(?P<text>.+?)(?: without quotes)?")
 
 
 def _problems(data: Any, folder: Path) -> list[Problem]:
     path = folder / "fleet.yaml"
+    (folder / "key").write_bytes(_KEY)
     path.write_text(data if isinstance(data, str) else yaml.safe_dump(data), encoding="utf-8")
     try:
         load(path, ENVIRONMENT)
