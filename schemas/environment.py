@@ -14,6 +14,7 @@ _TRUE, _FALSE = ("1", "true", "yes", "on"), ("0", "false", "no", "off")
 _DURATION = re.compile(r"-?([0-9]+(\.[0-9]+)?(ns|us|ms|s|m|h))+|-?[0-9]{1,9}")
 _NUMBER = re.compile(r"-?[0-9]{1,15}(\.[0-9]{1,15})?")
 _URL = re.compile(r"(https?|wss?)://[^\s/@]+(/\S*)?")
+_PROXY = ("HTTP_PROXY", "HTTPS_PROXY", "NO_PROXY", "ALL_PROXY")
 _FORMS = {
     "boolean": "true or false",
     "flag": "true or false",
@@ -33,6 +34,9 @@ def checked(settings: Settings, profile: str, problems: list[Problem]) -> dict[s
         variable = known.variables.get(name)
         if variable is None:
             hint = did_you_mean(name, known.settable())
+            if name.upper() in _PROXY:
+                # Its value may hold a password; the setting reaches more than the backend.
+                hint = "write proxy: {url: …}, with except: and credentials:"
             allowed = "a name of the contract (docs/inventory.md lists them)"
             problems.append(settings.problem(keys, f'the name "{name}"', allowed, hint))
             continue

@@ -123,7 +123,7 @@ def _translate(document: Document, error: ValidationError) -> Iterator[tuple[Key
                 where = dotted(keys) or "the file"
                 yield at, document.problem(at, "nothing", f"{where} needs {key}"), False
         return
-    found = document.written(keys) if not rule.get("x-secret") else _without_value(value)
+    found = document.written(keys) if not rule.get("x-secret") else _without_value(value, rule["x-secret"])
     allowed, hint = _expected(kind, value, limit, rule), ""
     if kind == "type":
         hint = _trap(value, rule, document.raw.get(keys))
@@ -192,9 +192,13 @@ def _elsewhere(key: str) -> str:
     return ""
 
 
-def _without_value(value: object) -> str:
-    """What to show of something that may be a secret which was written where its reference belongs."""
-    return "text that is no reference (not shown)" if isinstance(value, str) else shown(value)
+def _without_value(value: object, words: str | bool) -> str:
+    """What to show of something that may be a secret which was written where its reference belongs.
+
+    `words`: the rule's own, where it is no reference that belongs there.
+    """
+    told = words if isinstance(words, str) else "text that is no reference (not shown)"
+    return told if isinstance(value, str) else shown(value)
 
 
 def _remove(data: Any, keys: Keys) -> None:

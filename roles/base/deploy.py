@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
 
 from pyinfra.api.command import StringCommand
@@ -10,7 +11,7 @@ from pyinfra.api.deploy import deploy
 from pyinfra.api.operation import operation
 from pyinfra.context import host
 
-from roles.common import containers, paths
+from roles.common import containers, paths, proxy
 from roles.common.look import Seen
 from roles.common.operations import Commands, converge
 from roles.common.resources import Absent, Directory, Enabled, File, Ground, Packages, User, sha256
@@ -28,9 +29,9 @@ PACKAGES = Packages(
 
 def resources(plan: HostPlan) -> list[Ground]:
     """What every host has, whatever its profile."""
+    by = proxy.way(plan).variables
     return [
-        PACKAGES,
-        *containers.packages(plan.engine),
+        *(replace(it, proxy=by) for it in (PACKAGES, *containers.packages(plan.engine))),
         # The first thing of ours, and the last that removal takes: it tells that we are here.
         File(f"{paths.UNITS}/{paths.TARGET}", render(__file__, "venom.target.j2")),
         Enabled(paths.TARGET),
@@ -48,6 +49,7 @@ def resources(plan: HostPlan) -> list[Ground]:
         ),
         Directory(paths.JOBS, mode="0700"),
         Directory(paths.ETC, ours=True),
+        proxy.file(plan),
         Directory(paths.CERTIFICATES),
         # They hold what the settings file holds, secrets included.
         Directory(paths.GENERATIONS, mode="0700"),

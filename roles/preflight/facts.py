@@ -48,7 +48,6 @@ class Facts:
     hardware: Hardware
     disks: tuple[Disk, ...]
     listeners: tuple[Listener, ...]
-    apt_sites: tuple[str, ...]
     gpu_trouble: str  # what nvidia-smi said instead of listing cards
     podman: str = ""  # its version, or that which the host would install
     cdi: tuple[str, ...] = ()  # kinds of devices that containers can be given by name
@@ -78,7 +77,6 @@ def parse(text: str) -> Facts:
         ),
         disks=tuple(_disk(value) for value in many.get("disk", [])),
         listeners=tuple(_listener(value) for value in many.get("listen", [])),
-        apt_sites=tuple(many.get("apt", [])),
         gpu_trouble=trouble,
         podman=podman,
         cdi=tuple(many.get("cdi", [])),
