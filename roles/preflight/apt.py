@@ -174,7 +174,8 @@ def _reason(source: Source, said: Sequence[str]) -> str:
 
 def _key(text: str) -> str:
     """An address as apt's messages and its files have it alike."""
-    return text.replace("://", ":").rstrip("/")
+    # Of some discs apt tells the name without its brackets.
+    return re.sub(r"[\[\]]", "", text).replace("://", ":").rstrip("/")
 
 
 def _sources(lines: Iterable[str]) -> Iterable[Source]:

@@ -73,9 +73,10 @@ def _packages(lacking: Sequence[str], way: Way) -> list[Finding]:
     script = (SCRIPTS / "apt.sh").read_text(encoding="utf-8")
     answer = remote.ask(packages.ask_apt(script, lacking, way.variables), APT_SECONDS)
     told = apt.parse(answer.stdout)
-    if note := apt.note(told):
+    findings = apt.findings(told, lacking)
+    if not findings and (note := apt.note(told)):
         outcome.adds(host.name, note)
-    return apt.findings(told, lacking)
+    return findings
 
 
 def _reach(plan: HostPlan, coming: Coming, way: Way) -> list[Finding]:

@@ -99,7 +99,7 @@ _CASES = {
         setup="sed -i 's/ bookworm main/ nosuchsuite main/' /etc/apt/sources.list;"
         " echo 'deb cdrom:[Debian 12 _Bookworm_]/ bookworm main' >/etc/apt/sources.list.d/disc.list",
         told=(
-            "required  a source of Debian packages that answers, and has .*git",
+            "required  a source of Debian packages that answers, and has .*python3",
             "found     /etc/apt/sources.list:1: deb .* nosuchsuite main",
             "404",
             "/etc/apt/sources.list.d/disc.list:1: deb cdrom:",

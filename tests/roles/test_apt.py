@@ -29,7 +29,7 @@ source=/etc/apt/sources.list.d/own.sources:9:Suites: bookworm
 """
 # As apt 2.6 (Debian 12) and 3.0 (Debian 13) say it.
 SAID = """\
-said=Err:2 cdrom://[Debian 12 _Bookworm_ - NETINST] bookworm Release
+said=Err:2 cdrom://Debian 12 _Bookworm_ - NETINST bookworm Release
 said=  Please use apt-cdrom to make this CD-ROM recognized by APT.
 said=Get:1 http://deb.example.org/debian bookworm InRelease [151 kB]
 said=Err:9 http://deb.example.org/debian gone Release
