@@ -7,7 +7,7 @@ and looks, and refuses nothing.
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass, fields
+from dataclasses import dataclass, fields, replace
 from functools import cached_property
 
 from pyinfra.context import host
@@ -249,7 +249,7 @@ def everything(declared: DeclaredHost) -> list[Resource]:
 
     That depends on no hardware, no source and no secret: nothing is asked, fetched or revealed for it.
     """
-    plan = resolved(declared, assumed_hardware(declared))
+    plan = replace(resolved(declared, assumed_hardware(declared)), proxy=None)
     release = ImageRelease.of(plan) or Release.of(plan, source="", web="", lock="")
     # Whatever the inventory says now: what an earlier one brought may be here.
     brought = [] if plan.engine else containers.packages(MODERN)
@@ -342,7 +342,8 @@ def checking(planned: Planned, facts: Facts, seen: Seen) -> None:
         *serving.unfit(planned.plan, planned.made.archive),
         *nginx.unfit(planned.plan.door, door.service(planned.plan, planned.secrets), seen),
     ]
-    check(planned.plan, facts, coming, unfit)
+    lacking = [name for it in planned.ground if isinstance(it, Packages) for name in it.missing(seen)]
+    check(planned.plan, facts, coming, lacking, unfit)
 
 
 def _local(plan: HostPlan, gpu: bool) -> LocalModel | None:
@@ -351,5 +352,7 @@ def _local(plan: HostPlan, gpu: bool) -> LocalModel | None:
     return LocalModel(
         install=ollama.install_job(plan, plan.ollama),
         service=ollama.service(plan, plan.ollama, plan.tier, plan.model, gpu),
-        pull=weights.pull_job(plan.model, plan.ollama, ollama.serve_command(plan, plan.ollama)),
+        pull=weights.pull_job(
+            plan.model, plan.ollama, ollama.serve_command(plan, plan.ollama), ollama.pulls_by(plan)
+        ),
     )

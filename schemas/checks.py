@@ -66,6 +66,8 @@ def _references(settings: Settings) -> Iterator[tuple[tuple[str, ...], str]]:
             yield ("secrets", name), reference
     for name, reference in settings.get("door", "users", default={}).items():
         yield ("door", "users", name), reference
+    if settings.get("proxy", "credentials"):
+        yield ("proxy", "credentials"), settings.get("proxy", "credentials")
     if settings.get("door", "tls") == "own" and settings.get("door", "key"):
         yield ("door", "key"), settings.get("door", "key")
 

@@ -12,7 +12,7 @@ from schemas.declared_venom import images_of, source_of
 from schemas.environment import checked
 from schemas.images import Reference, without_digest
 from schemas.inherit import Settings
-from schemas.model import Development, Door, Mirrors, Secret, Source, Ssh
+from schemas.model import Development, Door, Mirrors, Proxy, Secret, Source, Ssh
 from schemas.pinned import version_meant
 from schemas.pins import File, Pins, how_to_pin
 from schemas.problem import Problem, did_you_mean, listed
@@ -54,6 +54,7 @@ class DeclaredHost:
     node: Choice
     ollama: Choice
     mirrors: Mirrors
+    proxy: Proxy | None
     ca_bundle: str | None
     ports: Mapping[str, int]
     door: Door
@@ -84,6 +85,8 @@ class DeclaredHost:
             users = {name: reference(secret) for name, secret in self.door.users.items()}
             key = {"key": reference(self.door.key)} if self.door.key else {}
             told["door"] = {**told["door"], **({"users": users} if users else {}), **key}
+        if self.proxy and self.proxy.credentials:
+            told["proxy"] = {**told["proxy"], "credentials": reference(self.proxy.credentials)}
         return told
 
 
@@ -152,6 +155,7 @@ def declare(settings: Settings, pins: Pins) -> tuple[DeclaredHost | None, list[P
             ollama=mirrors.get("ollama", "").rstrip("/"),
             images=tuple(url.rstrip("/") for url in mirrors.get("images", ())),
         ),
+        proxy=_proxy(settings),
         ca_bundle=absolute(ca_bundle, settings) if ca_bundle else None,
         ports=ports,
         door=door,
@@ -234,6 +238,17 @@ def _distinct(settings: Settings, ports: dict[str, int], problems: list[Problem]
         if others and settings.get("ports", name) is not None:
             found = f"{port}, which {' and '.join(others)} has too"
             problems.append(settings.problem(("ports", name), found, "a port of its own"))
+
+
+def _proxy(settings: Settings) -> Proxy | None:
+    told = settings.get("proxy", default={})
+    if "url" not in told:  # where it is missing, that was told already
+        return None
+    return Proxy(
+        url=told["url"].rstrip("/"),
+        exempt=tuple(it.lstrip(".").lower() for it in told.get("except", ())),
+        credentials=secret_of(told["credentials"], settings) if "credentials" in told else None,
+    )
 
 
 def _secrets(settings: Settings, problems: list[Problem]) -> dict[str, Secret]:

@@ -277,6 +277,15 @@ class Mirrors:
 
 
 @dataclass(frozen=True)
+class Proxy:
+    """The HTTP proxy by which a host gets what it downloads."""
+
+    url: str  # without credentials
+    exempt: tuple[str, ...]  # hosts, domains (without a dot in front) and networks that are reached directly
+    credentials: Secret | None  # user:password
+
+
+@dataclass(frozen=True)
 class VenomImages:
     """Backend and UI as images, which hold source, packages, interpreter and build."""
 
@@ -311,4 +320,5 @@ class HostPlan:
     ca_bundle: str | None  # absolute path on the controller
     keep_generations: int  # on the host: what serves, and what one can go back to
     engine: Engine | None = None  # None: nothing runs from an image
+    proxy: Proxy | None = None  # None: the way out is as the host has it
     notes: tuple[str, ...] = ()  # what the operator should know; no part of what is applied

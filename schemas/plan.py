@@ -87,6 +87,7 @@ def plan_host(declared: DeclaredHost, hardware: Hardware) -> HostPlan:
         ca_bundle=declared.ca_bundle,
         keep_generations=declared.keep_generations,
         engine=hardware.engine if declared.by_image else None,
+        proxy=declared.proxy,
         notes=tuple(notes),
     )
 

@@ -164,6 +164,10 @@ def _mirrors(plan: HostPlan) -> list[tuple[str, str]]:
         if place:
             rows.append(("mirror", f"{kind} {place}"))
     rows += [("mirror", f"images {url}") for url in named.images]
+    if plan.proxy:
+        by = f", as {reference(plan.proxy.credentials)}" if plan.proxy.credentials else ""
+        directly = f"; directly: {', '.join(plan.proxy.exempt)}" if plan.proxy.exempt else ""
+        rows.append(("proxy", f"{plan.proxy.url}{by}{directly}"))
     if plan.ca_bundle:
         rows.append(("ca bundle", plan.ca_bundle))
     return rows

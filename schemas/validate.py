@@ -133,7 +133,7 @@ def _translate(
                 where = dotted(keys) or "the file"
                 yield at, document.problem(at, "nothing", f"{where} needs {key}"), False
         return
-    found = document.written(keys) if not rule.get("x-secret") else _without_value(value)
+    found = document.written(keys) if not rule.get("x-secret") else _without_value(value, rule["x-secret"])
     allowed = _expected(kind, value, limit, rule)
     hint = remedies.of_value(keys, value, rule, kind)
     yield keys, document.problem(keys, found, allowed, hint), kind != "minProperties"
@@ -162,9 +162,13 @@ def _expected(kind: str, value: Any, limit: Any, rule: dict[str, Any]) -> str:
     }.get(kind, f"{kind} {limit}")
 
 
-def _without_value(value: object) -> str:
-    """What to show of something that may be a secret which was written where its reference belongs."""
-    return "text that is no reference (not shown)" if isinstance(value, str) else shown(value)
+def _without_value(value: object, words: str | bool) -> str:
+    """What to show of something that may be a secret which was written where its reference belongs.
+
+    `words`: the rule's own, where it is no reference that belongs there.
+    """
+    told = words if isinstance(words, str) else "text that is no reference (not shown)"
+    return told if isinstance(value, str) else shown(value)
 
 
 def _remove(data: Any, keys: Keys) -> None:

@@ -5,14 +5,13 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
-from pyinfra.api.command import FileUploadCommand
 from pyinfra.api.deploy import deploy
 from pyinfra.api.operation import operation
 from pyinfra.context import host
 
 import audit
 from roles.backend.lock import Lock
-from roles.common import jobs, paths, remote, services
+from roles.common import jobs, paths, proxy, remote, services
 from roles.common.env import settings_digest
 from roles.common.fetch import archive_path, fetch_line
 from roles.common.jobs import Job
@@ -117,6 +116,7 @@ def _unit_text(plan: HostPlan, settings: Mapping[str, str], fingerprint: str) ->
         state=paths.STATE,
         fingerprint=fingerprint,
         computes=plan.profile == "full",
+        proxy=proxy.way(plan).digest,
         environment=environment_of(plan, settings, [f"{paths.CURRENT}/venv/bin"]),
     )
 
@@ -182,7 +182,7 @@ def delivered(
     yield remote.shell("put.sh", _lock_path(release), "root", "0644", stdin=lock.text)
     if wheel is not None:
         upload = f"{paths.CACHE}/{wheel.name}"
-        yield FileUploadCommand(str(wheel), upload)
+        yield remote.send(wheel, upload)
         yield remote.shell("unpack.sh", upload, plan.uv.integrity, uv_path(plan), "wheel")
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 
 from roles.backend.deploy import UNIT, environment_of
-from roles.common import containers, paths, services
+from roles.common import containers, paths, proxy, services
 from roles.common.containers import Container
 from roles.common.drop_in import drop_in, text
 from roles.common.env import settings_digest
@@ -36,14 +36,20 @@ def resources(plan: HostPlan, release: ImageRelease, settings: Mapping[str, str]
     environment = _environment(plan, release, settings)
     return [
         *containers.resources(_container(plan, release, environment), release.engine),
-        *drop_in(UNIT, _passed(environment), _fingerprint(plan, release, settings)),
+        *drop_in(
+            UNIT,
+            _passed(environment),
+            _fingerprint(plan, release, settings),
+            proxy=proxy.way(plan).digest,
+        ),
     ]
 
 
 def _fingerprint(plan: HostPlan, release: ImageRelease, settings: Mapping[str, str]) -> str:
     environment = _environment(plan, release, settings)
     unit = containers.unit_text(_container(plan, release, environment), release.engine)
-    return services.fingerprint({"unit": unit, "environment": text(_passed(environment), "")})
+    passed = text(_passed(environment), "", proxy=proxy.way(plan).digest)
+    return services.fingerprint({"unit": unit, "environment": passed})
 
 
 def _environment(plan: HostPlan, release: ImageRelease, settings: Mapping[str, str]) -> dict[str, str]:
@@ -65,7 +71,7 @@ def _container(plan: HostPlan, release: ImageRelease, environment: Mapping[str, 
         entrypoint=f"{paths.CURRENT}/backend",
         command=(),
         directory=paths.STATE,
-        passes=(*_passed(environment), "VENOM_FINGERPRINT"),
+        passes=(*_passed(environment), "VENOM_FINGERPRINT", *proxy.names(plan, proxy.BOTH)),
         environment={name: environment[name] for name in _ENGINES_OWN},
         # Its command, which Venom looks for, and deletes models by.
         readable=(paths.CA_FOLDER, *([paths.OLLAMAS] if plan.ollama else [])),

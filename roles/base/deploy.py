@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
 
 from pyinfra.api.command import StringCommand
@@ -10,7 +11,7 @@ from pyinfra.api.deploy import deploy
 from pyinfra.api.operation import operation
 from pyinfra.context import host
 
-from roles.common import containers, paths
+from roles.common import containers, paths, proxy
 from roles.common.look import Seen
 from roles.common.operations import Commands, converge
 from roles.common.resources import Absent, Directory, Enabled, File, Ground, Packages, User, sha256
@@ -28,10 +29,10 @@ PACKAGES = Packages(
 
 def resources(plan: HostPlan) -> list[Ground]:
     """What every host has, whatever its profile."""
+    by = proxy.way(plan).variables
     return [
         mark(),
-        PACKAGES,
-        *containers.packages(plan.engine),
+        *(replace(it, proxy=by) for it in (PACKAGES, *containers.packages(plan.engine))),
         Enabled(paths.TARGET),
         *_certificates(plan),
         trust(plan),
@@ -47,6 +48,7 @@ def resources(plan: HostPlan) -> list[Ground]:
         ),
         Directory(paths.JOBS, mode="0700"),
         Directory(paths.ETC, ours=True),
+        proxy.file(plan),
         Directory(paths.CERTIFICATES),
         # They hold what the settings file holds, secrets included.
         Directory(paths.GENERATIONS, mode="0700"),

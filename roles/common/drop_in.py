@@ -9,19 +9,30 @@ from roles.common.resources import Absent, Directory, File, Switchable
 from roles.common.templates import render
 
 
-def text(environment: Mapping[str, str], fingerprint: str, *, loopback: bool = False) -> str:
-    """The drop-in's text. `loopback`: whom it asks, and who asks it, is on this host."""
+def text(environment: Mapping[str, str], fingerprint: str, *, loopback: bool = False, proxy: str = "") -> str:
+    """The drop-in's text. `loopback`: whom it asks, and who asks it, is on this host. `proxy`: its digest."""
     return render(
-        __file__, "drop_in.conf.j2", environment=environment, fingerprint=fingerprint, loopback=loopback
+        __file__,
+        "drop_in.conf.j2",
+        environment=environment,
+        fingerprint=fingerprint,
+        loopback=loopback,
+        proxy=proxy,
     )
 
 
 def drop_in(
-    unit: str, environment: Mapping[str, str], fingerprint: str, *, loopback: bool = False
+    unit: str,
+    environment: Mapping[str, str],
+    fingerprint: str,
+    *,
+    loopback: bool = False,
+    proxy: str = "",
 ) -> list[Switchable]:
     """The drop-in of a unit on a host."""
     folder = f"{paths.UNITS}/{unit}.d"
-    return [Directory(folder), File(_path(unit), text(environment, fingerprint, loopback=loopback))]
+    told = text(environment, fingerprint, loopback=loopback, proxy=proxy)
+    return [Directory(folder), File(_path(unit), told)]
 
 
 def absent(unit: str) -> list[Switchable]:

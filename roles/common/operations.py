@@ -6,7 +6,7 @@ is so already yields nothing and costs no round trip.
 
 from __future__ import annotations
 
-from collections.abc import Generator, Iterator, Sequence
+from collections.abc import Generator, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from typing import Any
 
@@ -15,9 +15,9 @@ from pyinfra.api.command import FunctionCommand, QuoteString, StringCommand
 from pyinfra.api.operation import operation
 from pyinfra.context import host
 from pyinfra.context import state as pyinfra_state
-from pyinfra.operations import apt, server
+from pyinfra.operations import server
 
-from roles.common import live, outcome, remote
+from roles.common import live, outcome, packages, remote
 from roles.common.look import Seen
 from roles.common.paths import AUDIT, UNITS
 from roles.common.refusal import RefusedError
@@ -30,13 +30,6 @@ from roles.common.resources import (
     Ground,
     Packages,
     User,
-)
-
-# apt refuses to go on after an installation that was cut off, until dpkg has ended it. Where dpkg cannot,
-# because another one is at work, apt waits for that; otherwise it says what is wrong.
-END_DPKG = (
-    '[ -z "$(dpkg --audit; ls /var/lib/dpkg/updates)" ] ||'
-    " DEBIAN_FRONTEND=noninteractive dpkg --configure --pending --force-confold || true"
 )
 
 Commands = Generator[Any, None, None]
@@ -87,18 +80,10 @@ def _kinds(resources: Sequence[Ground], seen: Seen) -> dict[str, list[str]]:
 def _mend(resource: Ground, seen: Seen) -> Commands:
     match resource:
         case Packages():
-            yield StringCommand("sh", "-c", QuoteString(END_DPKG))
             yield remote.shell("note_packages.sh", AUDIT, *resource.names)
             for package, unit in resource.held:
                 yield remote.shell("hold_unit.sh", package, unit)
-            yield from apt.packages._inner(
-                packages=list(resource.names),
-                update=True,
-                cache_time=3600,
-                no_recommends=True,
-                # A host that was just unpacked is often upgrading itself.
-                extra_install_args="-o DPkg::Lock::Timeout=600",
-            )
+            yield FunctionCommand(_install, (resource.names, resource.proxy), {})
         case User():
             yield remote.shell("home.sh", resource.name, resource.home)
             yield from server.user._inner(
@@ -126,6 +111,11 @@ def _mend(resource: Ground, seen: Seen) -> Commands:
             yield remote.shell("displace.sh", resource.path, resource.package, resource.to)
         case Enabled():
             yield StringCommand("systemctl", "enable", "--quiet", resource.unit)
+
+
+def _install(state: Any, host: Any, names: Sequence[str], proxy: Mapping[str, str]) -> bool:
+    why = packages.install(host, names, proxy)
+    return fail(state, host, why) if why else why is not None
 
 
 def noted(what: str, *things: str) -> FunctionCommand:

@@ -54,7 +54,7 @@ class _Failures(BaseStateCallback):
         state: State, host: Any, op_hash: str, retry_count: int = 0, max_retries: int = 0
     ) -> None:
         _failed_at[host.name] = op_hash
-        if host.name not in _reasons and _goes_down(host):
+        if host.name not in _reasons and goes_down(host):
             _reasons[host.name] = (
                 "required  the connection to the host, until the run has ended\n"
                 "found     it was lost\n"
@@ -68,7 +68,7 @@ def unreached(host: Any) -> str:
     return f"was not reached\n{trouble}" if trouble else _UNREACHED
 
 
-def _goes_down(host: Any) -> bool:
+def goes_down(host: Any) -> bool:
     """Whether the connection is gone, or ends in a moment: a host that goes down fails the command first."""
     for _ in range(10):
         if remote.lost(host):

@@ -16,6 +16,7 @@ OLLAMAS = "/opt/ollama"
 
 ETC = "/etc/venom"
 RECEIPT = f"{ETC}/receipt.json"
+PROXY = f"{ETC}/proxy.env"
 GENERATIONS = f"{ETC}/generations"
 AUDIT = "/var/log/venom-provisioner.log"
 RECORDS = "/var/log/venom-provisioner"

@@ -43,6 +43,8 @@ class Packages:
     names: tuple[str, ...]
     # Package and unit: one that is installed now must not start before its settings are ours.
     held: tuple[tuple[str, str], ...] = ()
+    # Variables of the proxy by which they come, a password among them.
+    proxy: Mapping[str, str] = field(default_factory=dict, repr=False)
 
     def differs(self, seen: Seen) -> str:
         """Why the host is not so, or the empty string."""

@@ -10,7 +10,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from pathlib import Path
 
-from roles.common import paths, services
+from roles.common import paths, proxy, services
 from roles.common.env import settings_digest
 from roles.common.release import Release
 from roles.common.resources import Absent, Directory, Enabled, EnvFile, File, Link, Switchable
@@ -107,6 +107,7 @@ def _backend_unit(
         command=" ".join(command),
         compiles=False,
         fingerprint=fingerprint,
+        proxy=proxy.way(plan).digest,
         environment={
             **plan.backend.process_env,
             # Names only: what the start script takes the digest of.
@@ -135,6 +136,7 @@ def _ui_unit(plan: HostPlan, work: Development, release: Release, fingerprint: s
         command=" ".join(command),
         compiles=True,
         fingerprint=fingerprint,
+        proxy=proxy.way(plan).digest,
         environment={
             **plan.ui.run_env,
             "PATH": f"{release.node_path}/bin:/usr/local/bin:/usr/bin:/bin",

@@ -6,7 +6,7 @@ from dataclasses import replace
 
 from pyinfra.api.deploy import deploy
 
-from roles.common import containers, jobs, paths, services
+from roles.common import containers, jobs, paths, proxy, services
 from roles.common.containers import Container
 from roles.common.fetch import archive_path, fetch_line
 from roles.common.jobs import Job
@@ -65,16 +65,23 @@ def _file(ollama: Ollama) -> Artifact:
 def serve_command(plan: HostPlan, ollama: Ollama) -> list[str]:
     """What starts a second server, in order to pull: as root it goes over to Ollama's user by itself."""
     if ollama.image and plan.engine:
-        container = _container(ollama, ollama.image)
+        container = _container(plan, ollama, ollama.image)
         container = replace(
             container,
             unit="venom-weights.service",
+            passes=(*container.passes, *pulls_by(plan)),
             environment={**container.environment, "SSL_CERT_FILE": paths.CA_CERTIFICATES},
             readable=(paths.CA_CERTIFICATES,),
             health=(),
         )
         return containers.beside(container, plan.engine)
     return [f"{home(ollama)}/bin/ollama", "serve"]
+
+
+def pulls_by(plan: HostPlan) -> tuple[str, ...]:
+    """Names of the proxy's variables for the server that pulls: http only for a registry without TLS."""
+    plain = plan.model is not None and plan.model.insecure
+    return proxy.names(plan, proxy.BOTH if plain else proxy.HTTPS_ONLY)
 
 
 def service(plan: HostPlan, ollama: Ollama, tier: VramTier, model: Model, gpu: bool) -> Service:
@@ -115,10 +122,10 @@ def resources(plan: HostPlan) -> list[Switchable]:
     ollama, tier = plan.ollama, plan.tier
     if ollama is None or tier is None:
         return [Absent(unit), *containers.absent(UNIT), Absent(f"{DROP_IN}/venom.conf"), Absent(current)]
-    settings = File(f"{DROP_IN}/venom.conf", _tier_text(ollama, tier, _fingerprint(plan, ollama, tier)))
+    settings = File(f"{DROP_IN}/venom.conf", _tier_text(plan, ollama, tier, _fingerprint(plan, ollama, tier)))
     link = Link(current, home(ollama).rsplit("/", 1)[-1])
     if ollama.image and plan.engine:
-        container = _container(ollama, ollama.image)
+        container = _container(plan, ollama, ollama.image)
         # Before the unit: whoever starts that meanwhile starts it with these.
         return [
             Directory(DROP_IN),
@@ -137,23 +144,25 @@ def resources(plan: HostPlan) -> list[Switchable]:
 
 
 def _fingerprint(plan: HostPlan, ollama: Ollama, tier: VramTier) -> str:
-    return services.fingerprint({"unit": _unit_text(plan, ollama), "tier": _tier_text(ollama, tier, "")})
+    return services.fingerprint(
+        {"unit": _unit_text(plan, ollama), "tier": _tier_text(plan, ollama, tier, "")}
+    )
 
 
 def _unit_text(plan: HostPlan, ollama: Ollama) -> str:
     if ollama.image and plan.engine:
-        return containers.unit_text(_container(ollama, ollama.image), plan.engine)
+        return containers.unit_text(_container(plan, ollama, ollama.image), plan.engine)
     return render(__file__, "ollama.service.j2", home=home(ollama), state=paths.OLLAMA_STATE)
 
 
-def _container(ollama: Ollama, image: Image) -> Container:
+def _container(plan: HostPlan, ollama: Ollama, image: Image) -> Container:
     return Container(
         unit=UNIT,
         description="Ollama",
         image=image,
         user="ollama",
         command=("serve",),
-        passes=(*ollama.env, "VENOM_FINGERPRINT"),
+        passes=(*ollama.env, "VENOM_FINGERPRINT", *proxy.names(plan, proxy.HTTPS_ONLY)),
         # Fixed: as root's, podman would read settings there, which Ollama may write.
         environment={"HOME": paths.OLLAMA_STATE},
         writable=(paths.OLLAMA_STATE,),
@@ -162,12 +171,13 @@ def _container(ollama: Ollama, image: Image) -> Container:
     )
 
 
-def _tier_text(ollama: Ollama, tier: VramTier, fingerprint: str) -> str:
+def _tier_text(plan: HostPlan, ollama: Ollama, tier: VramTier, fingerprint: str) -> str:
     home = {} if ollama.image else {"HOME": paths.OLLAMA_STATE}
     return render(
         __file__,
         "tier.conf.j2",
         tier=tier.name,
+        proxy=proxy.way(plan).digest,
         environment={**ollama.env, **home},
         fingerprint=fingerprint,
     )

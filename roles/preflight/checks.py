@@ -3,10 +3,9 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
-from urllib.parse import urlsplit
 
 from packaging.version import InvalidVersion, Version
 
@@ -84,7 +83,9 @@ def host_findings(facts: Facts, now: float) -> list[Finding]:
                 f"a clock that differs from this machine's by at most {CLOCK_SECONDS // 60} minutes: "
                 "certificates are valid for a time",
                 f"{_utc(facts.clock)}; here it is {_utc(now)}",
-                "set the one that is wrong: timedatectl set-ntp true, or timedatectl set-time",
+                # A bare host has no service of time, without which timedatectl refuses the first.
+                "set the one that is wrong: timedatectl set-ntp true; on a host without a time service: "
+                f"date --utc --set='{_utc(now).removesuffix(' UTC')}'",
             )
         )
     if facts.gpu_trouble:
@@ -275,41 +276,3 @@ def _older(version: str, minimum: str) -> bool:
         return Version(version) < Version(minimum)
     except InvalidVersion:
         return False
-
-
-def addresses(plan: HostPlan, facts: Facts, coming: Coming) -> dict[str, list[tuple[str, int]]]:
-    """The places to ask for what will come: what for → addresses, of which one must answer."""
-    wanted = {f"{artifact.name} {artifact.version}": _of(artifact.urls) for artifact in coming.artifacts}
-    wanted |= {f"the image {it.name} {it.version}": _of(it.places) for it in coming.images}
-    if coming.packages and facts.apt_sites:
-        wanted["Debian packages"] = _of(facts.apt_sites)
-    if coming.environment and plan.mirrors.pypi:
-        wanted["Python packages (mirrors.pypi)"] = _of([plan.mirrors.pypi])
-    if coming.ui and plan.mirrors.npm:
-        wanted["npm packages (mirrors.npm)"] = _of([plan.mirrors.npm])
-    if coming.weights and plan.mirrors.ollama and plan.model:
-        scheme = "http" if plan.model.insecure else "https"
-        wanted[f"weights {plan.model.name}"] = _of([f"{scheme}://{plan.model.pull_name}"])
-    return wanted
-
-
-def _of(urls: Iterable[str]) -> list[tuple[str, int]]:
-    found = []
-    for url in urls:
-        parts = urlsplit(url)
-        if parts.hostname:
-            found.append((parts.hostname, parts.port or (80 if parts.scheme == "http" else 443)))
-    return list(dict.fromkeys(found))
-
-
-def unreachable(wanted: dict[str, list[tuple[str, int]]], silent: set[tuple[str, int]]) -> list[Finding]:
-    """A finding for each thing none of whose places answers."""
-    return [
-        Finding(
-            f"a source of {what} that answers",
-            "no answer from " + ", ".join(f"{host}:{port}" for host, port in places),
-            "check the host's network, or name a mirror that it reaches in `mirrors`",
-        )
-        for what, places in wanted.items()
-        if places and set(places) <= silent
-    ]

@@ -1,4 +1,4 @@
-"""The preflight: two questions to the host, and a list of everything that is wrong with it."""
+"""The preflight: what the host is, what it reaches, what apt says, and all that is wrong with it."""
 
 from __future__ import annotations
 
@@ -7,16 +7,20 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from pyinfra.api.command import QuoteString, StringCommand
+from pyinfra.context import host
 
-from roles.common import remote
+from roles.common import outcome, packages, proxy, remote
 from roles.common.answers import understood
+from roles.common.proxy import Way
 from roles.common.refusal import Finding, RefusedError, refuse
-from roles.preflight import checks, facts
+from roles.preflight import apt, checks, reach
 from roles.preflight.checks import Coming
 from roles.preflight.facts import Facts, parse
 from schemas.model import HostPlan
 
 SCRIPTS = Path(__file__).parent / "scripts"
+# All sources of a host may be silent, each for as long as apt waits.
+APT_SECONDS = 600
 
 
 def probe(*, containers: bool) -> Facts:
@@ -39,23 +43,50 @@ def probe(*, containers: bool) -> Facts:
     return found
 
 
-def check(plan: HostPlan, facts: Facts, coming: Coming, unfit: Sequence[Finding]) -> None:
-    """Raise RefusedError with everything that stands between this host and its plan, `unfit` first."""
+def check(
+    plan: HostPlan,
+    facts: Facts,
+    coming: Coming,
+    lacking: Sequence[str],
+    unfit: Sequence[Finding],
+) -> None:
+    """Raise RefusedError with everything that stands between this host and its plan, `unfit` first.
+
+    `lacking`: the Debian packages that it does not have.
+    """
+    way = proxy.way(plan)
     findings = [*unfit]
     findings += checks.plan_findings(plan, facts, coming)
-    findings += _reach(checks.addresses(plan, facts, coming))
+    silent = _reach(plan, coming, way)
+    findings += silent
+    # Where the proxy lets nothing through, apt would say the same once more.
+    if not any(way.url and way.url in it.requirement for it in silent):
+        findings += _packages(lacking, way)
     if findings:
         raise RefusedError(findings)
 
 
-def _reach(wanted: dict[str, list[tuple[str, int]]]) -> list[Finding]:
-    places = sorted({place for places in wanted.values() for place in places})
-    if not places:
+def _packages(lacking: Sequence[str], way: Way) -> list[Finding]:
+    if not lacking:
+        return []
+    script = (SCRIPTS / "apt.sh").read_text(encoding="utf-8")
+    answer = remote.ask(packages.ask_apt(script, lacking, way.variables), APT_SECONDS)
+    told = apt.parse(answer.stdout)
+    findings = apt.findings(told, lacking)
+    if not findings and (note := apt.note(told)):
+        outcome.adds(host.name, note)
+    return findings
+
+
+def _reach(plan: HostPlan, coming: Coming, way: Way) -> list[Finding]:
+    wanted = reach.places(plan, coming)
+    if not any(wanted.values()):
         return []
     text = (SCRIPTS / "reach.sh").read_text(encoding="utf-8")
-    lines = "\n".join(f"{host} {port}" for host, port in places)
-    answer = remote.ask(StringCommand("sh", "-c", QuoteString(text), _stdin=lines))
+    asked = reach.question(wanted, way)
+    answer = remote.ask(StringCommand("sh", "-c", QuoteString(text), _stdin=asked))
     if not answer.ok:
         raise refuse("a host that can be asked what it reaches", answer.stderr.strip() or "no answer")
-    silent = understood("which addresses do not answer", answer.stdout, facts.silent)
-    return checks.unreachable(wanted, silent)
+    return understood(
+        "which addresses do not answer", answer.stdout, lambda text: reach.findings(wanted, way, text)
+    )

@@ -49,7 +49,6 @@ class Facts:
     hardware: Hardware
     disks: tuple[Disk, ...]
     listeners: tuple[Listener, ...]
-    apt_sites: tuple[str, ...]
     gpu_trouble: str  # why no card can be used although one is there
     noexec: str = ""  # the folder from which dpkg would have to run scripts, where it cannot
     podman: str = ""  # its version, or that which the host would install
@@ -85,7 +84,6 @@ def parse(text: str) -> Facts:
         ),
         disks=tuple(_disk(value) for value in many.get("disk", [])),
         listeners=tuple(_listener(value) for value in many.get("listen", [])),
-        apt_sites=tuple(many.get("apt", [])),
         gpu_trouble=nvidia.trouble,
         noexec=one.get("noexec", ""),
         podman=podman,

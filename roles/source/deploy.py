@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from pyinfra.api.command import FileUploadCommand
 from pyinfra.api.deploy import deploy
 from pyinfra.api.operation import operation
 from pyinfra.context import host
@@ -38,5 +37,5 @@ def delivered(archive: Archive, release: Release, seen: Seen) -> Commands:
         return
     upload = f"{paths.CACHE}/source-{release.source}.tar.gz"
     yield tell(f"source {release.source}: {archive.path.stat().st_size / 1e6:.1f} MB")
-    yield FileUploadCommand(str(archive.path), upload)
+    yield remote.send(archive.path, upload)
     yield remote.shell("unpack.sh", upload, archive.sha256, release.source_path, "source", paths.ENV_HISTORY)

@@ -161,7 +161,9 @@ def _packed() -> str:
 def _fetch(state: Any, host: Any, work: UiWork) -> bool:
     answer = remote.ask(remote.shell("pack_ui.sh", work.build_job.makes, _packed()), timeout=600)
     part = work.archive.with_suffix(".part")
-    if not answer.ok or not host.get_file(_packed(), str(part), _sudo=bool(host.data.get("_sudo"))):
+    if answer.ok:
+        answer = remote.receive(_packed(), part)
+    if not answer.ok:
         return fail(state, host, f"the built UI could not be fetched: {answer.stderr}")
     with part.open("rb") as file:
         os.fsync(file.fileno())
@@ -182,9 +184,11 @@ def _deliver(state: Any, host: Any, work: UiWork) -> bool:
         return jobs.run_here(state, host, work.build_job)
     os.utime(work.archive)  # those that were used last stay
     digest = sha256(work.archive.read_bytes())
-    sent = host.put_file(str(work.archive), _packed(), _sudo=bool(host.data.get("_sudo")))
-    answer = remote.ask(remote.shell("unpack.sh", _packed(), digest, work.build_job.makes, "ui"), timeout=600)
-    if not sent or not answer.ok:
+    answer = remote.ask(remote.send(work.archive, _packed()), timeout=600)
+    if answer.ok:
+        unpack = remote.shell("unpack.sh", _packed(), digest, work.build_job.makes, "ui")
+        answer = remote.ask(unpack, timeout=600)
+    if not answer.ok:
         return fail(state, host, f"the built UI, {work.archive}, could not be delivered: {answer.stderr}")
     live.done(host, f"UI from {origin}")
     outcome.did(host.name, "received", f"UI built by {origin}")

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import shlex
+from collections.abc import Sequence
 from pathlib import Path
 
 from pyinfra.api.deploy import deploy
@@ -17,10 +18,11 @@ from schemas.model import Model, Ollama
 PULL = Path(__file__).parent / "scripts" / "pull.py"
 
 
-def pull_job(model: Model, ollama: Ollama, command: list[str]) -> Job:
+def pull_job(model: Model, ollama: Ollama, command: list[str], proxy: Sequence[str] = ()) -> Job:
     """Makes the model's manifest, which Ollama writes last: whole weights with the pinned digest.
 
-    `command` starts the Ollama that pulls; it need not serve yet.
+    `command` starts the Ollama that pulls; it need not serve yet. `proxy`: names of the variables that it is
+    told of the way out.
     """
     name, tag = model.name.split(":")
     request = {
@@ -30,6 +32,7 @@ def pull_job(model: Model, ollama: Ollama, command: list[str]) -> Job:
         "models": MODELS,
         "name": model.name,
         "pull_name": model.pull_name,
+        "proxy": list(proxy),
         "insecure": model.insecure,
         "digest": model.digest,
         "size": model.size,

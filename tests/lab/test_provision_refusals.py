@@ -70,8 +70,48 @@ _CASES = {
             "found     no answer from 10.77.0.1:9, github.com:443",
             "required  a source of node [0-9.]+ that answers",
             "required  a source of ollama [0-9.]+ that answers",
-            "required  a source of Debian packages that answers",
             "do        check the host's network, or name a mirror",
+            "required  a source of Debian packages that answers, and has .*nginx",
+            "found     /etc/apt/sources.list:1: deb ",
+            "do        check the host's network; put a # before the line",
+        ),
+    ),
+    "silent-proxy": Case(
+        airgapped=True,
+        settings={"proxy": {"url": "http://10.77.0.1:9"}},
+        told=(
+            "required  the proxy http://10.77.0.1:9 .proxy.url., which answers",
+            "found     no connection from the host",
+            "do        check its address",
+        ),
+    ),
+    "held-package": Case(
+        setup="apt-mark hold nginx",
+        debian=13,
+        told=(
+            "required  packages that apt can install: .*nginx",
+            "found     on hold: nginx",
+            "do        apt-mark unhold nginx",
+        ),
+    ),
+    "gone-source": Case(
+        # One that answers does not have it all, one is gone, one is a disc.
+        setup="sed -i 's/ bookworm main/ nosuchsuite main/' /etc/apt/sources.list;"
+        " echo 'deb cdrom:[Debian 12 _Bookworm_]/ bookworm main' >/etc/apt/sources.list.d/disc.list",
+        told=(
+            "required  a source of Debian packages that answers, and has .*python3",
+            "found     /etc/apt/sources.list:1: deb .* nosuchsuite main",
+            "404",
+            "/etc/apt/sources.list.d/disc.list:1: deb cdrom:",
+            "do        check the host's network; put a # before the line of a source that is gone for good",
+        ),
+    ),
+    "no-room": Case(
+        setup="mount -t tmpfs -o size=2m tmpfs /var/cache/apt/archives",
+        told=(
+            "required  [0-9]+ MB free on /var/cache/apt/archives for Debian packages",
+            "found     2 MB",
+            "do        free some .apt-get clean.",
         ),
     ),
     "no-root": Case(

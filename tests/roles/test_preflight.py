@@ -6,9 +6,11 @@ import dataclasses
 
 import pytest
 
-from roles.preflight import checks
+from roles.common.proxy import Way
+from roles.preflight import checks, reach
 from roles.preflight.checks import Coming
 from roles.preflight.facts import Facts, parse
+from roles.preflight.reach import Place
 from schemas.model import Artifact, HostPlan
 from tests.roles.plans import plan
 
@@ -32,7 +34,6 @@ listen=0.0.0.0:22 100 sshd ssh.service
 listen=[::]:3000 4300 node venom-ui.service
 nvidia=NVIDIA GeForce RTX 3060, 12288, 550.163.01, 8.6
 amd=|17163091968
-apt=http://mirror.example/debian
 """
 
 NOW = 1795305600.0  # 2026-11-22 00:00 UTC
@@ -79,10 +80,12 @@ def test_a_host_that_is_none_of_ours_is_told_what_is_required(changed: dict[str,
 
 def test_a_clock_that_is_off_is_told_with_both_times() -> None:
     assert checks.host_findings(facts(clock=str(int(NOW) + 290)), NOW) == []
-    (finding,) = checks.host_findings(facts(clock=str(int(NOW) + 365 * 86400)), NOW)
-    assert "a clock" in finding.requirement
-    assert finding.found == "2027-11-22 00:00 UTC; here it is 2026-11-22 00:00 UTC"
-    assert "timedatectl" in finding.remedy
+    for years, then in ((1, "2027-11-22"), (-3, "2023-11-23")):
+        (finding,) = checks.host_findings(facts(clock=str(int(NOW) + years * 365 * 86400)), NOW)
+        assert "a clock" in finding.requirement
+        assert finding.found == f"{then} 00:00 UTC; here it is 2026-11-22 00:00 UTC"
+        assert "timedatectl" in finding.remedy
+        assert "date --utc --set='2026-11-22 00:00'" in finding.remedy
     # A host without a battery begins in the past.
     (finding,) = checks.host_findings(facts(clock="3"), NOW)
     assert finding.found.startswith("1970-01-01 00:00 UTC; here it is 2026")
@@ -143,7 +146,8 @@ def test_a_build_needs_more_memory_than_serving() -> None:
 
 
 def test_a_thing_is_unreachable_only_if_none_of_its_places_answers() -> None:
-    wanted = {"node 22": [("mirror", 80), ("nodejs.org", 443)]}
-    assert checks.unreachable(wanted, {("nodejs.org", 443)}) == []
-    (finding,) = checks.unreachable(wanted, {("nodejs.org", 443), ("mirror", 80)})
+    mirror, upstream = Place("mirror", 80, "http://mirror/node"), Place("nodejs.org", 443)
+    wanted = {"node 22": [mirror, upstream]}
+    assert reach.findings(wanted, Way(), "nodejs.org 443\n") == []
+    (finding,) = reach.findings(wanted, Way(), "nodejs.org 443\nmirror 80\n")
     assert "mirror:80, nodejs.org:443" in finding.found

@@ -330,3 +330,41 @@ def test_faults_in_a_file_of_pins_are_told_with_that_file(refused: Refuse, tmp_p
     problem = _one(refused("pins: [pins.yaml]\nhosts: {a: {}}\n"))
     assert problem.file.endswith("pins.yaml")
     assert (problem.line, problem.allowed) == (4, "artifacts.ollama.0.99.0.amd64 needs sha256")
+
+
+@pytest.mark.parametrize(
+    ("setting", "path", "words"),
+    [
+        (
+            "proxy: {url: 'http://ada:hunter2@proxy.example.org:3128'}",
+            "proxy.url",
+            "goes into proxy.credentials",
+        ),
+        ("proxy: {url: 'proxy.example.org:3128'}", "proxy.url", "http://host:port"),
+        ("proxy: {url: 'http://p:1', credentials: 'ada:hunter2'}", "proxy.credentials", "file:PATH"),
+        (
+            "proxy: {url: 'http://p:1', credentials: 'env:NOT_THERE'}",
+            "proxy.credentials",
+            "a variable that is set",
+        ),
+        ("proxy: {except: [example.org]}", "proxy.url", "needs url"),
+        (
+            "proxy: {url: 'http://p:1', except: ['*.example.org']}",
+            "proxy.except[0]",
+            "a domain such as example.org",
+        ),
+        (
+            "environment: {HTTPS_PROXY: 'http://ada:hunter2@p:1'}",
+            "environment.HTTPS_PROXY",
+            "write proxy: {url: …}",
+        ),
+        ("environment: {no_proxy: example.org}", "environment.no_proxy", "write proxy: {url: …}"),
+    ],
+)
+def test_a_proxy_is_told_how_it_is_written_and_no_password_is_shown(
+    refused: Refuse, setting: str, path: str, words: str
+) -> None:
+    problem = _one(refused(HOST % setting))
+    assert problem.path == f"hosts.box.{path}"
+    assert words in str(problem)
+    assert "hunter2" not in str(problem)

@@ -6,6 +6,14 @@ umask 022
 export SSL_CERT_FILE=/etc/ssl/certs/ca-certificates.crt
 export NODE_EXTRA_CA_CERTS=$SSL_CERT_FILE CURL_CA_BUNDLE=$SSL_CERT_FILE GIT_SSL_CAINFO=$SSL_CERT_FILE
 
+# The proxy, where the inventory names one: every tool here knows these variables.
+if [ -r /etc/venom/proxy.env ]; then
+    set -a
+    # shellcheck source=/dev/null
+    . /etc/venom/proxy.env
+    set +a
+fi
+
 # step TEXT: what the run is told while it waits, and what the receipt's timings are made of.
 step() {
     printf '%s %s\n' "$(date +%s.%N)" "$*" >>"$JOB/steps"

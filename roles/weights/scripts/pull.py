@@ -17,6 +17,9 @@ import time
 import urllib.error
 import urllib.request
 
+# What is asked is on this very host, whatever proxy the job is told.
+DIRECT = urllib.request.build_opener(urllib.request.ProxyHandler({}))
+
 asked = json.loads(sys.argv[1])
 name, pull_name, digest = asked["name"], asked["pull_name"], asked["digest"]
 models, job = asked["models"], os.environ["JOB"]
@@ -35,7 +38,8 @@ def serve():
     user = pwd.getpwnam("ollama")
     # NOPRUNE: it must not take a blob whose manifest is only being pulled for garbage.
     environment = dict(asked["env"], HOME=user.pw_dir, OLLAMA_HOST=address, OLLAMA_NOPRUNE="1")
-    environment.update({key: value for key, value in os.environ.items() if key in ("PATH", "SSL_CERT_FILE")})
+    passed = ("PATH", "SSL_CERT_FILE", *asked["proxy"])
+    environment.update({key: value for key, value in os.environ.items() if key in passed})
     log = open(os.path.join(job, "log"), "wb")  # noqa: SIM115 (it is the child's)
     command, own = asked["command"], {"user": user.pw_uid, "group": user.pw_gid, "extra_groups": []}
     if asked["contained"]:
@@ -50,7 +54,7 @@ def serve():
     api = "http://" + address
     for _ in range(300):
         try:
-            urllib.request.urlopen(api + "/api/version", timeout=5).close()
+            DIRECT.open(api + "/api/version", timeout=5).close()
             return server, api
         except OSError:
             if server.poll() is not None:
@@ -69,7 +73,7 @@ def call(api, path, body=None, method=None):
         method=method,
     )
     try:
-        return urllib.request.urlopen(request, timeout=300)
+        return DIRECT.open(request, timeout=300)
     except urllib.error.HTTPError as error:
         sys.exit("Ollama answered %s to %s: %s" % (error.code, path, error.read().decode()[:500]))
     except OSError as error:

@@ -1,0 +1,15 @@
+"""The main job as far as its ground; the variable PATIENCE says how many seconds it waits for apt."""
+
+import os
+
+from pyinfra.context import host
+
+from deploy.survey import survey
+from roles.base.deploy import base
+from roles.common import packages
+from roles.common.operations import refusal_ends_this_host
+
+packages.WAIT_SECONDS = float(os.environ.get("PATIENCE") or packages.WAIT_SECONDS)
+with refusal_ends_this_host():
+    s = survey(host.data.declared, purge=False)
+    base(plan=s.plan, ground=s.ground, seen=s.seen)
