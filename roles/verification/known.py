@@ -17,7 +17,7 @@ KNOWN = {
     # v1.5.0
     "GET /api/v1/academy/models/trainable: status 503": "the academy is a requirements tier of its own",
     "Failed to fetch trainable models": "the academy is a requirements tier of its own",
-    "GET /api/v1/calendar/events: status 503": "the calendar is that of a Google account, which nobody gave it",
+    "GET /api/v1/calendar/events: status 503": "the calendar is a Google account's, and none was given",
 }
 
 
