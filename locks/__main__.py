@@ -2,8 +2,8 @@
 
 A lock is made anew up to its own cut-off, which its head names: then nothing changes unless the source, the
 inventory's additions, the matrix or the resolver did. `--cut-off` sets another, to get newer packages; a
-lock that does not exist yet is made up to now. Exit status 0; 1 with --check where a file would change; 2
-with the reason where something cannot be resolved.
+lock that does not exist yet is made up to the beginning of this day (UTC), like all others of that day.
+Exit status 0; 1 with --check where a file would change; 2 with the reason where something cannot be resolved.
 """
 
 from __future__ import annotations
@@ -13,6 +13,7 @@ import sys
 import tempfile
 from collections.abc import Iterator
 from dataclasses import replace
+from datetime import UTC, datetime
 from pathlib import Path
 
 import yaml
@@ -58,7 +59,7 @@ def _parser() -> argparse.ArgumentParser:
         "--repository", help="a local git repository with the releases, instead of upstream's"
     )
     parser.add_argument(
-        "--cut-off", metavar="TIME", help="e.g. 2026-11-21T00:00:00Z (default: as it is, or now)"
+        "--cut-off", metavar="TIME", help="e.g. 2026-11-21T00:00:00Z (default: as it is, or today's midnight)"
     )
     parser.add_argument(
         "--check", action="store_true", help="write nothing; status 1 if something would change"
@@ -98,7 +99,7 @@ def _refresh(plan: HostPlan, given: argparse.Namespace) -> int:
     archive = pack(plan.source)
     path = lock.KEPT / plan.source.release / lock.name(plan)
     before = path.read_text(encoding="utf-8") if path.exists() else ""
-    text = lock.make(plan, archive, given.cut_off or lock.cut_off(before) or lock.now())
+    text = lock.make(plan, archive, given.cut_off or lock.cut_off(before) or _today())
     changes = _changes(before, text)
     print(f"{path.relative_to(lock.KEPT.parent)}: {len(listed(text))} packages, {changes}", flush=True)
     if text == before:
@@ -107,6 +108,10 @@ def _refresh(plan: HostPlan, given: argparse.Namespace) -> int:
         return 1
     lock.write(path, text, plan, archive)
     return 0
+
+
+def _today() -> str:
+    return datetime.now(UTC).strftime("%Y-%m-%dT00:00:00Z")
 
 
 def _changes(before: str, after: str) -> str:

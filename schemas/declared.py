@@ -280,7 +280,7 @@ def _requirements(
             light = [t for t, spec in known.items() if spec.kind == "core-light"]
             found = f'"{name}" ({tier.kind}) in profile {profile}'
             problems.append(settings.problem(keys, found, listed(light), "heavy tiers need profile: full"))
-        if tier.after and not set(tier.after) & set(tiers):
+        if tier.after and tier.files_of(release) and not set(tier.after) & set(tiers):
             found = f'"{name}" alone'
             allowed = f"{name} after {' or '.join(tier.after)}"
             problems.append(settings.problem(keys, found, allowed))

@@ -81,6 +81,7 @@ def state(settings: Mapping[str, str]) -> list[Switchable]:
     """
     return [
         EnvFile(paths.ENV_FILE, settings, owner="venom"),
+        Link(f"{paths.STATE}/{paths.DOT_ENV}", paths.ENV_FILE),
         Link(f"{paths.STATE}/config", f"{paths.CURRENT}/source/config"),
     ]
 

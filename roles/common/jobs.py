@@ -6,6 +6,7 @@ goes on, and the next run with the same plan waits for it instead of beginning a
 
 from __future__ import annotations
 
+import re
 import time
 from dataclasses import dataclass
 from typing import Any
@@ -17,7 +18,6 @@ from pyinfra.context import host
 from roles.common import live, outcome, progress, remote
 from roles.common.look import Seen
 from roles.common.operations import Commands, fail
-from roles.common.paths import JOBS
 from roles.common.progress import Pace, Status
 from roles.common.resources import Difference
 
@@ -154,8 +154,8 @@ def _wait(state: Any, host: Any, job: Job) -> Status | None:
 
 
 def _failure(job: Job) -> str:
-    own = remote.ask(StringCommand("cat", f"{JOBS}/{job.name}/error", "2>/dev/null"))
-    if own.stdout.strip():
-        return f"{job.title}: failed\n{own.stdout.strip()}"
     log = remote.journal(job.unit)
+    # A job that knows the reason says it last, and what came before is of no use then.
+    if reason := re.search(r"^required {2}", log, re.MULTILINE):
+        return f"{job.title} failed; what it made is not in place\n{log[reason.start() :]}"
     return f"{job.title} failed; what it made is not in place. Its last lines:\n{log}"

@@ -38,6 +38,9 @@ NGINX_BEFORE = f"{ETC}/nginx-before"
 STATE = "/var/lib/venom"
 ENV_FILE = f"{STATE}/venom.env"
 ENV_HISTORY = f"{STATE}/env-history"
+# Where Venom up to v1.6 looks for its settings, which knows no ENV_FILE: in its working directory, and its
+# panel in the code.
+DOT_ENV = ".env"
 DEVELOPMENT = "/var/lib/venom-development"
 OLLAMA_STATE = "/var/lib/ollama"
 MODELS = f"{OLLAMA_STATE}/models"

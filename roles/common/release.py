@@ -16,6 +16,7 @@ from roles.common.services import fingerprint
 from schemas.model import Engine, HostPlan, Image, VenomImages
 
 # Raised when the way of making a part changes what comes out, so that hosts get it made anew.
+SOURCE_RECIPE = "2"  # with `.env` as a link
 VENV_RECIPE = "1"
 UI_RECIPE = "1"
 
@@ -41,7 +42,7 @@ class Release:
         interpreter = f"{plan.python.version}-{artifact.sha256[:8] if artifact else 'host'}"
         node = f"{plan.node.version}-{plan.node.artifact.sha256[:8]}"
         return cls(
-            source=source[:16],
+            source=_key(recipe=SOURCE_RECIPE, source=source),
             venv=_key(recipe=VENV_RECIPE, lock=lock, python=interpreter, arch=plan.arch, uv=plan.uv.version),
             ui=_key(
                 recipe=UI_RECIPE,

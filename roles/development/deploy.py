@@ -62,6 +62,7 @@ def resources(
     return [
         Directory(paths.DEVELOPMENT, owner=work.user, mode="0700"),
         EnvFile(ENV_FILE, settings, owner=work.user),
+        Link(f"{paths.DEVELOPMENT}/{paths.DOT_ENV}", ENV_FILE),
         Link(f"{paths.DEVELOPMENT}/config", f"{work.tree}/config"),
         File(START, START_TEXT, mode="0755"),
         File(f"{paths.UNITS}/{BACKEND}", _backend_unit(plan, work, release, settings, backend)),

@@ -17,8 +17,9 @@ from roles.common.release import Release
 def source(archive: Archive, release: Release, seen: Seen) -> None:
     """Put the packed source where the release expects it.
 
-    The code is root's and read-only for everybody else. The one folder that Venom writes into its own
-    code (`config/env-history`, at import) is a link into its state.
+    The code is root's and read-only for everybody else. What Venom writes into its own code is a link into
+    its state: `config/env-history`, at import; and `.env`, which is where the panel of v1.6 and earlier
+    keeps the settings.
     """
     delivered(name="deliver and unpack", archive=archive, release=release, seen=seen)
 
@@ -38,4 +39,5 @@ def delivered(archive: Archive, release: Release, seen: Seen) -> Commands:
     upload = f"{paths.CACHE}/source-{release.source}.tar.gz"
     yield tell(f"source {release.source}: {archive.path.stat().st_size / 1e6:.1f} MB")
     yield remote.send(archive.path, upload)
-    yield remote.shell("unpack.sh", upload, archive.sha256, release.source_path, "source", paths.ENV_HISTORY)
+    links = [f"config/env-history={paths.ENV_HISTORY}", f"{paths.DOT_ENV}={paths.ENV_FILE}"]
+    yield remote.shell("unpack.sh", upload, archive.sha256, release.source_path, "source", *links)

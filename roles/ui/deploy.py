@@ -26,6 +26,7 @@ CACHE = "/var/cache/venom-ui"
 # What of Venom's source a build reads.
 SOURCES = ("web-next", "modules")
 FONT_SERVER = Path(__file__).parent / "files" / "mock-google-fonts.cjs"
+FIRST_ERROR = Path(__file__).parent / "scripts" / "first_error.py"
 
 
 def build_job(plan: HostPlan, release: Release) -> Job:
@@ -40,6 +41,8 @@ def build_job(plan: HostPlan, release: Release) -> Job:
         fonts=plan.ui.fonts,
         font_server=FONT_SERVER.read_text(encoding="utf-8"),
         build_env=dict(plan.ui.build_env),
+        commit=f"commit {plan.source.commit}" if plan.source.commit else plan.source.location,
+        first_error=FIRST_ERROR.read_text(encoding="utf-8"),
     )
     return Job(
         name="ui",

@@ -3,14 +3,18 @@
 from __future__ import annotations
 
 import re
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 
-from roles.backend.lock import KEPT
+from roles.backend.lock import KEPT, name
 from roles.backend.requires import listed
+from schemas.contract import contract
 from schemas.dependencies import EXCLUDED, matrix
 from schemas.pins import load as load_pins
+from schemas.plan import assumed_hardware, plan_host
+from tests.roles.plans import declared
 
 LOCKS = sorted(KEPT.glob("*/*.txt"))
 _PACKAGE = re.compile(r"(?m)^(?P<name>[a-z0-9.\-]+)(\[[a-z0-9,\-]+\])?==(?P<version>\S+)")
@@ -24,6 +28,18 @@ def test_there_is_a_lock_of_every_pinned_release() -> None:
     pins, _ = load_pins()
     assert pins is not None
     assert {path.parent.name for path in LOCKS} == set(pins.releases)
+
+
+@pytest.mark.parametrize("profile", list(contract().profiles))
+@pytest.mark.parametrize("release", sorted({path.parent.name for path in LOCKS}))
+def test_a_pinned_release_has_a_lock_for_every_host_that_asks_for_nothing_special(
+    release: str, profile: str
+) -> None:
+    host = declared(f"hosts: {{box: {{profile: {profile}, venom: {{release: {release}}}}}}}")
+    for arch in ("amd64", "arm64"):
+        for python in ("", "3.10.12", "3.11.2", "3.12.3", "3.13.5"):
+            plan = plan_host(host, replace(assumed_hardware(host), arch=arch, python=python))
+            assert (KEPT / release / name(plan)).exists()
 
 
 @pytest.mark.parametrize("path", LOCKS, ids=_id)

@@ -67,6 +67,19 @@ def test_the_inventory_may_say_what_the_contract_has() -> None:
     assert definitions["venom"]["properties"]["release"]["default"] == pins.newest_release()
 
 
+def test_the_pinned_releases_are_commits_of_their_own_with_a_tier_for_every_profile() -> None:
+    pins, _ = load_pins()
+    assert pins is not None
+    known = contract()
+    releases = pins.releases.values()
+    assert len({it.commit for it in releases}) == len(releases)
+    for release in releases:
+        for profile in known.profiles.values():
+            assert known.requirements[profile.requirements].files_of(release.name)
+        # Another Ollama than it names has its reason where the operator reads it.
+        assert release.ollama_use == release.ollama_wants or release.ollama_why
+
+
 def test_groups_and_defaults_may_say_all_that_a_host_may_but_who_it_is() -> None:
     definitions = schema("inventory")["$defs"]
     host, settings = (definitions[name]["properties"] for name in ("host", "settings"))

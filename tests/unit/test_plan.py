@@ -223,6 +223,8 @@ def test_a_context_beyond_the_model_is_capped_for_server_and_backend(host: Host)
         ("v1.7.0", "3.11.2", "3.12.14", True),
         ("v1.6.0", "3.11.2", "3.11.2", False),
         ("v1.6.0", "3.10.12", "3.12.14", True),
+        ("v1.5.0", "3.11.2", "3.11.2", False),
+        ("v1.5.0", "3.13.5", "3.12.14", True),
     ],
 )
 def test_the_hosts_own_python_is_used_where_the_release_runs_on_it(
@@ -244,6 +246,10 @@ def test_requirements_are_the_files_of_that_release(host: Host) -> None:
     old = "venom: {release: v1.6.0}\nrequirements: {tier: ollama}"
     assert files(old) == ("requirements-profile-ollama.txt",)
     assert files("requirements: {tier: ollama}") == ("requirements.txt",)
+    # Where requirements.txt was still the full stack, the default is the set of the image.
+    oldest = "venom: {release: v1.5.0}"
+    assert files(oldest) == ("requirements-docker-minimal.txt",)
+    assert files(f"{oldest}\nprofile: full\nrequirements: {{tier: full}}") == ("requirements.txt",)
     full = "profile: full\nrequirements: {tier: web, extras: [onnx-cpu, onnx-extras]}"
     assert files(full) == (
         "requirements-profile-web.txt",
@@ -284,12 +290,13 @@ def test_a_registry_of_ones_own_is_part_of_the_models_name(
     assert (model.pull_name, model.insecure, model.name) == (name, insecure, "gemma3:4b")
 
 
-def test_another_ollama_than_the_release_names_is_said_with_its_reason(host: Host) -> None:
-    plan = plan_host(host("venom: {release: v1.7.0}"), card(16))
+@pytest.mark.parametrize("release", ["v1.5.0", "v1.6.0", "v1.7.0"])
+def test_another_ollama_than_the_release_names_is_said_with_its_reason(host: Host, release: str) -> None:
+    plan = plan_host(host(f"venom: {{release: {release}}}"), card(16))
     assert plan.ollama is not None
     assert plan.ollama.version == "0.24.0"
     assert plan.notes == (
-        "v1.7.0 names Ollama 0.16.1, 0.24.0 is installed: no digest of 0.16.1 for Linux is known",
+        f"{release} names Ollama 0.16.1, 0.24.0 is installed: no digest of 0.16.1 for Linux is known",
     )
 
 

@@ -280,6 +280,16 @@ def test_a_tier_that_the_release_does_not_have_is_refused(refused: Refuse) -> No
     assert problem.found == '"web", which v1.6.0 does not have'
 
 
+def test_what_came_after_the_oldest_release_is_refused_with_what_that_has(refused: Refuse) -> None:
+    asked = "profile: full, venom: {release: v1.5.0}, requirements: {tier: ollama, extras: [onnx-extras]}"
+    problems = refused(HOST % asked)
+    assert sorted(it.found for it in problems) == [
+        '"ollama", which v1.5.0 does not have',
+        '"onnx-extras", which v1.5.0 does not have',
+    ]
+    assert {it.allowed for it in problems} == {"api, docker-minimal, academy, full"}
+
+
 def test_speech_extras_go_after_an_onnx_tier(refused: Refuse) -> None:
     problem = _one(refused(HOST % "profile: full, requirements: {extras: [onnx-extras]}"))
     assert problem.allowed == "onnx-extras after onnx or onnx-cpu"

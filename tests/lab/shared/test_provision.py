@@ -94,6 +94,15 @@ def test_light_serves_where_there_is_no_docker(serving: Serving) -> None:
     assert visitor.fetch(host, f"{BACKEND}/healthz").json()["status"] == "ok"
 
 
+def test_a_venom_that_knows_no_env_file_finds_its_settings_all_the_same(serving: Serving) -> None:
+    # Up to v1.6: from its working directory, and its panel from the code, each as the backend's user.
+    found = serving.light.run(
+        "runuser -u venom -- sh -c 'cd /var/lib/venom && for file in .env /opt/venom/current/source/.env; do"
+        " test -w $file && grep ^LLM_MODEL_NAME= $file; done'"
+    )
+    assert found.stdout.splitlines() == ["LLM_MODEL_NAME=gemma3:270m"] * 2
+
+
 def test_llm_off_has_nothing_of_ollama_and_says_why_it_cannot_chat(serving: Serving) -> None:
     host = serving.off
     assert host.run("systemctl list-unit-files --no-legend 'ollama*'", check=False).stdout == ""

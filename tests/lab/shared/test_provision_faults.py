@@ -161,12 +161,14 @@ def test_a_release_that_does_not_import_is_refused_with_python_s_words_and_the_o
     assert visitor.chat(release.hosts["import"], "Still there?").status == "COMPLETED"
 
 
-def test_a_ui_that_does_not_build_is_refused_with_the_builds_last_lines_and_the_old_serves_on(
+def test_a_ui_that_does_not_build_is_refused_with_its_first_error_and_the_old_serves_on(
     release: Round,
 ) -> None:
     said = release.result.endings["page"]
     assert "Type 'string' is not assignable to type 'number'" in said
-    assert "the UI does not build: what serves now goes on serving" in said
+    assert "required  a UI that builds: npm run build in web-next of /" in said
+    assert "do        name another commit, or a release, under venom" in said
+    assert "what serves now goes on serving" in said
     host = release.hosts["page"]
     assert visitor.parts(host) == ""
     assert State.of(host) == release.before["page"]
