@@ -41,8 +41,8 @@ def serve():
     if asked["contained"]:
         own = {}  # the container is told whose it is
         command = [it.replace("{numbers}", "%d:%d" % (user.pw_uid, user.pw_gid)) for it in command]
-        # HOME would be where root's podman looks for settings.
-        del environment["HOME"]
+        # The engine's own: in Ollama's, root's podman would look for settings.
+        environment["HOME"] = os.environ["HOME"]
     server = subprocess.Popen(
         command, env=environment, stdin=subprocess.DEVNULL, stdout=log, stderr=subprocess.STDOUT,
         umask=0o077, **own,
