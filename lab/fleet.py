@@ -16,7 +16,7 @@ from typing import Any
 import yaml
 
 from lab import upstream_ollama
-from lab.state import REPOSITORY, STATE, LabError, write_whole
+from lab.state import REPOSITORY, STATE, USUAL, LabError, write_whole
 
 INVENTORY = REPOSITORY / "inventories" / "lab.py"
 
@@ -28,7 +28,7 @@ def inventory(environment: Mapping[str, str]) -> Path:
     """The inventory's `.py` for pyinfra; its `.yaml` lies beside it."""
     source, release, profile = (environment.get(name) or None for name in _ASKED)
     upstream = upstream_ollama.chosen(environment) == upstream_ollama.UPSTREAM
-    if not (source or release or profile or upstream):
+    if not (source or release or profile or upstream) and STATE == USUAL:
         return INVENTORY
     fleet = default(environment)
     if source:
@@ -43,9 +43,11 @@ def inventory(environment: Mapping[str, str]) -> Path:
 def default(environment: Mapping[str, str] = os.environ) -> dict[str, Any]:
     """What the repository's own inventory says, fit to be written elsewhere: its paths are absolute.
 
-    Where Ollama comes from upstream, so do its models: not from the lab's registry.
+    Where the lab's state lies elsewhere, so do its pins and keys. Where Ollama comes from upstream, so do its
+    models: not from the lab's registry.
     """
-    declared: dict[str, Any] = yaml.safe_load(INVENTORY.with_suffix(".yaml").read_text())
+    text = INVENTORY.with_suffix(".yaml").read_text().replace(str(USUAL), str(STATE))
+    declared: dict[str, Any] = yaml.safe_load(text)
     absolute: dict[str, Any] = _absolute(declared, INVENTORY.parent)
     if upstream_ollama.chosen(environment) == upstream_ollama.UPSTREAM:
         absolute["defaults"]["mirrors"].pop("ollama", None)
