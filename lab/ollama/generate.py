@@ -61,9 +61,21 @@ def find(store: Store, text: Any) -> StoredModel:
     return model
 
 
+def readable(store: Store, model: StoredModel) -> StoredModel:
+    """The model, if its file is one at all: a pull does not look, and the list does not know."""
+    path = store.layer(model, "model")
+    try:
+        magic = path.open("rb").read(4) if path else b""
+    except OSError as error:
+        raise ApiError(500, f"open {path}: {(error.strerror or '').lower()}") from None
+    if magic != b"GGUF":
+        raise ApiError(500, "invalid file magic")
+    return model
+
+
 def asked(store: Store, body: Mapping[str, Any], *, chat: bool) -> Asked:
     """The request of POST /api/generate or /api/chat, with the model's own parameters beneath."""
-    model = find(store, body.get("model"))
+    model = readable(store, find(store, body.get("model")))
     if body.get("tools"):
         raise ApiError(400, f"{model.name.full} does not support tools")
     if body.get("think"):

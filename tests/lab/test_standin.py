@@ -26,7 +26,7 @@ from lab.ollama.template import conversation
 from lab.upstream_http import Fault, RequestLog, Upstream
 from lab.upstream_registry import RegistryHandler
 
-WEIGHTS = bytes(range(256)) * 4096
+WEIGHTS = b"GGUF" + bytes(range(256)) * 4096
 
 
 class Parrot:
