@@ -37,9 +37,7 @@ PUBLISHED_TEMPLATE = """\
 {{ end }}
 {{- end }}
 {{- end }}"""
-PUBLISHED_PARAMS = (
-    r'{"stop":["\u003cend_of_turn\u003e"],"temperature":1,"top_k":64,"top_p":0.95}'  # Go escapes < and >
-)
+PUBLISHED_PARAMS = '{"stop":["\\u003cend_of_turn\\u003e"],"temperature":1,"top_k":64,"top_p":0.95}\n'
 LICENSE = "Gemma is provided under and subject to the Gemma Terms of Use found at ai.google.dev/gemma/terms\n"
 
 _TYPE = "application/vnd.ollama.image."
