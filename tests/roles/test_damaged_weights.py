@@ -1,0 +1,71 @@
+"""Weights that were damaged on the disk: which files they are is told where the model cannot be loaded."""
+
+from __future__ import annotations
+
+import hashlib
+import importlib
+import json
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from roles.common import remote
+
+BLOBS = {b"config": "config", b"weights": "model", b"template": "template"}
+
+
+@pytest.fixture
+def switch(monkeypatch: pytest.MonkeyPatch) -> Iterator[Any]:
+    """The script that runs on the host."""
+    monkeypatch.syspath_prepend(str(remote.SCRIPTS))
+    yield importlib.import_module("switch_services")
+    for name in ("switch_services", "switch_files", "fingerprint", "hidden"):
+        sys.modules.pop(name, None)
+
+
+@pytest.fixture
+def manifest(tmp_path: Path) -> Path:
+    """A model in a store."""
+    blobs = tmp_path / "models" / "blobs"
+    blobs.mkdir(parents=True)
+    entries = []
+    for content in BLOBS:
+        digest = hashlib.sha256(content).hexdigest()
+        (blobs / f"sha256-{digest}").write_bytes(content)
+        entries.append({"digest": f"sha256:{digest}"})
+    path = tmp_path / "models" / "manifests" / "registry.ollama.ai" / "library" / "gemma3" / "4b"
+    path.parent.mkdir(parents=True)
+    path.write_text(json.dumps({"config": entries[0], "layers": entries[1:]}))
+    return path
+
+
+def blob(manifest: Path, content: bytes) -> Path:
+    return manifest.parents[4] / "blobs" / f"sha256-{hashlib.sha256(content).hexdigest()}"
+
+
+def test_of_whole_weights_nothing_is_told(switch: Any, manifest: Path) -> None:
+    assert switch.damaged({"manifest": str(manifest)}) == ""
+
+
+def test_files_that_were_damaged_or_are_gone_are_named_with_what_brings_them_back(
+    switch: Any, manifest: Path
+) -> None:
+    weights, template = blob(manifest, b"weights"), blob(manifest, b"template")
+    weights.write_bytes(b"weighty")
+    template.unlink()
+    assert switch.damaged({"manifest": str(manifest)}).splitlines() == [
+        "",
+        "required  weights whose files have the digests that they are named by",
+        f"found     {weights}: damaged",
+        f"found     {template}: not there",
+        f"do        rm -f {manifest} {weights} {template}, and run again: what is missing is pulled anew",
+    ]
+
+
+def test_without_a_manifest_there_is_nothing_to_compare(switch: Any, tmp_path: Path) -> None:
+    assert switch.damaged({"manifest": str(tmp_path / "none")}) == ""
+    # A generation of before this was looked at.
+    assert switch.damaged({}) == ""
