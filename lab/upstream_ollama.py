@@ -114,5 +114,5 @@ def unpack(path: Path, tree: Path) -> None:
     command = ["tar", "--extract", "--zstd", f"--file={path}", f"--directory={tree}", "--no-same-owner"]
     done = subprocess.run(command, capture_output=True, text=True, check=False)
     if done.returncode != 0 or not (tree / "bin" / "ollama").is_file():
-        said = done.stderr.strip() or "no bin/ollama in it"
+        said = next(iter(done.stderr.strip().splitlines()), "no bin/ollama in it")
         raise LabError(f"{path} is no release file of Ollama ({ASSET}): {said}")
