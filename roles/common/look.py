@@ -43,9 +43,9 @@ class Seen:
         return "" if ours else file
 
     def there(self, path: str, sha256: str = "") -> bool:
-        """Whether `path` is there, and with that digest if one is given."""
+        """Whether `path` is there, with that digest if one is given, and with all that a manifest lists."""
         have = self.paths.get(path)
-        return have is not None and (not sha256 or have.get("sha256") == sha256)
+        return have is not None and not have.get("lacks") and (not sha256 or have.get("sha256") == sha256)
 
 
 @dataclass(frozen=True)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 import importlib
 import json
+import subprocess
 import sys
 from collections.abc import Iterator
 from pathlib import Path
@@ -13,6 +14,8 @@ from typing import Any
 import pytest
 
 from roles.common import remote
+from roles.common.jobs import Job
+from roles.common.look import LOOK, Seen
 
 BLOBS = {b"config": "config", b"weights": "model", b"template": "template"}
 
@@ -35,7 +38,7 @@ def manifest(tmp_path: Path) -> Path:
     for content in BLOBS:
         digest = hashlib.sha256(content).hexdigest()
         (blobs / f"sha256-{digest}").write_bytes(content)
-        entries.append({"digest": f"sha256:{digest}"})
+        entries.append({"digest": f"sha256:{digest}", "size": len(content)})
     path = tmp_path / "models" / "manifests" / "registry.ollama.ai" / "library" / "gemma3" / "4b"
     path.parent.mkdir(parents=True)
     path.write_text(json.dumps({"config": entries[0], "layers": entries[1:]}))
@@ -44,6 +47,39 @@ def manifest(tmp_path: Path) -> Path:
 
 def blob(manifest: Path, content: bytes) -> Path:
     return manifest.parents[4] / "blobs" / f"sha256-{hashlib.sha256(content).hexdigest()}"
+
+
+def seen(manifest: Path) -> Seen:
+    """What the look says of it, on this machine."""
+    asked = {
+        **{key: [] for key in ("paths", "env_files", "units", "users", "packages", "certificates")},
+        **{"links": {}, "doors": {}, "nonce": "", "receipt": "", "manifests": str(manifest.parents[3])},
+        "paths": [str(manifest)],
+    }
+    name, modules = LOOK
+    program = remote.program(name, modules)
+    done = subprocess.run(
+        [sys.executable, "-I", "-S", "-c", program],
+        input=json.dumps(asked),
+        text=True,
+        capture_output=True,
+        check=True,
+    )
+    return Seen(paths=json.loads(done.stdout)["paths"])
+
+
+def test_weights_that_are_not_whole_are_not_there_and_the_look_says_what_they_lack(manifest: Path) -> None:
+    digest = hashlib.sha256(manifest.read_bytes()).hexdigest()
+    job = Job(name="weights", title="", key="", makes=str(manifest), script="", digest=digest)
+    assert job.done(seen(manifest))
+    weights = blob(manifest, b"weights")
+    weights.write_bytes(b"half")
+    assert not job.done(seen(manifest))
+    [difference] = job.differs(seen(manifest))
+    assert difference.why == f"of {weights.name[:19]} there are 4 of 7 bytes"
+    weights.unlink()
+    [difference] = job.differs(seen(manifest))
+    assert difference.why == f"of {weights.name[:19]} there are 0 of 7 bytes"
 
 
 def test_of_whole_weights_nothing_is_told(switch: Any, manifest: Path) -> None:
