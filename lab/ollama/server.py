@@ -48,7 +48,9 @@ class Api:
     def show(self, body: Body) -> Body:
         """POST /api/show: what is known of a model."""
         model = generate.readable(
-            self.store, generate.find(self.store, body.get("model") or body.get("name"))
+            self.store,
+            generate.find(self.store, body.get("model") or body.get("name")),
+            ApiError(500, "invalid file magic"),
         )
         params = json.loads(self.store.text(model, "params") or "{}")
         return {

@@ -65,8 +65,14 @@ def test_a_pull_takes_manifest_and_blobs_reports_each_and_keeps_the_manifest_as_
     assert (empty.models / "blobs" / f"sha256-{DIGEST}").read_bytes() == b"something else"
 
     # What is no model is found out when somebody asks for it.
-    for path in ("/api/show", "/api/generate"):
-        assert empty.ask(path, {"model": name_at(registry), "prompt": "x"})[0] == 500
+    for path, status, error in (
+        ("/api/show", 500, "invalid file magic"),
+        ("/api/generate", 400, f'"{name_at(registry)}" does not support generate'),
+        ("/api/chat", 400, f'"{name_at(registry)}" does not support chat'),
+    ):
+        body = {"model": name_at(registry), "prompt": "x", "messages": [{"role": "user", "content": "x"}]}
+        said = empty.ask(path, body)
+        assert (said[0], json.loads(said[1])) == (status, {"error": error})
 
     # A second name is a second manifest; a blob goes with the last name that has it.
     plain = "gemma3:270m"
