@@ -1,7 +1,7 @@
 """The demonstration: fresh hosts, provisioned by the main job, and where to look afterwards.
 
 The environment chooses what is installed, and on what: VENOM_SOURCE (a git repository, by path or
-URL; without it the small Venom of the lab), VENOM_RELEASE, VENOM_PROFILE, DEBIAN.
+URL; without it the small Venom of the lab), VENOM_RELEASE, VENOM_PROFILE, VENOM_LAB_OLLAMA, DEBIAN.
 """
 
 from __future__ import annotations

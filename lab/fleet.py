@@ -1,11 +1,12 @@
 """Which inventory the demonstration provisions: the repository's own, or one made from it.
 
-What the environment asks for (VENOM_SOURCE, VENOM_RELEASE, VENOM_PROFILE) is written over a copy of
-`inventories/lab.yaml`, which lies in the lab's state with a copy of `inventories/lab.py` beside it.
+What the environment asks for (VENOM_SOURCE, VENOM_RELEASE, VENOM_PROFILE, VENOM_LAB_OLLAMA) is written over
+a copy of `inventories/lab.yaml`, which lies in the lab's state with a copy of `inventories/lab.py` beside it.
 """
 
 from __future__ import annotations
 
+import os
 import shutil
 import subprocess
 from collections.abc import Mapping
@@ -14,7 +15,8 @@ from typing import Any
 
 import yaml
 
-from lab.state import REPOSITORY, STATE, LabError, write_whole
+from lab import upstream_ollama
+from lab.state import REPOSITORY, STATE, USUAL, LabError, write_whole
 
 INVENTORY = REPOSITORY / "inventories" / "lab.py"
 
@@ -25,9 +27,10 @@ _ASKED = ("VENOM_SOURCE", "VENOM_RELEASE", "VENOM_PROFILE")
 def inventory(environment: Mapping[str, str]) -> Path:
     """The inventory's `.py` for pyinfra; its `.yaml` lies beside it."""
     source, release, profile = (environment.get(name) or None for name in _ASKED)
-    if not (source or release or profile):
+    upstream = upstream_ollama.chosen(environment) == upstream_ollama.UPSTREAM
+    if not (source or release or profile or upstream) and STATE == USUAL:
         return INVENTORY
-    fleet = default()
+    fleet = default(environment)
     if source:
         _everywhere(fleet, "venom", {"release": release or _RELEASE, **_location(source)})
     elif release:  # from where the release itself is published
@@ -37,10 +40,17 @@ def inventory(environment: Mapping[str, str]) -> Path:
     return write(fleet, STATE / "fleet.py")
 
 
-def default() -> dict[str, Any]:
-    """What the repository's own inventory says, fit to be written elsewhere: its paths are absolute."""
-    declared: dict[str, Any] = yaml.safe_load(INVENTORY.with_suffix(".yaml").read_text())
+def default(environment: Mapping[str, str] = os.environ) -> dict[str, Any]:
+    """What the repository's own inventory says, fit to be written elsewhere: its paths are absolute.
+
+    Where the lab's state lies elsewhere, so do its pins and keys. Where Ollama comes from upstream, so do its
+    models: not from the lab's registry.
+    """
+    text = INVENTORY.with_suffix(".yaml").read_text().replace(str(USUAL), str(STATE))
+    declared: dict[str, Any] = yaml.safe_load(text)
     absolute: dict[str, Any] = _absolute(declared, INVENTORY.parent)
+    if upstream_ollama.chosen(environment) == upstream_ollama.UPSTREAM:
+        absolute["defaults"]["mirrors"].pop("ollama", None)
     return absolute
 
 

@@ -15,7 +15,8 @@ from contextlib import contextmanager
 from pathlib import Path
 
 REPOSITORY = Path(__file__).resolve().parent.parent
-STATE = Path(os.environ.get("VENOM_LAB_STATE") or "/var/lib/venom-lab").absolute()
+USUAL = Path("/var/lib/venom-lab")
+STATE = Path(os.environ.get("VENOM_LAB_STATE") or USUAL).absolute()
 
 
 class LabError(Exception):

@@ -5,8 +5,9 @@
 
 It stands for github.com, nodejs.org and registry.ollama.ai, which a lab machine often cannot reach, and
 lays things out as they do, so that the product's own way of downloading is what runs. Genuine are: the
-weights, the node binary and npm, and Python where the pinned build can be fetched. Ollama is always the
-stand-in of `lab/ollama`. `prepare` writes the digests of all that into STATE/pins.yaml.
+weights, the node binary and npm, and Python where the pinned build can be fetched. Ollama is the stand-in
+of `lab/ollama`, unless VENOM_LAB_OLLAMA names a genuine one (`lab.upstream_ollama`). `prepare` writes the
+digests of all that into STATE/pins.yaml.
 """
 
 from __future__ import annotations

@@ -57,9 +57,9 @@ def _node(version: str, packages: Path, tree: Path) -> None:
 
 
 def prepare_ollama(version: str, python: dict[str, Any]) -> dict[str, Any]:
-    """The record of `ollama-linux-amd64.tar.zst`: {version, url, sha256, size}."""
+    """The record of the stand-in as `ollama-linux-amd64.tar.zst`: {version, url, sha256, size, file}."""
     path = f"github.com/ollama/ollama/releases/download/v{version}"
-    directory = work.FILES / path
+    archive = work.ROOT / "ollama" / f"{version}.tar.zst"
     code = work.digest_of_code(Path(__file__), *sorted(_STAND_IN.glob("*.py")), _STAND_IN / "launcher.sh")
     key = {"engine": ENGINE, "python": python["sha256"], "code": code}
 
@@ -69,9 +69,7 @@ def prepare_ollama(version: str, python: dict[str, Any]) -> dict[str, Any]:
             work.pack(tree, part, "zst")
         return {"version": version, "url": f"https://{path}/ollama-linux-amd64.tar.zst"}
 
-    record = work.made(f"ollama-{version}", key, directory / "ollama-linux-amd64.tar.zst", make)
-    work.list_digests(directory, "sha256sum.txt", "{sha256}  ./{name}")
-    return record
+    return {**work.made(f"ollama-{version}", key, archive, make), "file": str(archive)}
 
 
 def _ollama(version: str, python_url: str, tree: Path) -> None:

@@ -189,9 +189,8 @@ def _described(kind: str, digest: str, size: int) -> dict[str, Any]:
 
 
 def _unpack(release: dict[str, Any], tree: Path) -> None:
-    archive = work.FILES / str(release["url"]).split("://", 1)[1]
     (tree / "usr").mkdir(exist_ok=True)
-    machine(["tar", "--zstd", "-xf", archive, "-C", tree / "usr"])
+    machine(["tar", "--zstd", "-xf", release["file"], "-C", tree / "usr"])
 
 
 def _libraries() -> Path:

@@ -6,6 +6,7 @@ them over it.
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import Any
 
 import yaml
@@ -13,6 +14,7 @@ import yaml
 from lab import (
     upstream_artifacts,
     upstream_images,
+    upstream_ollama,
     upstream_python,
     upstream_weights,
 )
@@ -25,7 +27,7 @@ IMAGES = STATE / "images.yaml"
 _ARCH = "amd64"
 _HEAD = """\
 # What the lab's upstream serves, by digest: merged over schemas/pins.yaml in the lab only.
-# Written by `python -m lab.upstream prepare`. Ollama is a stand-in and says so in --version.
+# Written by `python -m lab.upstream prepare`. A stand-in for Ollama says so in --version.
 """
 
 
@@ -38,20 +40,33 @@ def prepare() -> None:
     """Make what is missing, and the pins of it all."""
     work.require_tools()
     pins = yaml.safe_load((REPOSITORY / "schemas" / "pins.yaml").read_text())
+    asked = upstream_ollama.chosen()
+    if asked == upstream_ollama.UPSTREAM:
+        upstream_ollama.require_upstream(pins, upstream_weights.MODEL)
+    named = upstream_ollama.prepare_named(asked) if isinstance(asked, Path) else None
     wanted, python_pin = _pinned_python(pins)
     python = upstream_python.prepare(python_pin["url"], python_pin["sha256"])
     nodes = [upstream_artifacts.prepare_node(version) for version in upstream_artifacts.NODES]
     ollamas = [upstream_artifacts.prepare_ollama(version, python) for version in upstream_artifacts.OLLAMAS]
-    lab: dict[str, Any] = {
-        "artifacts": {
-            "python": _entries([python]),
-            "node": _entries(nodes),
-            "ollama": _entries(ollamas),
-        },
-        "weights": {upstream_weights.MODEL: upstream_weights.prepare()},
-    }
+    lab: dict[str, Any] = {"artifacts": {"python": _entries([python]), "node": _entries(nodes)}}
+    releases: dict[str, dict[str, Any]] = {}
     if python["version"] != wanted:
-        lab["releases"] = _releases_on(pins["releases"], wanted, python["version"])
+        releases = _releases_on(pins["releases"], wanted, python["version"])
+    if asked == upstream_ollama.UPSTREAM:
+        upstream_ollama.serve([])
+    else:
+        served = {it["version"]: it for it in ollamas}
+        if named is not None:
+            served[named["version"]] = named
+            for name, release in pins["releases"].items():
+                use = {**release["ollama"], "use": named["version"], "why": "the lab was named a file of it"}
+                releases.setdefault(name, {})["ollama"] = use
+        upstream_ollama.serve([*served.values()])
+        lab["artifacts"]["ollama"] = _entries([*served.values()])
+        weights = upstream_weights.prepare(published=named is not None)
+        lab["weights"] = {upstream_weights.MODEL: weights}
+    if releases:
+        lab["releases"] = releases
     write_whole(PINS, _HEAD + yaml.safe_dump(lab, sort_keys=False, width=1000))
     images = upstream_images.prepare(ollamas)
     foreign = upstream_images.OTHER_MACHINE  # no pin: nobody asks for it but by its digest

@@ -2,6 +2,11 @@
 
 The formula was read in Ollama's source at v0.16.1, v0.24.0 and v0.32.15 and meets four published
 server logs exactly (shared facts, "Will it fit").
+
+Up to 0.29 a server without a card holds the embedding of the tokens twice: Gemma 3 has no output layer of its
+own, so a copy of the embedding is made for it, and both lie in main memory (ml/backend/ggml/ggml.go, `New`:
+`createTensor(tensor{source: t, target: "output.weight"}, …)`). With a card that copy is what
+is in its memory. From 0.30 llama-server maps the file, and both are the same pages.
 """
 
 from __future__ import annotations
@@ -15,7 +20,12 @@ from schemas.version import at_least
 GIB = 1024**3
 MIB = 1024**2
 
-_BYTES_PER_ELEMENT = {"f16": Fraction(2), "q8_0": Fraction(17, 16), "q4_0": Fraction(9, 16)}
+_BYTES_PER_ELEMENT = {
+    "f16": Fraction(2),
+    "q8_0": Fraction(17, 16),
+    "q6_k": Fraction(105, 128),
+    "q4_0": Fraction(9, 16),
+}
 _GRAPH_WITH_VISION = 11 * GIB // 10
 _GRAPH_TEXT_ONLY = 55 * GIB // 100
 _RESERVE = 457 * MIB
@@ -41,12 +51,32 @@ def kv_cache(weights: Weights, *, context: int, parallel: int, kv_type: str, oll
     return int(size)
 
 
+def embedding(weights: Weights) -> int:
+    """Bytes of the embedding of the tokens, by the rule that Ollama quantises by.
+
+    Q6_K of a Q4_K_M model, or Q8_0 where a row is no multiple of 256 (server/quantization.go,
+    `getTensorNewType`).
+    """
+    shape = weights.embedding
+    return int(shape["vocabulary"] * shape["width"] * _BYTES_PER_ELEMENT[shape["type"]])
+
+
 def need(
-    weights: Weights, *, context: int, parallel: int, kv_type: str, ollama: str = "0.24.0"
+    weights: Weights,
+    *,
+    context: int,
+    parallel: int,
+    kv_type: str,
+    ollama: str = "0.24.0",
+    card: bool = True,
 ) -> MemoryNeed:
-    """What the model needs in all, in bytes. The context is capped at what the model can use."""
+    """What the model needs in all, in bytes. The context is capped at what the model can use.
+
+    `card`: in a card's memory; else in the host's.
+    """
+    twice = not card and not at_least(ollama, "0.30")
     return MemoryNeed(
-        weights=weights.bytes,
+        weights=weights.bytes + (embedding(weights) if twice else 0),
         kv_cache=kv_cache(
             weights,
             context=min(context, weights.max_context),

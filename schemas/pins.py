@@ -30,6 +30,7 @@ class Weights:
     manifest: str
     layer: str
     bytes: int
+    embedding: Mapping[str, Any]  # of the tokens: vocabulary, width, and the type that they are stored in
     layers: int
     kv_heads: int
     head_dim: int

@@ -64,7 +64,7 @@ def plan_local(
     if weights is not None and not hardware.gpus:
         tier = _without_card(declared, hardware, tier, weights, version, notes)
     if weights is not None and is_assumed(hardware):
-        _undecided(declared, tier, _need(weights, tier, version), notes)
+        _undecided(declared, tier, _need(weights, tier, version, hardware), notes)
     vram = _vram(hardware)
     notes += [
         f"{gpu.name} has no memory of its own: what it can have is main memory, {gib(vram, 2)} without "
@@ -88,7 +88,7 @@ def plan_local(
     return Local(
         tier=tier,
         ollama=ollama,
-        model=_model(declared, weights, tier, version) if weights else None,
+        model=_model(declared, hardware, weights, tier, version) if weights else None,
         tier_name=tier.name,
         model_name=name,
         keep_alive=tier.keep_alive,
@@ -165,7 +165,10 @@ def _tier(declared: DeclaredHost, hardware: Hardware, version: str, problems: li
         for tier in tiers:
             chosen = tier
             resolved = _resolved(declared, tier, [])
-            if tier.max_gib is None or _need(weights, resolved, version).total <= tier.max_gib * GIB:
+            if (
+                tier.max_gib is None
+                or _need(weights, resolved, version, hardware).total <= tier.max_gib * GIB
+            ):
                 break
     return _resolved(declared, chosen, problems)
 
@@ -213,7 +216,7 @@ def _without_card(
     if suited == tier:
         return tier
     what = f"{suited.num_parallel} slots of KV cache {suited.kv_cache_type}"
-    needs, room = _need(weights, suited, version).total, _room(declared, hardware, tier)
+    needs, room = _need(weights, suited, version, hardware).total, _room(declared, hardware, tier)
     if room.most is not None and needs > room.most:
         short = f"need {gib(needs, 2)}, {room.what} is {gib(room.most, 2)}"
         notes.append(f"no card: {what} would make chats quicker, but {short}: the tier's values stay")
@@ -249,13 +252,14 @@ def _intent(declared: DeclaredHost, hardware: Hardware, tier: VramTier) -> dict[
     }
 
 
-def _need(weights: Weights, tier: VramTier, version: str) -> MemoryNeed:
+def _need(weights: Weights, tier: VramTier, version: str, hardware: Hardware) -> MemoryNeed:
     return need(
         weights,
         context=tier.context_length,
         parallel=tier.num_parallel,
         kv_type=tier.kv_cache_type,
         ollama=version,
+        card=bool(hardware.gpus),
     )
 
 
@@ -290,7 +294,7 @@ def _weights(
     room = _room(declared, hardware, tier)
     all_of_them = declared.pins.weights.values()
     limit = room.most if declared.model != "auto" else room.certain
-    fitting = [w for w in all_of_them if limit is None or _need(w, tier, version).total <= limit]
+    fitting = [w for w in all_of_them if limit is None or _need(w, tier, version, hardware).total <= limit]
     if declared.model == "auto":
         if fitting:
             return fitting[-1]
@@ -299,7 +303,7 @@ def _weights(
         asked = declared.pins.weights[declared.model]
         if asked in fitting:
             return asked
-    needs = _need(asked, tier, version)
+    needs = _need(asked, tier, version, hardware)
     parts = f"{gib(needs.weights, 2)} weights, {gib(needs.kv_cache, 2)} KV cache"
     found = f"{asked.name} with {tier.name} needs {gib(needs.total, 2)} ({parts})"
     allowed = f"at most {gib(limit or 0, 2)}: {room.what}"
@@ -329,7 +333,9 @@ def _smaller(tier: VramTier) -> str:
     return "no model fits; use profile: llm_off"
 
 
-def _model(declared: DeclaredHost, weights: Weights, tier: VramTier, version: str) -> Model:
+def _model(
+    declared: DeclaredHost, hardware: Hardware, weights: Weights, tier: VramTier, version: str
+) -> Model:
     pull, insecure = weights.name, False
     registry = declared.mirrors.ollama
     if registry:
@@ -342,7 +348,7 @@ def _model(declared: DeclaredHost, weights: Weights, tier: VramTier, version: st
         size=weights.bytes,
         pull_name=pull,
         insecure=insecure,
-        need=_need(weights, tier, version),
+        need=_need(weights, tier, version, hardware),
     )
 
 

@@ -10,6 +10,7 @@ import sys
 import threading
 from collections.abc import Callable, Iterator, Sequence
 from datetime import UTC, datetime
+from pathlib import Path
 from typing import Any
 
 from . import version
@@ -21,6 +22,15 @@ USAGE = "usage: ollama serve | list | ps | pull MODEL | rm MODEL | cp FROM TO | 
 
 # Start-up removes unreferenced blobs that are this old, seconds: 0.16.1 all of them at once.
 _PRUNE_SECONDS = 0.0 if version.RELEASE == "0.16.1" else 3600.0
+
+
+# What Go writes where a program has no way on.
+_PANIC = """\
+panic: $HOME is not defined
+
+goroutine 1 [running]:
+github.com/ollama/ollama/envconfig.Models()
+\tlab stand-in, not Ollama"""
 
 
 class CommandError(Exception):
@@ -39,6 +49,10 @@ def main(argv: Sequence[str]) -> int:
         "show": _show,
     }
     name, *rest = argv or ["--help"]
+    # The real one reads all of its settings before it looks at the command.
+    if not os.environ.get("HOME") and not os.environ.get("OLLAMA_MODELS"):
+        print(_PANIC, file=sys.stderr)
+        return 2
     try:
         if name in ("--version", "-v"):
             _version()
@@ -59,14 +73,17 @@ def _serve(settings: Settings, _: Sequence[str]) -> None:
         server = Server(settings, LlamaEngine)
     except OSError as error:
         where = f"{settings.host}:{settings.port}"
-        raise CommandError(f"listen tcp {where}: bind: {error.strerror}") from None
+        raise CommandError(f"listen tcp {where}: bind: {(error.strerror or '').lower()}") from None
     store = server.api.store
     try:
         store.create()
         if not settings.no_prune:
             _log(f"total unused blobs removed: {store.prune(_PRUNE_SECONDS)}")
     except OSError as error:
-        raise CommandError(f"mkdir {error.filename}: {error.strerror}") from None
+        reason = f"{(error.strerror or '').lower()}: ensure path elements are traversable"
+        raise CommandError(f"mkdir {_culprit(Path(error.filename))}: {reason}") from None
+    for message, fields in settings.warnings:
+        _log(message, "WARN", fields)
     shown = {name: value for name, value in sorted(os.environ.items()) if name.startswith("OLLAMA_")}
     _log(f"server config env={json.dumps(shown)}")
     _log(f"Listening on {settings.host}:{settings.port} (version {version.SPOKEN})")
@@ -84,17 +101,34 @@ def _keypair(settings: Settings) -> None:
         raise CommandError("$HOME is not defined")
     key = settings.home / ".ollama" / "id_ed25519"
     try:
-        if not key.exists():
-            _log(f"Couldn't find '{key}'. Generating new private key.")
-            key.parent.mkdir(parents=True, exist_ok=True)
-            key.write_text("The stand-in needs no key; the real Ollama keeps its own here.\n")
+        key.stat()
+    except NotADirectoryError:
+        return  # the store will tell
+    except FileNotFoundError:
+        pass
+    else:
+        return
+    print(f"Couldn't find '{key}'. Generating new private key.", file=sys.stderr)
+    try:
+        key.parent.mkdir(parents=True, exist_ok=True)
+        for name, mode in (("id_ed25519", 0o600), ("id_ed25519.pub", 0o644)):
+            path = key.with_name(name)
+            path.write_text("The stand-in needs no key; the real Ollama keeps its own here.\n")
+            path.chmod(mode)
     except OSError as error:
         reason = (error.strerror or "").lower()
         raise CommandError(f"could not create directory mkdir {key.parent}: {reason}") from None
 
 
-def _log(text: str) -> None:
-    print(f"time={datetime.now(UTC).isoformat()} level=INFO msg={json.dumps(text)}", file=sys.stderr)
+def _culprit(path: Path) -> Path:
+    """Which part of a path is in the way, as Go names it: the first that is no directory."""
+    parts = [*reversed(path.parents), path]
+    return next((it for it in parts if it.exists() and not it.is_dir()), path)
+
+
+def _log(text: str, level: str = "INFO", fields: str = "") -> None:
+    line = f"time={datetime.now(UTC).isoformat()} level={level} msg={json.dumps(text)} {fields}"
+    print(line.rstrip(), file=sys.stderr)
 
 
 def _version() -> None:

@@ -61,9 +61,22 @@ def find(store: Store, text: Any) -> StoredModel:
     return model
 
 
+def readable(store: Store, model: StoredModel, refusal: ApiError) -> StoredModel:
+    """The model, if its file is one at all: a pull does not look, and the list does not know."""
+    path = store.layer(model, "model")
+    try:
+        magic = path.open("rb").read(4) if path else b""
+    except OSError as error:
+        raise ApiError(500, f"open {path}: {(error.strerror or '').lower()}") from None
+    if magic != b"GGUF":
+        raise refusal
+    return model
+
+
 def asked(store: Store, body: Mapping[str, Any], *, chat: bool) -> Asked:
     """The request of POST /api/generate or /api/chat, with the model's own parameters beneath."""
-    model = find(store, body.get("model"))
+    unable = f'"{body.get("model")}" does not support {"chat" if chat else "generate"}'
+    model = readable(store, find(store, body.get("model")), ApiError(400, unable))
     if body.get("tools"):
         raise ApiError(400, f"{model.name.full} does not support tools")
     if body.get("think"):

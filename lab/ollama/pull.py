@@ -112,7 +112,8 @@ def _locate(url: str) -> tuple[int, str]:
     try:
         with _request("HEAD", url) as response:
             if response.status >= 400:
-                raise PullError(f"{response.status}: {_text(response)}".rstrip(": "))
+                missing = response.status == 404
+                raise PullError("file does not exist" if missing else f"{response.status}: {_text(response)}")
             total = int(response.headers.get("Content-Length", 0))
         for _ in range(10):
             with _request("GET", url) as response:

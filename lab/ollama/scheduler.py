@@ -1,6 +1,8 @@
 """Which model is in memory, who may use it now, and until when it stays.
 
-At most OLLAMA_NUM_PARALLEL requests generate at a time and OLLAMA_MAX_QUEUE wait; one more is refused.
+At most OLLAMA_NUM_PARALLEL requests generate at a time. Who finds its model loaded waits for its turn, with
+any number of others. Of the rest one at a time is given a model; while that waits for another model to go, or
+for its own to load, OLLAMA_MAX_QUEUE wait, and one more is refused (0.24.0, server/sched.go, `GetRunner`).
 A model leaves memory when it was idle for its keep-alive.
 """
 
@@ -20,12 +22,16 @@ from .settings import DEFAULT_CONTEXT, FOREVER, Settings
 from .store import Store, StoredModel, timestamp
 
 GEMMA3_270M = {"layers": 18, "kv_heads": 1, "head_dim": 256, "window": 512, "context": 32768}
+# What 0.24.0 said of the same file on a CPU, bytes: the head of the file is not held, the embedding of the
+# tokens is held twice; the graph has a mask as wide as the context, and more without flash attention.
+_HEAD, _EMBEDDING = 6525112, 262144 * 640 * 34 // 32
+_GRAPH, _GRAPH_A_TOKEN, _GRAPH_WITHOUT_FLASH = 20447224, 1024, 99 << 20
 
 Load = Callable[[Path, int, int, str], Engine]  # GGUF, context, slots, type of the KV cache
 
 
 class Busy(Exception):
-    """More requests than OLLAMA_MAX_QUEUE wait."""
+    """More requests than OLLAMA_MAX_QUEUE wait for a model."""
 
 
 @dataclass
@@ -82,7 +88,8 @@ class Scheduler:
         self._lock = threading.Condition()
         self._loaded: Loaded | None = None
         self._running = 0
-        self._waiting = 0
+        self._queued = 0
+        self._scheduling = False
         threading.Thread(target=self._expire, name="expire", daemon=True).start()
 
     def loaded(self) -> list[Loaded]:
@@ -96,17 +103,10 @@ class Scheduler:
         settings = self._settings
         wanted = context or settings.context_length or DEFAULT_CONTEXT
         wanted = min(wanted, GEMMA3_270M["context"])
+        loaded = self._given(model, wanted)
         with self._lock:
-            if self._waiting >= settings.max_queue and not self._free(model, wanted):
-                raise Busy
-            self._waiting += 1
-            try:
-                self._lock.wait_for(lambda: self._free(model, wanted))
-            finally:
-                self._waiting -= 1
-            loaded = self._ensure(model, wanted)
             loaded.keep_alive = settings.keep_alive if keep_alive is None else keep_alive
-            loaded.users += 1
+            self._lock.wait_for(lambda: self._running < settings.num_parallel)
             self._running += 1
         try:
             yield loaded
@@ -117,6 +117,31 @@ class Scheduler:
                 loaded.idle_since = time.time()
                 self._lock.notify_all()
 
+    def _given(self, model: StoredModel, context: int) -> Loaded:
+        """The model in memory, with one user more."""
+        with self._lock:
+            held = self._loaded
+            if held and self._fits(held, model, context):
+                held.users += 1
+                return held
+            if self._scheduling and self._queued >= self._settings.max_queue:
+                raise Busy
+            self._queued += 1
+            self._lock.wait_for(lambda: not self._scheduling)
+            self._queued -= 1
+            self._scheduling = True
+        try:
+            with self._lock:
+                self._lock.wait_for(lambda: self._free(model, context))
+            loaded = self._ensure(model, context)
+            with self._lock:
+                loaded.users += 1
+                return loaded
+        finally:
+            with self._lock:
+                self._scheduling = False
+                self._lock.notify_all()
+
     def unload(self, model: StoredModel) -> None:
         """Let a model go as soon as nobody uses it."""
         with self._lock:
@@ -125,8 +150,6 @@ class Scheduler:
                 self._lock.notify_all()
 
     def _free(self, model: StoredModel, context: int) -> bool:
-        if self._running >= self._settings.num_parallel:
-            return False
         held = self._loaded
         return not (held and held.users and not self._fits(held, model, context))
 
@@ -135,10 +158,12 @@ class Scheduler:
         return held.model.digest == model.digest and held.context == context
 
     def _ensure(self, model: StoredModel, context: int) -> Loaded:
-        held = self._loaded
-        if held and self._fits(held, model, context):
-            return held
-        self._loaded = held = None
+        """The model, loaded by the one request that is scheduled now."""
+        with self._lock:
+            held = self._loaded
+            if held and self._fits(held, model, context):
+                return held
+            self._loaded = held = None
         gc.collect()
         path = self._store.layer(model, "model")
         if path is None:
@@ -148,16 +173,22 @@ class Scheduler:
         started = time.monotonic()
         engine = self._load(path, min(context, CONTEXT_CAP), slots, settings.kv_cache_type)
         cache = kv_cache_bytes(context, settings.num_parallel, settings.kv_cache_type)
-        self._loaded = Loaded(
+        loaded = Loaded(
             model=model,
             engine=engine,
             context=context,
-            size=path.stat().st_size + cache,
+            size=path.stat().st_size - _HEAD + _EMBEDDING + cache + self._graph(context),
             seconds=time.monotonic() - started,
             keep_alive=settings.keep_alive,
             idle_since=time.time(),
         )
-        return self._loaded
+        with self._lock:
+            self._loaded = loaded
+        return loaded
+
+    def _graph(self, context: int) -> int:
+        plain = 0 if self._settings.flash_attention else _GRAPH_WITHOUT_FLASH
+        return _GRAPH + _GRAPH_A_TOKEN * context + plain
 
     def _expire(self) -> None:
         with self._lock:

@@ -47,7 +47,11 @@ class Api:
 
     def show(self, body: Body) -> Body:
         """POST /api/show: what is known of a model."""
-        model = generate.find(self.store, body.get("model") or body.get("name"))
+        model = generate.readable(
+            self.store,
+            generate.find(self.store, body.get("model") or body.get("name")),
+            ApiError(500, "invalid file magic"),
+        )
         params = json.loads(self.store.text(model, "params") or "{}")
         return {
             "license": self.store.text(model, "license"),

@@ -72,14 +72,20 @@ class Settings:
     kv_cache_type: str  # f16, q8_0, q4_0
     no_prune: bool
     no_cloud: bool
+    warnings: tuple[tuple[str, str], ...] = ()  # of values that mean nothing: message, its fields in the log
 
     @classmethod
     def read(cls, environ: Mapping[str, str] | None = None) -> Settings:
         """The settings of this environment; the process's own by default."""
         given = {key: value.strip() for key, value in (environ or os.environ).items()}
 
+        warnings: list[tuple[str, str]] = []
+
         def number(name: str, default: int) -> int:
             text = given.get(name, "")
+            if text and not text.isdigit():
+                fields = f"key={name} value={text} default={default}"
+                warnings.append(("invalid environment variable, using default", fields))
             return int(text) if text.isdigit() else default
 
         def flag(name: str) -> bool:
@@ -93,6 +99,8 @@ class Settings:
         # Up to 0.24 another value warns and means f16. A quantised cache needs flash attention.
         flash_attention = given.get("OLLAMA_FLASH_ATTENTION", "") not in _FALSE
         kv_cache_type = given.get("OLLAMA_KV_CACHE_TYPE", "").lower() if flash_attention else "f16"
+        if kv_cache_type not in ("", "f16", "q8_0", "q4_0"):
+            warnings.append(("kv cache type not supported by model", f"type={kv_cache_type}"))
         return cls(
             host=host,
             port=port,
@@ -107,4 +115,5 @@ class Settings:
             kv_cache_type=kv_cache_type if kv_cache_type in ("q8_0", "q4_0") else "f16",
             no_prune=flag("OLLAMA_NOPRUNE"),
             no_cloud=flag("OLLAMA_NO_CLOUD"),
+            warnings=tuple(warnings),
         )

@@ -76,6 +76,7 @@ class Store:
     def create(self) -> None:
         """Make the directories; OSError where they cannot be made."""
         self.blobs.mkdir(parents=True, exist_ok=True)
+        self.manifests.mkdir(exist_ok=True)
 
     def blob(self, digest: str) -> Path:
         """Where the blob of "sha256:HEX" lies."""

@@ -6,12 +6,11 @@ from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
 
-from pyinfra.api.command import StringCommand
 from pyinfra.api.deploy import deploy
 from pyinfra.api.operation import operation
 from pyinfra.context import host
 
-from roles.common import containers, paths, proxy
+from roles.common import containers, paths, proxy, remote
 from roles.common.look import Seen
 from roles.common.operations import Commands, converge
 from roles.common.resources import Absent, Directory, Enabled, File, Ground, Packages, User, sha256
@@ -115,5 +114,5 @@ def trusted(plan: HostPlan, seen: Seen) -> Commands:
         host.noop("the certificate bundle is as declared")
         return
     # Anew: else links to a certificate that is gone would stay.
-    yield StringCommand("update-ca-certificates", "--fresh", ">/dev/null", "2>&1")
+    yield remote.shell("quiet.sh", "update-ca-certificates", "--fresh")
     yield from converge._inner(resources=[trust(plan)], seen=seen)

@@ -112,7 +112,8 @@ def pull_job(image: Image, engine: Engine, arch: str, title: str, program: str =
         title=title,
         key=path.rpartition("/")[2],
         makes=path,
-        script=f"exec {remote.PYTHON} - {arguments} <<'PYTHON'\n{text}PYTHON\n",
+        # Where root has logged in to registries.
+        script=f"export HOME=~root\nexec {remote.PYTHON} - {arguments} <<'PYTHON'\n{text}PYTHON\n",
         needs=(home,) if home else (),
     )
 

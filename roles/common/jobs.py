@@ -54,12 +54,18 @@ class Job:
         days = int(seen.paths.get(self.expires, {}).get("days", RENEWED_DAYS))
         return [
             *(
-                Difference(path, "has another digest" if seen.there(path) else "is not there")
+                Difference(path, _why(seen, path))
                 for path, digest in wanted.items()
                 if not seen.there(path, digest)
             ),
             *([Difference(self.expires, f"is valid for {days} days")] if days < RENEWED_DAYS else []),
         ]
+
+
+def _why(seen: Seen, path: str) -> str:
+    if lacks := seen.paths.get(path, {}).get("lacks"):
+        return lacks
+    return "has another digest" if seen.there(path) else "is not there"
 
 
 @operation()

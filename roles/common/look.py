@@ -47,6 +47,7 @@ class _Rest(TypedDict, total=False):
     certificates: dict[str, dict[str, str]]
     images: list[str]
     models: dict[str, int]
+    lacks: dict[str, str]
     receipt: dict[str, Any]
     answers: dict[str, str]
 
@@ -105,23 +106,9 @@ class Seen:
         return "" if not file or self.ours(file) else file
 
     def there(self, path: str, sha256: str = "") -> bool:
-        """Whether `path` is there, and with that digest if one is given."""
+        """Whether `path` is there, with that digest if one is given, and with all that a manifest lists."""
         have = self.paths.get(path)
-        return have is not None and (not sha256 or have.get("sha256") == sha256)
-
-
-class _Said(TypedDict):
-    """The form of what the script says."""
-
-    paths: dict[str, dict[str, str]]
-    env_files: dict[str, dict[str, str | dict[str, str]]]
-    units: dict[str, dict[str, str]]
-    users: dict[str, dict[str, str | list[str]]]
-    groups: list[str]
-    packages: list[str]
-    models: dict[str, int]
-    receipt: dict[str, Any]
-    answers: dict[str, str]
+        return have is not None and not have.get("lacks") and (not sha256 or have.get("sha256") == sha256)
 
 
 @dataclass(frozen=True)
@@ -151,6 +138,7 @@ class Question:
             "units": units,
             "images": sorted(it for it in files if _is_marker(it)),
             "manifests": self.manifests,
+            "weights": sorted(it for it in files if it.startswith(f"{self.manifests}/")),
             "receipt": self.receipt,
             "nonce": NONCE,
         }
@@ -261,12 +249,19 @@ def _paths(told: Mapping[str, Sequence[str]], rest: _Rest) -> dict[str, dict[str
         for path in told.get(name, []):
             if path in found:
                 found[path][name] = "yes"
-    for path, more in rest.get("certificates", {}).items():
-        number(more.get("days", "").removeprefix("-"))
-        if path in found:
-            found[path] |= more
+    _add(found, rest)
     images = rest.get("images", [])
     return {path: it for path, it in found.items() if not _is_marker(path) or path in images}
+
+
+def _add(found: Mapping[str, dict[str, str]], rest: _Rest) -> None:
+    """What look.py knows besides of the paths that are there."""
+    more = [*rest.get("certificates", {}).items()]
+    more += [(path, {"lacks": why}) for path, why in rest.get("lacks", {}).items()]
+    for path, facts in more:
+        number(facts.get("days", "").removeprefix("-"))
+        if path in found:
+            found[path].update(facts)
 
 
 def _units(

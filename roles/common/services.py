@@ -19,6 +19,7 @@ class Generates:
     api: str
     gpu: bool  # whether the host has a card that the model should lie on
     load_timeout: int  # seconds
+    manifest: str  # the file that lists its blobs
 
 
 @dataclass(frozen=True)

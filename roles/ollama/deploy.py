@@ -90,6 +90,7 @@ def service(plan: HostPlan, ollama: Ollama, tier: VramTier, model: Model, gpu: b
     It serves once `model` generates. `gpu`: whether the host has a card that it should lie on.
     """
     api = f"http://127.0.0.1:{ollama.port}"
+    manifest = f"{paths.MANIFESTS}/registry.ollama.ai/library/{model.name.replace(':', '/')}"
     return Service(
         unit=UNIT,
         title="Ollama",
@@ -98,7 +99,7 @@ def service(plan: HostPlan, ollama: Ollama, tier: VramTier, model: Model, gpu: b
         ready_timeout=60,
         # Weights first, backend second: Venom rewrites its settings when its model is not there.
         first=True,
-        model=Generates(model.name, api, gpu, load_timeout=LOAD_SECONDS),
+        model=Generates(model.name, api, gpu, load_timeout=LOAD_SECONDS, manifest=manifest),
         runner=containers.runner(plan.engine if ollama.image else None),
     )
 

@@ -91,7 +91,7 @@ def cleared(removal: Removal) -> Commands:
         links = [path for pair in removal.restored for path in pair]
         yield _shell("nginx.sh", removal.nginx, *links)
     yield StringCommand("systemctl", "daemon-reload")
-    yield StringCommand("update-ca-certificates", "--fresh", ">/dev/null", "2>&1")
+    yield remote.shell("quiet.sh", "update-ca-certificates", "--fresh")
     yield _shell("clear.sh", *removal.trees)
 
 

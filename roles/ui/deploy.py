@@ -108,7 +108,8 @@ def _unit_text(plan: HostPlan, fingerprint: str) -> str:
         state=CACHE,
         fingerprint=fingerprint,
         loopback=asks_loopback_only(plan.ui.run_env),
-        environment=dict(plan.ui.run_env),
+        # A dynamic user has none of its own.
+        environment={"HOME": CACHE, **plan.ui.run_env},
     )
 
 

@@ -10,7 +10,7 @@ import pytest
 import yaml
 
 from lab import fleet, preconditions
-from lab.state import LabError
+from lab.state import USUAL, LabError
 from tests.lab.provisioning import Result
 
 _OUTPUT = """\
@@ -48,7 +48,8 @@ def _made(**environment: str) -> dict[str, Any]:
     return made
 
 
-def test_without_wishes_the_repositorys_own_inventory_is_taken() -> None:
+def test_without_wishes_the_repositorys_own_inventory_is_taken(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(fleet, "STATE", USUAL)
     assert fleet.inventory({"VENOM_SOURCE": "", "HOME": "/root"}) == fleet.INVENTORY
 
 
@@ -59,6 +60,13 @@ def test_a_local_repository_is_taken_by_its_absolute_path(
     made = _made(VENOM_SOURCE="venom", VENOM_RELEASE="v1.6.0")
     assert made["defaults"]["venom"] == {"release": "v1.6.0", "repository": str(repository)}
     assert _made(VENOM_SOURCE="venom")["defaults"]["venom"]["release"] == "v1.9.0"
+
+
+def test_where_the_state_lies_elsewhere_so_do_pins_and_keys(tmp_path: Path) -> None:
+    made = _made()
+    assert made["pins"] == [f"{tmp_path}/pins.yaml", f"{tmp_path}/images.yaml"]
+    assert made["defaults"]["ssh"]["key"] == f"{tmp_path}/ssh/id_ed25519"
+    assert str(USUAL) not in yaml.safe_dump(made)
 
 
 def test_a_url_is_taken_as_it_is() -> None:

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import pytest
 
 from schemas.contract import contract
-from schemas.memory import GIB, MIB, kv_cache, need
+from schemas.memory import GIB, MIB, embedding, kv_cache, need
 from schemas.pins import Pins, Weights, load
 
 
@@ -57,6 +59,38 @@ def test_from_0_30_every_slot_pads_its_own_window() -> None:
     assert sizes[1] == sizes[2] != sizes[0]
     # 8 global layers of 2 · 2048 tokens, 40 with two windows of 1536 each; 8 KiB a token.
     assert sizes[1] == (8 * 2 * 2048 + 40 * 2 * 1536) * 8192
+
+
+def test_without_a_card_the_embedding_is_held_twice_as_was_measured() -> None:
+    """On a genuine 0.24.0, gemma3:270m as Q4_K_M (253113024 bytes, of which 6525112 are the file's head).
+
+    It said `model weights device=CPU size="405.2 MiB"` and `kv cache device=CPU size="17.7 MiB"`.
+    """
+    file = replace(_weights("270m"), bytes=253113024)
+    on_cpu, on_card = (
+        need(file, context=16384, parallel=1, kv_type="q4_0", card=card) for card in (False, True)
+    )
+    assert on_cpu.weights - on_card.weights == embedding(file) == 178257920
+    assert round((on_cpu.weights - 6525112) / MIB, 1) == 405.2
+    assert round(on_cpu.kv_cache / MIB, 1) == 17.7
+    # `/api/ps` said 480649728: what is counted is never less.
+    assert on_cpu.total > 480649728
+
+
+def test_from_0_30_the_file_is_mapped_and_nothing_is_held_twice() -> None:
+    weights = _weights("4b")
+    needs = [
+        need(weights, context=4096, parallel=1, kv_type="q8_0", ollama=version, card=False).weights
+        for version in ("0.24.0", "0.30.0", "0.32.15")
+    ]
+    assert needs == [weights.bytes + embedding(weights), weights.bytes, weights.bytes]
+
+
+@pytest.mark.parametrize(
+    ("tag", "mib"), [("270m", 170), ("1b", 306), ("4b", 525), ("12b", 788), ("27b", 1103)]
+)
+def test_the_embedding_of_every_size(tag: str, mib: int) -> None:
+    assert round(embedding(_weights(tag)) / MIB) == mib
 
 
 def test_no_context_is_counted_that_a_model_cannot_use() -> None:

@@ -31,6 +31,19 @@ die() {
     exit 1
 }
 
+# runs WHAT COMMAND…: proves that a foreign program runs here; where it does not, tells what it said itself.
+runs() {
+    local what=$1 said status=0
+    shift
+    said=$("$@" 2>&1) || status=$?
+    [ "$status" -eq 0 ] && return
+    printf 'required  %s that runs on this host\n' "$what" >&2
+    printf 'found     %s ended with status %s and said:\n' "$(basename "$1") ${*:2}" "$status" >&2
+    printf '%s\n' "${said:-nothing}" | head -n 12 | sed 's/^/          /' >&2
+    printf 'do        mend on the host what it names, or pin a build for such a host (%s)\n' "$(uname -m)" >&2
+    die 'nothing of it is in place'
+}
+
 # What a job makes that is of no use unless it gets to its end: goes where it fails.
 half=()
 ended() {

@@ -88,6 +88,28 @@ def models(manifests):
     return found
 
 
+def lacks(path, manifests):
+    """What of the weights of a manifest is not there whole, by its size: to read gigabytes takes too long.
+
+    Empty where nothing is.
+    """
+    try:
+        with open(path, encoding="utf-8") as file:
+            told = json.load(file)
+        parts = [(it["digest"].replace(":", "-"), it["size"]) for it in [told["config"], *told["layers"]]]
+    except (OSError, ValueError, LookupError, TypeError, AttributeError):
+        return "is no manifest"
+    for name, size in parts:
+        blob = os.path.join(os.path.dirname(manifests), "blobs", name)
+        try:
+            found = os.stat(blob).st_size
+        except OSError:
+            found = 0
+        if found != size:
+            return "of %s there are %d of %d bytes" % (name[:19], found, size)
+    return ""
+
+
 def read_receipt(path):
     try:
         with open(path, encoding="utf-8") as file:
@@ -106,6 +128,7 @@ def main():
         # Of what lies in an engine's store a marker tells; it counts while that is so.
         "images": [it for it in asked["images"] if images.there(it)],
         "models": models(asked["manifests"]),
+        "lacks": {it: lacks(it, asked["manifests"]) for it in asked["weights"] if os.path.lexists(it)},
         "receipt": read_receipt(asked["receipt"]),
     }
     print("rest=" + json.dumps(seen))

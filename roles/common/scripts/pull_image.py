@@ -179,6 +179,7 @@ def main():
         shutil.rmtree(asked["cache"], ignore_errors=True)
     found = identity(asked["engine"], asked["image"])
     if not found:
+        call(asked["engine"], "image", "inspect", asked["image"])
         sys.exit("%s does not have %s although it was copied there" % (asked["engine"], asked["image"]))
     if asked["program"]:
         take_out()

@@ -15,7 +15,8 @@ if [ "$state" = active ] || [ "$state" = activating ]; then
 fi
 systemctl reset-failed "$unit" 2>/dev/null || true
 rm -rf "$job"
-mkdir -p -m 0700 "$job"
+# A home of its own: foreign programs want one, and what they leave there or look for is not root's.
+mkdir -p -m 0700 "$job" "$job/home"
 cat >"$job/script"
 tries=0
 # Builds load what they have built, also where the host's /var is mounted noexec.
@@ -24,7 +25,7 @@ received="-/bin/sh -c 'systemctl show --property=IPIngressBytes --value $unit >$
 # A daemon-reload while a job runs makes systemd keep its transient unit after its end.
 until said=$(
     systemd-run --quiet --unit="$unit" --description="$description" \
-        --setenv=JOB="$job" --setenv=PATH="$PATH" \
+        --setenv=JOB="$job" --setenv=HOME="$job/home" --setenv=PATH="$PATH" \
         --property=KillMode=control-group --property=TimeoutStopSec=10 \
         --property=ExecPaths=/var/cache/venom-build --property=IPAccounting=yes --property=ExecStopPost="$received" \
         bash "$job/script" 2>&1

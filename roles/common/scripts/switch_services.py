@@ -1,5 +1,6 @@
 """Runs on the host: services are started with the inputs of a generation, and proven to serve."""
 
+import hashlib
 import http.client
 import json
 import os
@@ -130,7 +131,7 @@ def generate(service):
         loaded = [it for it in json.loads(ask(api + "/api/ps")[1])["models"] if it["name"] == model]
     except (urllib.error.URLError, http.client.HTTPException, OSError) as error:
         said = "%s cannot be loaded: %s" % (model, getattr(error, "reason", error))
-        raise NotServingError(failure(service, said, since)) from error
+        raise NotServingError(failure(service, said, since) + damaged(wanted)) from error
     for it in loaded:
         size, vram = it["size"], it.get("size_vram", 0)
         context = it.get("context_length", "unknown")
@@ -158,8 +159,50 @@ def load(api, model, timeout):
         except urllib.error.HTTPError as error:
             said = error.read()
             if b"context canceled" not in said or time.monotonic() > deadline:
-                raise OSError(said.decode(errors="replace")[:500]) from error
+                # Of what it cannot read, Ollama says nothing but a status.
+                words = said.decode(errors="replace")[:500] or "no words"
+                raise OSError("status %s, %s" % (error.code, words)) from error
             print("%s: somebody who had asked for it before gave up; asking again" % model, flush=True)
+
+
+def damaged(wanted):
+    """Which files of the weights are not what their names say, and what to do; empty where all are.
+
+    A pull does not tell: it takes what is there for right.
+    """
+    manifest = wanted.get("manifest", "")
+    store = manifest.partition("/manifests/")[0]
+    try:
+        with open(manifest, encoding="utf-8") as file:
+            told = json.load(file)
+        digests = [it["digest"] for it in [told["config"], *told["layers"]]]
+    except (OSError, ValueError, LookupError, TypeError):
+        return ""
+    wrong = []
+    for digest in digests:
+        path = os.path.join(store, "blobs", digest.replace(":", "-"))
+        if "sha256:" + sha256(path) != digest:
+            wrong.append(path)
+    if not wrong:
+        return ""
+    return (
+        "\nrequired  weights whose files have the digests that they are named by\n"
+        + "".join(
+            "found     %s: %s\n" % (it, "damaged" if os.path.exists(it) else "not there") for it in wrong
+        )
+        + "do        rm -f %s, and run again: what is missing is pulled anew" % " ".join([manifest, *wrong])
+    )
+
+
+def sha256(path):
+    digest = hashlib.sha256()
+    try:
+        with open(path, "rb") as file:
+            for piece in iter(lambda: file.read(1 << 20), b""):
+                digest.update(piece)
+    except OSError:
+        return ""
+    return digest.hexdigest()
 
 
 def failure(service, reason, since):

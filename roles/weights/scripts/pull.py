@@ -45,8 +45,8 @@ def serve():
     if asked["contained"]:
         own = {}  # the container is told whose it is
         command = [it.replace("{numbers}", "%d:%d" % (user.pw_uid, user.pw_gid)) for it in command]
-        # HOME would be where root's podman looks for settings.
-        del environment["HOME"]
+        # The engine's own: in Ollama's, root's podman would look for settings.
+        environment["HOME"] = os.environ["HOME"]
     server = subprocess.Popen(
         command, env=environment, stdin=subprocess.DEVNULL, stdout=log, stderr=subprocess.STDOUT,
         umask=0o077, **own,
@@ -138,6 +138,21 @@ def blobs():
     return {os.path.join(folder, it) for it in os.listdir(folder)} if os.path.isdir(folder) else set()
 
 
+def clear():
+    """What is there of these weights and is not whole goes: a pull takes for right what is there."""
+    try:
+        with open(manifest_of(name), encoding="utf-8") as file:
+            told = json.load(file)
+        parts = [(it["digest"].replace(":", "-"), it["size"]) for it in [told["config"], *told["layers"]]]
+    except (OSError, ValueError, LookupError, TypeError):
+        return
+    for blob, size in parts:
+        path = os.path.join(models, "blobs", blob)
+        if os.path.exists(path) and os.path.getsize(path) != size:
+            step("damaged, and pulled anew: %s" % blob[:19])
+            os.unlink(path)
+
+
 def take_out(before, there):
     """What was pulled is not what was asked for: what was there before is there again."""
     path = manifest_of(pull_name)
@@ -154,6 +169,7 @@ def take_out(before, there):
 
 
 def main():
+    clear()
     there, before = blobs(), None
     if os.path.exists(manifest_of(pull_name)):
         with open(manifest_of(pull_name), "rb") as file:
