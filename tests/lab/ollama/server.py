@@ -11,7 +11,7 @@ import subprocess
 import time
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -70,6 +70,7 @@ class Server:
     port: int
     environment: Mapping[str, str]
     process: subprocess.Popen[bytes]
+    begun: list[http.client.HTTPConnection] = field(default_factory=list)  # kept open
 
     @property
     def models(self) -> Path:
@@ -114,11 +115,15 @@ class Server:
         os.killpg(self.process.pid, signal.SIGKILL)
         self.process.wait()
 
-    def ask(
-        self, path: str, body: Any = None, method: str = "", host: str = "", seconds: float = 120
-    ) -> tuple[int, str]:
-        """Status and text of one request; an OSError where it takes longer."""
-        connection = http.client.HTTPConnection("127.0.0.1", self.port, timeout=seconds)
+    def begin(self, path: str, body: Any) -> None:
+        """Send a request, and do not wait for what it answers."""
+        connection = http.client.HTTPConnection("127.0.0.1", self.port)
+        connection.request("POST", path, json.dumps(body))
+        self.begun.append(connection)
+
+    def ask(self, path: str, body: Any = None, method: str = "", host: str = "") -> tuple[int, str]:
+        """Status and text of one request."""
+        connection = http.client.HTTPConnection("127.0.0.1", self.port, timeout=120)
         headers = {"Host": host} if host else {}
         method = method or ("GET" if body is None else "POST")
         connection.request(method, path, None if body is None else json.dumps(body), headers)
