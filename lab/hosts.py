@@ -15,7 +15,7 @@ import shlex
 import subprocess
 import time
 import uuid
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import asdict, dataclass
 from datetime import UTC, datetime
 from pathlib import Path
@@ -55,13 +55,15 @@ class Host:
         fresh: bool = True,
         airgapped: bool = False,
         podman: bool = False,
+        packages: Collection[str] = (),
         sudo_user: str | None = None,
         address: str | None = None,
     ) -> Host:
         """Create the host, boot it, wait for its SSH.
 
         One of this name that exists already is destroyed first, or, where not `fresh`, started as
-        it is. With `podman` it is one on which somebody has installed podman before.
+        it is. With `podman` it is one on which somebody has installed podman before, with `packages`
+        these Debian packages.
         """
         if not _NAME.fullmatch(name):
             raise LabError(f"{name!r} is no name of a host: lower-case letters, digits and -")
@@ -73,7 +75,8 @@ class Host:
                 host.start()
                 return host
             host.destroy()
-        tree = base.ensure(debian, podman=podman, in_use=[Path(host.base) for host in all_hosts()])
+        in_use = [Path(host.base) for host in all_hosts()]
+        tree = base.ensure(debian, podman=podman, packages=packages, in_use=in_use)
         with locked("hosts"):
             host = cls(
                 name=name,

@@ -16,6 +16,8 @@ from lab.hosts import HOSTS, Host, all_hosts
 from lab.state import REPOSITORY, CommandFailed, LabError
 from tests.lab.conftest import LabHost
 
+pytestmark = pytest.mark.of_the_lab
+
 _DEBIAN = pytest.mark.parametrize("debian", [12, 13])
 
 
