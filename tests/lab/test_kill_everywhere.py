@@ -105,7 +105,9 @@ class Killing:
 @pytest.fixture(scope="module")
 def killing(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Killing:
     """After every operation, or after every other."""
-    return Killing(tmp_path_factory.mktemp("kill"), 1 if request.config.getoption("--all", default=False) else 2)
+    return Killing(
+        tmp_path_factory.mktemp("kill"), 1 if request.config.getoption("--all", default=False) else 2
+    )
 
 
 @pytest.fixture(scope="module")
