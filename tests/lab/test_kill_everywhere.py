@@ -10,6 +10,7 @@ Without --all every other operation is passed over.
 
 from __future__ import annotations
 
+import os
 import signal
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
@@ -81,12 +82,12 @@ class Killing:
         before = _each(running, Serving.of)
         note = self.folder / "operations"
         note.write_text("", encoding="utf-8")
-        data = ["--data", f"note={note}", "--data", f"every={self.operations}"]
+        own = {"KILLED_RUN_NOTE": str(note), "KILLED_RUN_EVERY": str(self.operations)}
         disturbed: list[str] = []
         kills = 0
         while True:
             inventory = provisioning.inventory(self.folder, provisioning.fleet_of(*running, **settings))
-            result = provisioning.run(inventory, *data, deploy="tests/lab/killed_run.py")
+            result = provisioning.run(inventory, deploy="tests/lab/killed_run.py", env=os.environ | own)
             if result.status != -signal.SIGKILL:
                 result.check()
                 break

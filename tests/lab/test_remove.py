@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import re
 import signal
 from dataclasses import dataclass
@@ -247,7 +248,7 @@ def _await(host: Host, condition: str, seconds: int = 300) -> None:
 def _killed_everywhere(inventory: Path, *arguments: str) -> list[str]:
     """Remove; the runs are killed after one operation more each, until one gets through. Which they were."""
     note = inventory.with_name("killed")
-    data = ["--data", f"deploy={_REMOVE}", "--data", f"note={note}"]
-    while (run := provisioning.run(inventory, *arguments, *data, deploy="tests/lab/killed_run.py")).status:
+    env = {**os.environ, "KILLED_RUN": _REMOVE, "KILLED_RUN_NOTE": str(note)}
+    while (run := provisioning.run(inventory, *arguments, deploy="tests/lab/killed_run.py", env=env)).status:
         assert run.status == -signal.SIGKILL, run.output
     return [name.removeprefix(f"{_REMOVE} | ") for name in note.read_text().splitlines()]
