@@ -58,7 +58,7 @@ def _parser() -> argparse.ArgumentParser:
         command.add_argument("names", nargs="+", metavar="name")
         command.set_defaults(do=do)
 
-    clone = commands.add_parser("clone", help="copy a stopped host to a new one and boot that")
+    clone = commands.add_parser("clone", help="boot a new host with all that is on a stopped one")
     clone.add_argument("source")
     clone.add_argument("name")
     clone.set_defaults(do=lambda given: _tell(Host.get(given.source).clone(given.name)))

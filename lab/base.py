@@ -8,8 +8,10 @@ from __future__ import annotations
 
 import hashlib
 import json
+import shlex
 import subprocess
-from collections.abc import Collection
+import time
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -37,6 +39,9 @@ _FINISH = (
     'chroot "$1" apt-cache gencaches',
 )
 
+# Trees with packages differ by what is asked for: those that nobody asked for in a week go.
+_KEPT_SECONDS = 7 * 86400
+
 # Debian 12's crun raises a limit that nobody may raise where the machine has no CAP_SYS_RESOURCE.
 _RUNTIMES = {12: "runc", 13: "crun"}
 
@@ -56,11 +61,17 @@ class Mirror:
         return lines
 
 
-def ensure(debian: int, *, podman: bool = False, in_use: Collection[Path] = ()) -> Path:
+def ensure(
+    debian: int,
+    *,
+    podman: bool = False,
+    packages: Collection[str] = (),
+    in_use: Collection[Path] = (),
+) -> Path:
     """The base tree of a Debian release, built if there is none of this recipe yet.
 
-    With `podman` that one and podman in it. Trees of former recipes go, except those `in_use` that a
-    host still lies over.
+    With `podman` that one and podman in it; with `packages` that one and these Debian packages. Trees of
+    former recipes go, except those `in_use` that a host still lies over.
     """
     suite = SUITES.get(debian)
     if suite is None:
@@ -72,7 +83,9 @@ def ensure(debian: int, *, podman: bool = False, in_use: Collection[Path] = ()) 
         if not tree.is_dir():
             _build(tree, suite, recipe)
         _forget(f"{suite}-*", {tree, *in_use})
-        return _with_podman(tree, _RUNTIMES[debian], in_use) if podman else tree
+        if podman:
+            tree = _with(tree, "podman", ["podman", _RUNTIMES[debian]], in_use)
+        return _with(tree, "packages", sorted(packages), in_use) if packages else tree
 
 
 def container_settings(debian: int) -> str:
@@ -158,27 +171,44 @@ def _build(tree: Path, suite: str, recipe: dict[str, list[str]]) -> None:
     aside.rename(tree)
 
 
-def _with_podman(tree: Path, runtime: str, in_use: Collection[Path]) -> Path:
-    """A copy of the tree in which podman is installed, as by an administrator some time before."""
-    whole = tree.with_name(f"podman-{runtime}-{tree.name}")
+def _with(tree: Path, what: str, packages: Sequence[str], in_use: Collection[Path]) -> Path:
+    """A copy of the tree in which packages are installed, as by an administrator some time before."""
+    digest = hashlib.sha256(json.dumps([tree.name, *packages]).encode()).hexdigest()
+    # As in the tree's own name, the digest is last, and the suite before it.
+    kind = f"{what}-{tree.name.rpartition('-')[0]}"
+    whole = tree.with_name(f"{kind}-{digest[:12]}")
     if not whole.is_dir():
         aside = whole.with_name(f"{whole.name}.part")
         _remove(aside)
-        print(f"lab: building the base tree {tree.name} with podman (once) …", flush=True)
+        print(f"lab: building the base tree {tree.name} with {what} (once) …", flush=True)
         machine(["cp", "-a", "--reflink=auto", tree, aside])
         inside = ["systemd-nspawn", "--quiet", f"--directory={aside}", "--register=no", "--keep-unit"]
         inside += ["--settings=no", "--link-journal=no", "--timezone=off", "--resolv-conf=copy-host"]
-        install = f"apt-get install --yes --no-install-recommends podman {runtime} && apt-get clean"
+        install = "apt-get install --yes --no-install-recommends"
+        line = f"{install} {shlex.join(packages)} && apt-get clean"
         try:
-            machine([*inside, "--setenv=DEBIAN_FRONTEND=noninteractive", "sh", "-c", install])
+            machine([*inside, "--setenv=DEBIAN_FRONTEND=noninteractive", "sh", "-c", line])
         except CommandFailed:
             _remove(aside)
             raise
         for own in ("machine-id", "resolv.conf"):  # a host gets these of its own
             (aside / "etc" / own).unlink(missing_ok=True)
         aside.rename(whole)
-    _forget(f"podman-*-{tree.name.partition('-')[0]}-*", {whole, *in_use})
+    _used(whole).touch()
+    recently = time.time() - _KEPT_SECONDS
+    trees = f"{kind}-{'?' * 12}"
+    lately = {it for it in whole.parent.glob(trees) if _last_use(it) > recently}
+    _forget(trees, {*lately, *in_use})
     return whole
+
+
+def _used(tree: Path) -> Path:
+    """Tells by its time when the tree was asked for last."""
+    return tree.with_name(f"{tree.name}.used")
+
+
+def _last_use(tree: Path) -> float:
+    return _used(tree).stat().st_mtime if _used(tree).exists() else 0.0
 
 
 def _forget(pattern: str, kept: Collection[Path]) -> None:
@@ -186,6 +216,7 @@ def _forget(pattern: str, kept: Collection[Path]) -> None:
     for former in (STATE / "base").glob(pattern):
         if former not in kept:
             _remove(former)
+            _used(former).unlink(missing_ok=True)
 
 
 def _remove(tree: Path) -> None:

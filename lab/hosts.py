@@ -1,7 +1,8 @@
 """Disposable hosts: each a fresh Debian with a real systemd, a real sshd and its own address.
 
-A host is an overlay over a base tree, booted by systemd-nspawn on the lab's bridge. What is known
-of it lies in `STATE/hosts/NAME/host.json`: any process can find, enter, stop and destroy it.
+A host is an overlay over a base tree, and over layers that it shares with its clones, booted by
+systemd-nspawn on the lab's bridge. What is known of it lies in `STATE/hosts/NAME/host.json`: any
+process can find, enter, stop and destroy it.
 """
 
 from __future__ import annotations
@@ -14,12 +15,12 @@ import shlex
 import subprocess
 import time
 import uuid
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import asdict, dataclass
 from datetime import UTC, datetime
 from pathlib import Path
 
-from lab import base, cgroups, network, processes, ssh
+from lab import base, cgroups, layers, network, processes, ssh
 from lab.processes import Background
 from lab.state import STATE, CommandFailed, LabError, locked, machine, tail, write_whole
 
@@ -54,13 +55,15 @@ class Host:
         fresh: bool = True,
         airgapped: bool = False,
         podman: bool = False,
+        packages: Collection[str] = (),
         sudo_user: str | None = None,
         address: str | None = None,
     ) -> Host:
         """Create the host, boot it, wait for its SSH.
 
         One of this name that exists already is destroyed first, or, where not `fresh`, started as
-        it is. With `podman` it is one on which somebody has installed podman before.
+        it is. With `podman` it is one on which somebody has installed podman before, with `packages`
+        these Debian packages.
         """
         if not _NAME.fullmatch(name):
             raise LabError(f"{name!r} is no name of a host: lower-case letters, digits and -")
@@ -72,7 +75,8 @@ class Host:
                 host.start()
                 return host
             host.destroy()
-        tree = base.ensure(debian, podman=podman, in_use=[Path(host.base) for host in all_hosts()])
+        in_use = [Path(host.base) for host in all_hosts()]
+        tree = base.ensure(debian, podman=podman, packages=packages, in_use=in_use)
         with locked("hosts"):
             host = cls(
                 name=name,
@@ -121,28 +125,36 @@ class Host:
             self._unmount()
 
     def destroy(self) -> None:
-        """Remove it with everything on it."""
+        """Remove it with everything on it that no clone lies over."""
         self.stop(hard=True)
         self._erase()
+        with locked("hosts"):
+            layers.forget_unused(HOSTS)
         if network.exists():
             network.set_airgapped(self.address, False)
 
     def clone(self, name: str) -> Host:
-        """A new host with a copy of everything on this one, booted. This one must be stopped.
+        """A new host with everything that is on this one, booted. This one must be stopped.
 
-        What makes a host itself is its own: name, address, host key and machine id.
+        What makes a host itself is its own: name, address, host key and machine id. Both lie over what
+        this one had on disk, which neither writes any more; what is in its containers' stores is copied.
         """
-        if self.up:
-            raise LabError(f"{self.name} is up: stop it before it is cloned")
         if not _NAME.fullmatch(name) or name in {host.name for host in all_hosts()}:
             raise LabError(f"{self.name} cannot be cloned to {name!r}: not a free name of a host")
         with locked("hosts"):
             twin = Host(**(asdict(self) | {"name": name, "address": _free_address(name)}))
             twin._erase()
-            twin._folder.mkdir(parents=True)
-            # A host of an older lab has no folders for containers.
-            for layer in filter(lambda name: (self._folder / name).exists(), ("upper", *_STORES)):
-                machine(["cp", "-a", "--reflink=auto", self._folder / layer, twin._folder / layer])
+            with locked("host", self._folder):
+                if self.up:
+                    raise LabError(f"{self.name} is up: stop it before it is cloned")
+                self._cut_power()  # its systemd-nspawn may have died alone
+                self._unmount()
+                layers.freeze(self._folder)
+                twin._folder.mkdir(parents=True)
+                layers.share(self._folder, twin._folder)
+                # A host of an older lab has no folders for containers.
+                for store in filter(lambda name: (self._folder / name).exists(), _STORES):
+                    machine(["cp", "-a", "--reflink=auto", self._folder / store, twin._folder / store])
             twin._furnish()
             twin._remember()
         twin.start()
@@ -171,7 +183,7 @@ class Host:
         line = command if isinstance(command, str) else shlex.join(command)
         try:
             result = subprocess.run(
-                [*ssh.command(self.address, user), line],
+                [*self._ssh(user), line],
                 input=input,
                 stdin=subprocess.DEVNULL if input is None else None,
                 capture_output=True,
@@ -190,7 +202,7 @@ class Host:
         data = content.read_bytes() if isinstance(content, Path) else content
         data = data.encode() if isinstance(data, str) else data
         line = f"install -D -m {mode} /dev/stdin {shlex.quote(destination)}"
-        argv = [*ssh.command(self.address), line]
+        argv = [*self._ssh(), line]
         result = subprocess.run(argv, input=data, capture_output=True, check=False)
         if result.returncode != 0:
             raise LabError(f"{self.name}: {line}: {result.stderr.decode(errors='replace').strip()}")
@@ -205,6 +217,7 @@ class Host:
         while True:
             result = self.run("true", check=False, timeout=seconds)
             if result.returncode == 0:
+                ssh.share(self.address, self._connection)
                 return
             if not self.up:
                 raise LabError(f"{self.name} ended while booting\n{tail(self.console)}")
@@ -229,6 +242,14 @@ class Host:
     @property
     def _process(self) -> Background:
         return Background(self._folder / "nspawn.json", self.console)
+
+    @property
+    def _connection(self) -> Path:
+        """The socket of the connection that commands share."""
+        return self._folder / "ssh"
+
+    def _ssh(self, user: str = "root") -> list[str]:
+        return ssh.command(self.address, user, self._connection if user == "root" else None)
 
     def _nspawn(self) -> list[str]:
         return [
@@ -286,14 +307,16 @@ class Host:
             return
         if not Path(self.base).is_dir():
             raise LabError(f"{self.name}: its base tree {self.base} is gone: create the host anew")
-        layers = f"lowerdir={self.base},upperdir={self._folder}/upper,workdir={self._folder}/work"
-        machine(["mount", "-t", "overlay", "overlay", "-o", layers, root])
+        below = ":".join(map(str, [*layers.of(self._folder), self.base]))
+        options = f"lowerdir={below},upperdir={self._folder}/upper,workdir={self._folder}/work"
+        machine(["mount", "-t", "overlay", "overlay", "-o", options, root])
 
     def _cut_power(self) -> None:
         """Kill the host's PID 1, with which the kernel ends every process of the host.
 
         Killing systemd-nspawn would not do: its host would go on without it.
         """
+        ssh.unshare(self._connection)
         mark = f"upperdir={self._folder}/upper,"
         for pid in processes.first_of_namespaces():
             if mark in processes.root_mount(pid):

@@ -7,6 +7,7 @@ the controller keeps it, packed: a host that comes later needs none either.
 
 from __future__ import annotations
 
+import contextlib
 import os
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -160,7 +161,8 @@ def _packed() -> str:
 
 def _fetch(state: Any, host: Any, work: UiWork) -> bool:
     answer = remote.ask(remote.shell("pack_ui.sh", work.build_job.makes, _packed()), timeout=600)
-    part = work.archive.with_suffix(".part")
+    # Two runs at once, each for a fleet of its own, may want the same one.
+    part = work.archive.with_name(f"{work.archive.name}.{os.getpid()}.part")
     if answer.ok:
         answer = remote.receive(_packed(), part)
     if not answer.ok:
@@ -169,8 +171,9 @@ def _fetch(state: Any, host: Any, work: UiWork) -> bool:
         os.fsync(file.fileno())
     part.rename(work.archive)
     remote.ask(StringCommand("rm", "-f", _packed()))
-    for old in sorted(work.archive.parent.glob("*.tar.zst"), key=lambda it: -it.stat().st_mtime)[KEPT:]:
-        old.unlink()
+    with contextlib.suppress(FileNotFoundError):  # such a run tidies up, too
+        for old in sorted(work.archive.parent.glob("*.tar.zst"), key=lambda it: -it.stat().st_mtime)[KEPT:]:
+            old.unlink()
     size = work.archive.stat().st_size / 1e6
     wanted_by = ", ".join(sorted(work.build.needing - {work.host})) or "hosts that come later"
     host.log(f"UI for {wanted_by}: {size:.0f} MB")

@@ -9,7 +9,7 @@ from __future__ import annotations
 import itertools
 import os
 import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Collection, Iterator, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from pathlib import Path
@@ -20,13 +20,17 @@ from xdist.scheduler import LoadScopeScheduling  # type: ignore[import-untyped]
 
 from lab import preconditions, ssh, upstream_process
 from lab.hosts import Host, all_hosts
-from tests.lab import provisioning
+from tests.lab import provisioning, serving, sessions
 from tests.lab.provisioning import Result
+from tests.lab.serving import Originals
 
 # A test's host is named after the process that made it, so that sessions do not take each other's
-# and what a killed one left behind can be told.
+# and what a killed one left behind can be told. The hosts of a whole session have the number 0.
 _NAME = re.compile(r"test-(?P<pid>[0-9]+)-[0-9]+(-.+)?")
 _numbers = itertools.count(1)
+
+# Begun first, in this order: with them the session would end late.
+_LONG = ("test_kill_everywhere.py", "test_cut_off.py", "test_images_ollama.py", "test_any_way.py")
 
 
 class LabHost(Protocol):
@@ -38,8 +42,12 @@ class LabHost(Protocol):
         *,
         airgapped: bool = False,
         podman: bool = False,
+        packages: Collection[str] = (),
         sudo_user: str | None = None,
     ) -> Host: ...
+
+    def clone(self, source: Host) -> Host:
+        """One that has all that is on a host that is down."""
 
 
 class Provision(Protocol):
@@ -55,15 +63,26 @@ class Provision(Protocol):
 
 
 class _Together(LoadScopeScheduling):  # type: ignore[misc]
-    """Tests that share hosts go to one process: those of a file, and all files of a folder below this one."""
+    """Tests of a file go to one process: they share hosts. Files share none."""
 
     def _split_scope(self, nodeid: str) -> str:
-        path = Path(nodeid.partition("::")[0])
-        return str(path if path.parent.name == Path(__file__).parent.name else path.parent)
+        return nodeid.partition("::")[0]
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Put the files that take longest first."""
+    order = {name: place for place, name in enumerate(_LONG)}
+    items.sort(key=lambda item: order.get(item.path.name, len(order)))
+
+
+def pytest_addoption(parser: pytest.Parser) -> None:
+    """What makes the session thorough."""
+    parser.addoption("--all", action="store_true", help="kill runs after every operation, not every other")
 
 
 def pytest_xdist_make_scheduler(config: pytest.Config, log: Any) -> Any:
-    """How tests are dealt out where several processes run them."""
+    """How tests are dealt out where several processes run them: in our order."""
+    config.option.loadscopereorder = False
     return _Together(config, log)
 
 
@@ -71,6 +90,15 @@ def pytest_sessionstart(session: pytest.Session) -> None:
     """End it before its processes start, which could not say why."""
     if not hasattr(session.config, "workerinput"):
         _bootable()
+
+
+def pytest_sessionfinish(session: pytest.Session) -> None:
+    """Remove the hosts that all processes of the session shared."""
+    if hasattr(session.config, "workerinput") or _kept(session):
+        return
+    for host in all_hosts():
+        if host.name.startswith(serving.named(os.getpid(), "")):
+            _remove(host)
 
 
 @pytest.fixture(scope="session", autouse=True)
@@ -93,7 +121,7 @@ def _bootable() -> None:
 def controllers_cache(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
     """What the controller keeps of its runs is of this session: it begins with nothing."""
     with pytest.MonkeyPatch.context() as patch:
-        patch.setenv("XDG_CACHE_HOME", str(tmp_path_factory.mktemp("cache")))
+        patch.setenv("XDG_CACHE_HOME", str(sessions.folder(tmp_path_factory) / "cache"))
         yield
 
 
@@ -101,6 +129,12 @@ def controllers_cache(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None
 def upstream() -> None:
     """The lab's upstream serves its artifacts on the bridge; it goes on doing so afterwards."""
     upstream_process.ensure()
+
+
+@pytest.fixture(scope="session")
+def originals(upstream: None, tmp_path_factory: pytest.TempPathFactory) -> Originals:
+    """What the session's first run of the main job made; with it, the controller keeps the UI."""
+    return serving.originals(sessions.folder(tmp_path_factory))
 
 
 @pytest.fixture
@@ -133,30 +167,45 @@ def provision(upstream: None, tmp_path: Path) -> Provision:
     return run
 
 
+class _Factory:
+    """Makes hosts and knows them."""
+
+    def __init__(self) -> None:
+        self.made: list[str] = []
+
+    def __call__(self, debian: int = 12, **wanted: Any) -> Host:
+        return Host.create(self._name(), debian, **wanted)
+
+    def clone(self, source: Host) -> Host:
+        return source.clone(self._name())
+
+    def _name(self) -> str:
+        name = f"test-{os.getpid()}-{next(_numbers)}"
+        self.made.append(name)
+        return name
+
+
 @contextmanager
 def hosts(session: pytest.Session) -> Iterator[LabHost]:
     """A factory of fresh hosts, which go in the end."""
-    made: list[str] = []
+    factory = _Factory()
     failed_before = session.testsfailed
-
-    def create(
-        debian: int = 12,
-        *,
-        airgapped: bool = False,
-        podman: bool = False,
-        sudo_user: str | None = None,
-    ) -> Host:
-        name = f"test-{os.getpid()}-{next(_numbers)}"
-        made.append(name)
-        return Host.create(name, debian, airgapped=airgapped, podman=podman, sudo_user=sudo_user)
-
-    yield create
-    if os.environ.get("KEEP") == "1" and session.testsfailed > failed_before:
-        print(f"KEEP=1: look at {', '.join(made)} with script/lab ssh NAME")
+    yield factory
+    if _kept(session, failed_before):
+        print(f"KEEP=1: look at {', '.join(factory.made)} with script/lab ssh NAME")
         return
-    ours = tuple(f"{name}-" for name in made)
     with ThreadPoolExecutor(4) as pool:
-        list(pool.map(_remove, [it for it in all_hosts() if it.name in made or it.name.startswith(ours)]))
+        list(pool.map(_remove, [it for it in all_hosts() if _is_of(it.name, factory.made)]))
+
+
+def _is_of(name: str, made: list[str]) -> bool:
+    """Whether it is the name of one of those hosts, or of a copy that a test made."""
+    return name in made or name.startswith(tuple(f"{it}-" for it in made))
+
+
+def _kept(session: pytest.Session, failed_before: int = 0) -> bool:
+    """Whether hosts stay, to be looked at."""
+    return os.environ.get("KEEP") == "1" and session.testsfailed > failed_before
 
 
 def _remove(host: Host) -> None:

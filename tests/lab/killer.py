@@ -11,14 +11,17 @@ from pyinfra.api.state import BaseStateCallback, State
 
 
 class Killer(BaseStateCallback):
-    """Kills after the first operation that changed something, and that no run was killed after yet.
+    """Kills after the first operation that changed something, and that is not noted yet.
 
     `note` lists these, a line each; this one is added. An operation that changed nothing leaves the
-    hosts as the one before left them: a kill after it would be the same kill again.
+    hosts as the one before left them: a kill after it would be the same kill again. With `every` 2, the
+    first is passed over, noted as well, and the second one kills.
     """
 
-    def __init__(self, note: Path) -> None:
+    def __init__(self, note: Path, every: int) -> None:
         self.note = note
+        self.every = every
+        self.passed = 0
 
     def operation_end(self, state: State, op_hash: str) -> None:  # type: ignore[override]
         """Note which operation it was, and end."""
@@ -28,13 +31,15 @@ class Killer(BaseStateCallback):
             if name in note.read().splitlines() or not _changed(state, op_hash):
                 return
             note.write(f"{name}\n")
-        os.kill(os.getpid(), signal.SIGKILL)
+        self.passed += 1
+        if self.passed == self.every:
+            os.kill(os.getpid(), signal.SIGKILL)
 
 
-def arm(state: State, note: Path) -> None:
+def arm(state: State, note: Path, every: int) -> None:
     """Have the run killed; the deploy file asks for it once a host."""
     if not any(isinstance(handler, Killer) for handler in state.callback_handlers):
-        state.add_callback_handler(Killer(note))  # type: ignore[no-untyped-call]
+        state.add_callback_handler(Killer(note, every))  # type: ignore[no-untyped-call]
 
 
 def _changed(state: Any, op_hash: str) -> bool:

@@ -6,12 +6,15 @@ import re
 import shutil
 import subprocess
 import sys
+import tempfile
 import time
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
+
+import pytest
 
 from lab import fleet
 from lab.hosts import Host
@@ -144,13 +147,13 @@ def running(inventory: Path) -> Iterator[subprocess.Popen[bytes]]:
 @contextmanager
 def no_ui_kept() -> Iterator[None]:
     """Meanwhile the controller has no UI that was built in a run before: a host builds its own."""
-    uis = controller.cache_directory("uis")
-    aside = uis.rename(uis.with_name("uis-aside"))
-    try:
+    with tempfile.TemporaryDirectory() as cache, pytest.MonkeyPatch.context() as patch:
+        others = [controller.cache_directory(it) for it in ("locks", "sources", "uv")]
+        patch.setenv("XDG_CACHE_HOME", cache)
+        own = controller.cache_directory("uis").parent
+        for kept in others:
+            (own / kept.name).symlink_to(kept)
         yield
-    finally:
-        shutil.rmtree(uis, ignore_errors=True)
-        aside.rename(uis)
 
 
 def until(condition: Callable[[], bool], seconds: float = 180) -> None:

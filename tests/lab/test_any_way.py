@@ -14,9 +14,11 @@ from typing import Any
 import pytest
 
 from lab.hosts import Host
+from roles.base.deploy import PACKAGES
 from tests.lab import comparison, provisioning, visitor
 from tests.lab.conftest import LabHost
 from tests.lab.provisioning import Result, fleet_of
+from tests.lab.serving import Originals
 from tests.lab.visitor import LIGHT, LLM_OFF
 
 _BACKEND, _UI, _OLLAMA = "venom-backend.service", "venom-ui.service", "ollama.service"
@@ -51,10 +53,10 @@ class Walker:
 
 
 @pytest.fixture(scope="module")
-def walker(upstream: None, module_host: LabHost, tmp_path_factory: pytest.TempPathFactory) -> Walker:
+def walker(originals: Originals, module_host: LabHost, tmp_path_factory: pytest.TempPathFactory) -> Walker:
     """Three clean hosts, made side by side by one run, and a copy of the first that changes later."""
     folder = tmp_path_factory.mktemp("walker")
-    hosts = {profile: module_host(12) for profile in _UNITS}
+    hosts = {profile: module_host(12, packages=PACKAGES.names) for profile in _UNITS}
     declared = fleet_of(*hosts.values(), **_COMMON)
     for profile, host in hosts.items():
         declared["hosts"][host.name]["profile"] = profile

@@ -11,10 +11,12 @@ from urllib.parse import urlsplit
 
 import pytest
 
-from lab import network, processes
+from lab import layers, network, processes
 from lab.hosts import HOSTS, Host, all_hosts
 from lab.state import REPOSITORY, CommandFailed, LabError
 from tests.lab.conftest import LabHost
+
+pytestmark = pytest.mark.of_the_lab
 
 _DEBIAN = pytest.mark.parametrize("debian", [12, 13])
 
@@ -128,6 +130,20 @@ def test_a_clone_has_the_data_and_is_a_host_of_its_own(lab_host: LabHost) -> Non
     for path in ("/etc/hostname", "/etc/machine-id", "/etc/ssh/ssh_host_ed25519_key.pub"):
         assert host.read(path) != twin.read(path)
     assert host.address != twin.address
+
+
+def test_what_clones_share_stays_as_long_as_one_of_them_is_there(lab_host: LabHost) -> None:
+    host = lab_host()
+    host.run("echo original > /srv/data; rm -r /usr/share/doc; mkdir /usr/share/doc")
+    host.stop()
+    one, two = (host.clone(f"{host.name}-{name}") for name in ("one", "two"))
+    [shared] = layers.of(HOSTS / host.name)
+    assert layers.of(HOSTS / one.name) == layers.of(HOSTS / two.name) == [shared]
+    host.destroy()
+    one.destroy()
+    assert two.run("cat /srv/data; ls /usr/share/doc").stdout == "original\n"
+    two.destroy()
+    assert not shared.exists()
 
 
 def test_a_host_made_anew_is_empty_and_still_known(lab_host: LabHost) -> None:

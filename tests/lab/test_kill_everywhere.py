@@ -4,11 +4,14 @@ Hosts go through the same change side by side. The run is killed by SIGKILL afte
 that changed something; the run after that, after the next one; and so on, until one gets to the end. On
 the way hosts stay behind as the kill left them, one after every kill or after every few. In the end one
 run completes them all, together with a host that was never disturbed, to which they must be equal.
+
+Without --all every other operation is passed over.
 """
 
 from __future__ import annotations
 
 import os
+import signal
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
@@ -56,7 +59,8 @@ class Killed:
     """A change that was killed everywhere, and then completed."""
 
     hosts: Sequence[Host]
-    kills: Sequence[str]  # the operations after which a run was killed
+    operations: Sequence[str]  # those that changed something, of the runs that were killed
+    kills: int
     every: int  # after so many kills a host stays behind
     behind: int  # hosts that did
     disturbed: Sequence[str]  # what was not served after a kill
@@ -64,40 +68,76 @@ class Killed:
     again: Result
 
 
+@dataclass(frozen=True)
+class Killing:
+    """How runs are killed, and where their inventories lie."""
+
+    folder: Path
+    operations: int  # a run is killed after so many of those that change something
+
+    def everywhere(self, hosts: Sequence[Host], every: int = 1, **settings: Any) -> Killed:
+        """Bring hosts to what the settings say, over kills; the first of them is never disturbed."""
+        _, *running = hosts
+        every = -(-every // self.operations)  # as many hosts as where every operation is followed by a kill
+        before = _each(running, Serving.of)
+        note = self.folder / "operations"
+        note.write_text("", encoding="utf-8")
+        own = {"KILLED_RUN_NOTE": str(note), "KILLED_RUN_EVERY": str(self.operations)}
+        disturbed: list[str] = []
+        kills = 0
+        while True:
+            inventory = provisioning.inventory(self.folder, provisioning.fleet_of(*running, **settings))
+            result = provisioning.run(inventory, deploy="tests/lab/killed_run.py", env=os.environ | own)
+            if result.status != -signal.SIGKILL:
+                result.check()
+                break
+            disturbed += [f"{it} after kill {kills + 1}" for it in _disturbed(running, before)]
+            if kills % every == 0 and len(running) > 1:
+                running.pop()
+            kills += 1
+        inventory = provisioning.inventory(self.folder, provisioning.fleet_of(*hosts, **settings))
+        completed = provisioning.run(inventory).check()
+        again = provisioning.run(inventory).check()
+        operations = note.read_text(encoding="utf-8").splitlines()
+        behind = len(hosts) - 1 - len(running)
+        return Killed(hosts, operations, kills, every, behind, disturbed, completed, again)
+
+
 @pytest.fixture(scope="module")
-def fresh(upstream: None, module_host: LabHost, tmp_path_factory: pytest.TempPathFactory) -> Killed:
+def killing(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Killing:
+    """After every operation, or after every other."""
+    return Killing(
+        tmp_path_factory.mktemp("kill"), 1 if request.config.getoption("--all", default=False) else 2
+    )
+
+
+@pytest.fixture(scope="module")
+def fresh(upstream: None, module_host: LabHost, killing: Killing) -> Killed:
     """Bare hosts become hosts of the profile light."""
-    undisturbed, first = module_host(12), module_host(12)
-    # Debian's packages take most of an installation, and are not ours: once for all that are killed.
+    # Debian's packages take most of an installation, and are not ours: those that are killed have them.
     # The undisturbed host gets them from the run; and all of them nginx, of which is noted who brought it.
-    first.run(["apt-get", "update", "--quiet"])
     names = [name for name in PACKAGES.names if name != "nginx"]
-    first.run(["apt-get", "install", "--yes", "--quiet", "--no-install-recommends", *names])
-    first.stop()
-    with ThreadPoolExecutor(2) as pool:
-        clones = list(pool.map(first.clone, (f"{first.name}-{number:02}" for number in range(HOSTS - 1))))
-    folder = tmp_path_factory.mktemp("fresh")
+    hosts = [module_host(12), *(module_host(12, packages=names) for _ in range(HOSTS - 1))]
     with provisioning.no_ui_kept():
-        return _kill_everywhere([undisturbed, *clones], folder, every=4)
+        return killing.everywhere(hosts, every=4)
 
 
 @pytest.fixture(scope="module")
-def off(fresh: Killed, tmp_path_factory: pytest.TempPathFactory) -> Killed:
+def off(fresh: Killed, killing: Killing) -> Killed:
     """Hosts of the profile light become hosts without a model."""
-    return _kill_everywhere(fresh.hosts, tmp_path_factory.mktemp("off"), profile="llm_off")
+    return killing.everywhere(fresh.hosts, profile="llm_off")
 
 
 @pytest.fixture(scope="module")
-def light(off: Killed, tmp_path_factory: pytest.TempPathFactory) -> Killed:
+def light(off: Killed, killing: Killing) -> Killed:
     """And back."""
-    return _kill_everywhere(off.hosts, tmp_path_factory.mktemp("light"))
+    return killing.everywhere(off.hosts)
 
 
 @pytest.fixture(scope="module")
-def upgrade(light: Killed, tmp_path_factory: pytest.TempPathFactory) -> Killed:
+def upgrade(light: Killed, killing: Killing) -> Killed:
     """Hosts get another version of Venom: another backend, another UI."""
-    folder = tmp_path_factory.mktemp("upgrade")
-    tree = provisioning.own_venom(folder / "venom")
+    tree = provisioning.own_venom(killing.folder / "venom")
     for path, before, after in (
         ("venom_core/main.py", '"component": "venom-core"', '"component": "venom-core-2"'),
         ("web-next/app/page.tsx", "<h1>Venom</h1>", "<h1>Venom 2</h1>"),
@@ -105,7 +145,7 @@ def upgrade(light: Killed, tmp_path_factory: pytest.TempPathFactory) -> Killed:
         text = (tree / path).read_text(encoding="utf-8")
         assert before in text
         (tree / path).write_text(text.replace(before, after), encoding="utf-8")
-    return _kill_everywhere(light.hosts, folder, every=3, venom={"tree": str(tree)})
+    return killing.everywhere(light.hosts, every=3, venom={"tree": str(tree)})
 
 
 @pytest.mark.parametrize("change", ["fresh", "off", "light", "upgrade"])
@@ -116,8 +156,8 @@ def test_a_run_that_is_killed_after_any_operation_is_completed_by_the_next(
     undisturbed = killed.hosts[0]
     changed = {name for host, name in killed.completed.changed_operations if host == undisturbed.name}
     # A job that ends meanwhile by itself leaves nothing to change to the operation that waits for it.
-    assert len(killed.kills) > len(changed) / 2
-    assert killed.behind > len(killed.kills) / killed.every - 1, "hosts stayed behind all the way"
+    assert len(killed.operations) > len(changed) / 2
+    assert killed.behind > killed.kills / killed.every - 1, "hosts stayed behind all the way"
     assert list(killed.disturbed) == []
     assert killed.again.changed_operations == []
     described = _each(killed.hosts, comparison.describe)
@@ -127,30 +167,6 @@ def test_a_run_that_is_killed_after_any_operation_is_completed_by_the_next(
     }
     left = _each(killed.hosts, lambda host: visitor.parts(host) + visitor.jobs(host))
     assert {name: it for name, it in left.items() if it} == {}
-
-
-def _kill_everywhere(hosts: Sequence[Host], folder: Path, every: int = 1, **settings: Any) -> Killed:
-    """Bring hosts to what the settings say, over kills; the first of them is never disturbed."""
-    _, *running = hosts
-    before = _each(running, Serving.of)
-    note = folder / "kills"
-    note.touch()
-    disturbed: list[str] = []
-    while True:
-        kills = note.read_text(encoding="utf-8").splitlines()
-        inventory = provisioning.inventory(folder, provisioning.fleet_of(*running, **settings))
-        env = {**os.environ, "KILLED_RUN_NOTE": str(note)}
-        result = provisioning.run(inventory, deploy="tests/lab/killed_run.py", env=env)
-        if note.read_text(encoding="utf-8").splitlines() == kills:
-            result.check()
-            break
-        disturbed += [f"{it} after kill {len(kills) + 1}" for it in _disturbed(running, before)]
-        if len(kills) % every == 0 and len(running) > 1:
-            running.pop()
-    inventory = provisioning.inventory(folder, provisioning.fleet_of(*hosts, **settings))
-    completed = provisioning.run(inventory).check()
-    again = provisioning.run(inventory).check()
-    return Killed(hosts, kills, every, len(hosts) - 1 - len(running), disturbed, completed, again)
 
 
 def _disturbed(hosts: Iterable[Host], before: Mapping[str, Serving]) -> list[str]:

@@ -15,11 +15,10 @@ from roles.base.deploy import PACKAGES
 from tests.lab import comparison, provisioning, visitor
 from tests.lab.conftest import LabHost
 from tests.lab.provisioning import Result, fleet_of
-from tests.lab.serving import BARE
+from tests.lab.serving import BARE, Originals
 from tests.lab.visitor import BACKEND, UI
 
 _REMOVE = "deploy/remove.py"
-_INSTALL = f"apt-get install -qq --no-install-recommends {' '.join(PACKAGES.names)}"
 
 # All that a host has on disk; what is left out of it beyond the usual is the system's own.
 _EVERYTHING = ("/boot", "/etc", "/home", "/opt", "/root", "/srv", "/tmp", "/usr", "/var")
@@ -75,10 +74,9 @@ class Story:
 
 
 @pytest.fixture(scope="module")
-def bare(upstream: None, module_host: LabHost) -> tuple[Host, dict[str, str]]:
+def bare(originals: Originals, module_host: LabHost) -> tuple[Host, dict[str, str]]:
     """A host that has the Debian packages and nothing else of ours, and its state."""
-    host = module_host(12)
-    host.run(_INSTALL)
+    host = module_host(12, packages=PACKAGES.names)
     return host, _state(host)
 
 

@@ -26,6 +26,8 @@ from lab.ollama.template import conversation
 from lab.upstream_http import RequestLog, Upstream
 from lab.upstream_registry import RegistryHandler
 
+pytestmark = pytest.mark.of_the_lab
+
 WEIGHTS = b"GGUF" + bytes(range(256)) * 4096
 
 

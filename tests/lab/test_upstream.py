@@ -19,6 +19,8 @@ from lab.upstream_http import FileHandler, RequestLog, Upstream
 from lab.upstream_image_registry import ImagesHandler
 from lab.upstream_registry import MANIFEST, RegistryHandler
 
+pytestmark = pytest.mark.of_the_lab
+
 DATA = bytes(range(256)) * 2000
 OCI = "application/vnd.oci.image.manifest.v1+json"
 MANIFEST_DIGEST, LAYER_DIGEST = "c" * 64, "d" * 64

@@ -61,9 +61,10 @@ def chat(host: Host, question: str, base: str = UI) -> Chat:
 
 def await_answer(host: Host, *urls: str, seconds: int = 60) -> None:
     """Return once every URL answers; fails after so many seconds."""
-    for url in urls:
-        patience = f"--retry {seconds * 2} --retry-delay 1 --retry-max-time {seconds} --retry-all-errors"
-        host.run(f"curl --silent --show-error --fail --output /dev/null {patience} {shlex.quote(url)}")
+    ask = "curl --silent --show-error --fail --output /dev/null --max-time 10"
+    for url in map(shlex.quote, urls):
+        loop = f"until {ask} {url} 2>/dev/null; do sleep 0.1; done"
+        host.run(f"timeout {seconds} sh -c {shlex.quote(loop)} || {ask} {url}")
 
 
 def first_event(host: Host, address: str = "ws://127.0.0.1:8000/ws/events") -> dict[str, Any]:

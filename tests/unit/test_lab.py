@@ -11,6 +11,7 @@ import yaml
 
 from lab import fleet, preconditions
 from lab.state import USUAL, LabError
+from tests.lab import sessions
 from tests.lab.provisioning import Result
 
 _OUTPUT = """\
@@ -122,3 +123,22 @@ def test_what_is_missing_is_said_with_the_way_round_it() -> None:
     message = preconditions.message(["nft: apt-get install nftables"])
     assert "  - nft: apt-get install nftables\n" in message
     assert ".venv/bin/pyinfra -y inventories/my.py deploy/venom.py" in message
+
+
+def test_what_a_session_needs_once_is_made_by_who_asks_first(tmp_path: Path) -> None:
+    def make() -> dict[str, Any]:
+        made.append("made")
+        return {"number": len(made)}
+
+    made: list[str] = []
+    assert [sessions.once(tmp_path, "hosts", make) for _ in range(2)] == [{"number": 1}] * 2
+    assert sessions.once(tmp_path, "others", make) == {"number": 2}
+
+
+def test_what_could_not_be_made_is_tried_again(tmp_path: Path) -> None:
+    def fail() -> dict[str, Any]:
+        raise LabError("no host")
+
+    with pytest.raises(LabError, match="no host"):
+        sessions.once(tmp_path, "hosts", fail)
+    assert sessions.once(tmp_path, "hosts", dict) == {}

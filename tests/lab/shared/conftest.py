@@ -1,4 +1,4 @@
-"""The hosts that the tests of this folder share."""
+"""The hosts that the tests of a file share."""
 
 from __future__ import annotations
 
@@ -7,13 +7,13 @@ from collections.abc import Iterator
 import pytest
 
 from tests.lab.conftest import hosts
-from tests.lab.serving import Serving, make_serving
+from tests.lab.serving import Originals, Serving
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="module")
 def serving(
-    request: pytest.FixtureRequest, upstream: None, tmp_path_factory: pytest.TempPathFactory
+    request: pytest.FixtureRequest, originals: Originals, tmp_path_factory: pytest.TempPathFactory
 ) -> Iterator[Serving]:
-    """Hosts that one run of the main job made serve. Whoever changes them puts them back."""
+    """Hosts that serve, for the tests of one file; a file that follows gets others."""
     with hosts(request.session) as create:
-        yield make_serving(create, tmp_path_factory.mktemp("serving"))
+        yield Serving(originals, create, tmp_path_factory.mktemp("serving"))

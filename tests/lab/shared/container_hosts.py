@@ -15,7 +15,7 @@ from lab.upstream_http import REQUEST_LOG
 from tests.lab import provisioning, visitor
 from tests.lab.provisioning import Result
 from tests.lab.serving import Serving, llm_off, of
-from tests.lab.visitor import BACKEND, LIGHT, OLLAMA, UI
+from tests.lab.visitor import LIGHT, OLLAMA
 
 OLD, NEW = "0.24.0", "0.32.15"
 DOOR = f"http://{network.GATEWAY}:{upstream_image_registry.DOOR_PORT}"
@@ -79,22 +79,12 @@ def by_image(version: str = OLD, **more: Any) -> dict[str, Any]:
 
 def make_trio(serving: Serving, folder: Path) -> Fleet:
     """Copies of hosts that serve: one without a model, two with Ollama from its files."""
-    sources = {"quadlet": serving.off, "podman": serving.light, "docker": serving.light}
-    originals = (serving.off, serving.light)
-    with ThreadPoolExecutor(3) as pool:
-        list(pool.map(Host.stop, originals))
-        made = {kind: source.clone(f"{source.name}-{kind}") for kind, source in sources.items()}
-        list(pool.map(Host.start, originals))
-        list(pool.map(_await_venom, (*originals, *made.values())))
-        # Debian 12's crun wants what the lab's machine has not; podman is content with either.
-        install = "apt-get install -qq --no-install-recommends"
-        made["podman"].run(f"{install} runc")
-        made["docker"].run(f"{install} docker.io")
-    return Fleet(made, folder)
-
-
-def _await_venom(host: Host) -> None:
-    visitor.await_answer(host, f"{BACKEND}/healthz", f"{UI}/")
+    quadlet, podman, docker = serving.copies("off", "light", "light")
+    # Debian 12's crun wants what the lab's machine has not; podman is content with either.
+    install = "apt-get install -qq --no-install-recommends"
+    with ThreadPoolExecutor(2) as pool:
+        list(pool.map(Host.run, (podman, docker), (f"{install} runc", f"{install} docker.io")))
+    return Fleet({"quadlet": quadlet, "podman": podman, "docker": docker}, folder)
 
 
 def digest(version: str) -> str:

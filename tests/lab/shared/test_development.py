@@ -12,7 +12,7 @@ import pytest
 from lab import ssh
 from lab.hosts import Host
 from lab.state import REPOSITORY
-from tests.lab import comparison, provisioning, visitor
+from tests.lab import comparison, visitor
 from tests.lab.conftest import Provision
 from tests.lab.serving import Serving
 from tests.lab.visitor import BACKEND, LIGHT, LLM_OFF, UI
@@ -25,8 +25,8 @@ _KEPT = {"/etc/venom/generations/(g|history)": "a host that has been elsewhere k
 
 
 @pytest.fixture(scope="module")
-def light(serving: Serving, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Host]:
-    """The shared host `light` with a tree of Ada's on it, which is as it was after the tests."""
+def light(serving: Serving) -> Host:
+    """The host `light` with a tree of Ada's on it."""
     host = serving.light
     host.run(f"useradd --create-home ada && install -d -o ada -g ada {_TREE}")
     made = ("node_modules", ".next", "__pycache__", "generated")
@@ -34,10 +34,7 @@ def light(serving: Serving, tmp_path_factory: pytest.TempPathFactory) -> Iterato
     unpack = [*ssh.command(host.address), f"runuser -u ada -- tar -C {_TREE} -x"]
     with subprocess.Popen(pack, stdout=subprocess.PIPE) as tar:
         subprocess.run(unpack, stdin=tar.stdout, check=True)
-    yield host
-    folder = tmp_path_factory.mktemp("back")
-    provisioning.run(provisioning.inventory(folder, serving.of_light())).check()
-    host.run(f"userdel --remove ada; rm -rf {_STATE}")
+    return host
 
 
 @pytest.fixture

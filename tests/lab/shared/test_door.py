@@ -9,7 +9,6 @@ import ssl
 import subprocess
 import urllib.error
 import urllib.request
-from collections.abc import Iterator
 from dataclasses import dataclass, replace
 from pathlib import Path
 
@@ -77,17 +76,15 @@ class Door:
 
 
 @pytest.fixture(scope="module")
-def lan(serving: Serving, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Door]:
-    """Open to one other host; in the end the shared host is again as its inventory says."""
+def lan(serving: Serving, tmp_path_factory: pytest.TempPathFactory) -> Door:
+    """Open to one other host."""
     folder = tmp_path_factory.mktemp("door")
     declared = serving.of_light(door=_lan(serving))
     before = comparison.describe(serving.light, left_out=_LEFT_OUT)
     processes = visitor.processes(serving.light, LIGHT)
     run = provisioning.run(provisioning.inventory(folder, declared)).check()
     assert visitor.processes(serving.light, LIGHT) == processes, "nobody but nginx is concerned"
-    yield Door(serving.light, serving.off, serving, folder, run, before)
-    serving.light.run(["rm", "-f", _TRAP])
-    provisioning.run(provisioning.inventory(folder, serving.inventory())).check()
+    return Door(serving.light, serving.off, serving, folder, run, before)
 
 
 @pytest.fixture(scope="module")

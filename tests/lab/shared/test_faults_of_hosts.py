@@ -18,7 +18,6 @@ from typing import Any
 
 import pytest
 
-from lab import ssh
 from lab.hosts import Host
 from tests.lab import provisioning, visitor
 from tests.lab.mirror import mirror
@@ -61,18 +60,10 @@ class Round:
 
 
 @pytest.fixture(scope="module")
-def hosts(serving: Serving) -> Iterator[dict[str, Host]]:
+def hosts(serving: Serving) -> dict[str, Host]:
     """Four copies of a host that serves, named after what befalls them first."""
-    serving.light.stop()
     names = ("unpack", "build", "silent", "unwell")
-    made = {name: serving.light.clone(f"{serving.light.name}-{name}") for name in names}
-    serving.light.start()
-    for host in (serving.light, *made.values()):
-        visitor.await_answer(host, f"{BACKEND}/healthz", f"{UI}/", f"{OLLAMA}/api/version")
-    yield made
-    for host in made.values():
-        host.destroy()
-        ssh.forget(host.name)
+    return dict(zip(names, serving.copies(*["light"] * 4), strict=True))
 
 
 @pytest.fixture(scope="module")

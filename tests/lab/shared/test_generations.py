@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import subprocess
-from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -23,11 +22,10 @@ _BACKEND, _UI, _OLLAMA = "venom-backend.service", "venom-ui.service", "ollama.se
 
 
 @pytest.fixture
-def light(serving: Serving, provision: Provision) -> Iterator[Host]:
-    """The shared host `light`, which is as the inventory says before and after the test."""
+def light(serving: Serving, provision: Provision) -> Host:
+    """The host `light`, which is as the inventory says before each test."""
     provision(serving.of_light()).check()
-    yield serving.light
-    provision(serving.of_light()).check()
+    return serving.light
 
 
 @pytest.fixture

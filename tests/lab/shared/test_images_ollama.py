@@ -8,12 +8,12 @@ from __future__ import annotations
 
 import re
 import time
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass
 
 import pytest
 
-from lab import fleet, network, ssh, upstream_images
+from lab import fleet, network, upstream_images
 from lab.hosts import Host
 from tests.lab import comparison, provisioning, upstream_faults, visitor
 from tests.lab.provisioning import Result, until
@@ -49,13 +49,9 @@ _STAYS = {
 
 
 @pytest.fixture(scope="module")
-def trio(serving: Serving, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Fleet]:
+def trio(serving: Serving, tmp_path_factory: pytest.TempPathFactory) -> Fleet:
     """The three hosts, as they are before anything of theirs runs from an image."""
-    made = make_trio(serving, tmp_path_factory.mktemp("trio"))
-    yield made
-    for host in made.hosts.values():
-        host.destroy()
-        ssh.forget(host.name)
+    return make_trio(serving, tmp_path_factory.mktemp("trio"))
 
 
 @dataclass(frozen=True)
@@ -231,7 +227,7 @@ def test_files_after_an_image_are_as_if_there_had_been_none(onward: Onward, serv
 
 
 def test_a_profile_without_a_model_is_as_if_there_had_been_none(onward: Onward, serving: Serving) -> None:
-    assert _differences(_described(serving.off), onward.described["quadlet"]) == []
+    assert _differences(serving.described_off, onward.described["quadlet"]) == []
 
 
 def test_somebodys_own_container_on_the_port_is_named_and_left_alone(onward: Onward, trio: Fleet) -> None:

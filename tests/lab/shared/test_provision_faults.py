@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -11,14 +11,14 @@ from typing import Any
 import pytest
 import yaml
 
-from lab import fleet, ssh
+from lab import fleet
 from lab.hosts import Host
 from lab.upstream_pins import PINS
 from tests.lab import provisioning, upstream_faults, visitor
 from tests.lab.conftest import Provision
 from tests.lab.provisioning import Result
 from tests.lab.serving import Serving, of
-from tests.lab.visitor import BACKEND, LIGHT, OLLAMA, UI
+from tests.lab.visitor import LIGHT, OLLAMA, UI
 
 _OLD, _NEW = "0.24.0", "0.32.15"
 _RELEASE = f"github.com/ollama/ollama/releases/download/v{_NEW}/ollama-linux-amd64.tar.zst"
@@ -55,17 +55,9 @@ class Round:
 
 
 @pytest.fixture(scope="module")
-def twins(serving: Serving) -> Iterator[list[Host]]:
+def twins(serving: Serving) -> list[Host]:
     """Four copies of a host that serves."""
-    serving.light.stop()
-    made = [serving.light.clone(f"{serving.light.name}-{number}") for number in range(4)]
-    serving.light.start()
-    for host in (serving.light, *made):
-        visitor.await_answer(host, f"{BACKEND}/healthz", f"{UI}/", f"{OLLAMA}/api/version")
-    yield made
-    for host in made:
-        host.destroy()
-        ssh.forget(host.name)
+    return serving.copies(*["light"] * 4)
 
 
 # -- downloads --------------------------------------------------------------------------------------

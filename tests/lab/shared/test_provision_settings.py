@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-
 import pytest
 
 from lab.hosts import Host
@@ -17,11 +15,10 @@ _FILE = "/var/lib/venom/venom.env"
 
 
 @pytest.fixture
-def light(serving: Serving, provision: Provision) -> Iterator[Host]:
-    """The shared host `light`, which is as the inventory says before and after the test."""
+def light(serving: Serving, provision: Provision) -> Host:
+    """The host `light`, which is as the inventory says before each test."""
     provision(serving.of_light()).check()
-    yield serving.light
-    provision(serving.of_light()).check()
+    return serving.light
 
 
 def test_a_key_that_the_panel_wrote_survives_and_nothing_restarts(

@@ -7,7 +7,6 @@ from __future__ import annotations
 
 import re
 import uuid
-from collections.abc import Iterator
 from dataclasses import dataclass
 from functools import partial
 from urllib.parse import unquote
@@ -67,14 +66,12 @@ class Target:
 
 
 @pytest.fixture(scope="module")
-def target(serving: Serving, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Target]:
-    """The shared host `light`, open to `off`; in the end as it was."""
+def target(serving: Serving, tmp_path_factory: pytest.TempPathFactory) -> Target:
+    """The host `light`, open to `off`."""
     folder = tmp_path_factory.mktemp("remote")
     door = {"exposure": "lan", "allow_from": [serving.off.address]}
     provisioning.run(provisioning.inventory(folder, serving.of_light(door=door))).check()
-    yield made(serving.light, serving.off)
-    provisioning.run(provisioning.inventory(folder, serving.of_light())).check()
-    serving.light.run("rm -f /var/lib/venom/env-history/venom.env-*")
+    return made(serving.light, serving.off)
 
 
 def made(host: Host, attacker: Host) -> Target:

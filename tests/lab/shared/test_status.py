@@ -43,7 +43,7 @@ _SECRET = "sk-of-the-test-and-of-nobody"
 
 @pytest.fixture
 def fleet(serving: Serving, provision: Provision) -> Iterator[Serving]:
-    """The shared hosts, which are made what their inventory says again after the test."""
+    """Hosts that serve, made what their inventory says again after each test."""
     yield serving
     provision(serving.inventory()).check()
 

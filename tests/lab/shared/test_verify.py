@@ -39,7 +39,7 @@ class Verdict:
 
 @pytest.fixture
 def fleet(serving: Serving, provision: Provision) -> Iterator[Serving]:
-    """The shared hosts, which are made what their inventory says again after the test."""
+    """Hosts that serve, made what their inventory says again after each test."""
     yield serving
     provision(serving.inventory()).check()
 
