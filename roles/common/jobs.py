@@ -18,6 +18,7 @@ from pyinfra.context import host
 from roles.common import live, outcome, progress, remote
 from roles.common.look import Seen
 from roles.common.operations import Commands, fail
+from roles.common.paths import JOBS
 from roles.common.progress import Pace, Status
 from roles.common.resources import Difference
 
@@ -160,6 +161,10 @@ def _wait(state: Any, host: Any, job: Job) -> Status | None:
 
 
 def _failure(job: Job) -> str:
+    # The switch writes its reason, with the service's own last lines, into a file (activate.py).
+    own = remote.ask(StringCommand("cat", f"{JOBS}/{job.name}/error", "2>/dev/null"))
+    if own.stdout.strip():
+        return f"{job.title}: failed\n{own.stdout.strip()}"
     log = remote.journal(job.unit)
     # A job that knows the reason says it last, and what came before is of no use then.
     if reason := re.search(r"^required {2}", log, re.MULTILINE):

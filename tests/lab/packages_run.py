@@ -5,11 +5,12 @@ import os
 from pyinfra.context import host
 
 from deploy.survey import survey
-from roles.base.deploy import base
+from roles.base.deploy import base, marked
 from roles.common import packages
 from roles.common.operations import refusal_ends_this_host
 
 packages.WAIT_SECONDS = float(os.environ.get("PATIENCE") or packages.WAIT_SECONDS)
 with refusal_ends_this_host():
     s = survey(host.data.declared, purge=False)
+    marked(seen=s.seen)
     base(plan=s.plan, ground=s.ground, seen=s.seen)

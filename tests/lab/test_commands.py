@@ -46,7 +46,7 @@ def test_every_command_of_the_readme_is_run_here() -> None:
     named = set(re.findall(r"^\| `(script/\w+)`", text, re.MULTILINE))
     assert named == {"script/lab", "script/test", "script/bench"}
     wrong = _run("script/test", "--fast")
-    assert (wrong.returncode, wrong.stdout) == (2, "usage: script/test [--unit]\n")
+    assert (wrong.returncode, wrong.stdout) == (2, "usage: script/test [--unit | --quick | --all]\n")
 
 
 def test_the_lab_makes_a_host_serve_and_says_where_to_look(

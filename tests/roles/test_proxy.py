@@ -98,11 +98,11 @@ def test_what_is_excepted_is_asked_directly(url: str, by_proxy: bool) -> None:
     assert not Way().serves(url)
 
 
-WANTED = {"node 22": [Place("nodejs.org", 443)], "uv": [Place("pypi.org", 443)]}
+WANTED = {"node 22": [Place("nodejs.org", 443)], "uv": [Place("python.example.org", 443)]}
 
 
 def test_a_proxy_that_lets_nothing_through_is_one_finding() -> None:
-    (finding,) = reach.findings(WANTED, Way(URL), "nodejs.org 443 proxy\npypi.org 443 proxy\n")
+    (finding,) = reach.findings(WANTED, Way(URL), "nodejs.org 443 proxy\npython.example.org 443 proxy\n")
     assert URL in finding.requirement
     assert finding.found == "no connection from the host"
     answer = "nodejs.org 443 407 Proxy Authentication Required\n"
@@ -127,5 +127,5 @@ def test_the_question_to_the_host_says_of_each_place_how_it_is_asked() -> None:
         "-",
         "a.example.net 80 http://a.example.net/x direct",
         "nodejs.org 443 - proxy",
-        "pypi.org 443 - proxy",
+        "python.example.org 443 - proxy",
     ]

@@ -443,7 +443,7 @@ def test_a_host_with_a_card_has_none_of_that(host: Host) -> None:
     assert plan.ollama is not None
     assert plan.ollama.env["OLLAMA_KV_CACHE_TYPE"] == "q4_0"
     assert "OLLAMA_MULTIUSER_CACHE" not in plan.ollama.env
-    assert "INTENT_CLASSIFIER_TIMEOUT_SECONDS" not in plan.backend.env_file
+    assert plan.backend.env_file["INTENT_CLASSIFIER_TIMEOUT_SECONDS"] == "5"  # Venom's own
 
 
 def test_without_a_card_too_the_inventory_has_the_last_word(host: Host) -> None:

@@ -14,7 +14,8 @@ python=/usr/bin/python3 program=$1
 nl='
 '
 paths='' settings='' links='' folders='' units='' users='' packages='' rest='{}'
-while read -r kind value; do
+# The last line may have no end.
+while read -r kind value || [ -n "$kind" ]; do
     case $kind in
     path) paths="$paths$value$nl" ;;
     settings) settings="$settings$value$nl" ;;

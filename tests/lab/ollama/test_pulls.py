@@ -14,6 +14,7 @@ import pytest
 from lab.upstream_http import Fault, Upstream
 from tests.lab.ollama.conftest import WEIGHTS
 from tests.lab.ollama.server import Release, Server
+from tests.lab.provisioning import until
 
 DIGEST = hashlib.sha256(WEIGHTS).hexdigest()
 
@@ -61,6 +62,8 @@ def test_a_pull_takes_manifest_and_blobs_reports_each_and_keeps_the_manifest_as_
     before = len(requests(registry))
     again = empty.pull(name_at(registry))
     assert again[-1] == {"status": "success"}
+    # A request is noted once it was answered.
+    until(lambda: len(requests(registry)) > before, 10)
     assert [it["method"] for it in requests(registry)[before:]] == ["GET"]
     assert (empty.models / "blobs" / f"sha256-{DIGEST}").read_bytes() == b"something else"
 

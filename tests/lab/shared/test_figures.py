@@ -36,7 +36,7 @@ def test_figures_agree_with_the_host_are_remembered_and_have_their_limits(
 
         budget = next(it for it in said.checks if it.name == "budget.disk_gib")
         assert (done.status, said.result, budget.result) == (1, "failed", "failed")
-        assert budget.expected == "at most 0.01 GiB"
+        assert budget.expected == "at most 0.01 GiB (the inventory)"
         page = (path.parent / report.FILE).read_text(encoding="utf-8")
         assert "over 0.01 GiB" in page
         assert "data:image/png;base64," in page
