@@ -212,6 +212,8 @@ def failure(service, reason, since):
     run("journalctl", "--sync")
     # A little before: the process may have ended before the waiting began.
     span = "--since=@%d" % (since - 10)
-    log = run("journalctl", "--quiet", "--output=cat", "--lines=30", span, "_SYSTEMD_UNIT=" + unit)
-    lines = hidden(log.stdout).strip() or "none (journalctl --unit %s may tell more)" % unit
+    # Backwards: with --since alone, --lines takes the first lines of that time.
+    asked = ("--quiet", "--output=cat", "--reverse", "--lines=30", span, "_SYSTEMD_UNIT=" + unit)
+    last = "\n".join(reversed(run("journalctl", *asked).stdout.splitlines()))
+    lines = hidden(last).strip() or "none (journalctl --unit %s may tell more)" % unit
     return "%s (%s) does not serve: %s. Its last lines:\n%s" % (service["title"], unit, reason, lines)
