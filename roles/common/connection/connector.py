@@ -25,7 +25,7 @@ from pyinfra.connectors.util import CommandOutput, OutputLine, make_unix_command
 from roles.common.connection import root, shell
 from roles.common.connection.shell import Reader
 from roles.common.connection.ssh_config import Login, resolve
-from roles.common.connection.streams import CHUNK, PATIENCE, Conversation, Lines, given, read
+from roles.common.connection.streams import CHUNK, PATIENCE, Conversation, Lines, give, given, read
 from roles.common.connection.transport import connect
 from roles.common.refusal import Finding, RefusedError, refuse
 from schemas.model import Ssh
@@ -221,9 +221,7 @@ class Connector(BaseConnector):
             listening = gevent.spawn(read, channel.recv_stderr, err, stderr, channel, ends)
             # A command that is over takes no more, and its answer says why.
             with suppress(OSError, EOFError):
-                for piece in stdin:
-                    channel.sendall(piece)
-                channel.shutdown_write()
+                give(stdin, channel, ends)
             late = read(channel.recv, out, stdout, channel, ends)
             late = listening.get() or late
         finally:

@@ -68,6 +68,23 @@ def read(
     return False
 
 
+def give(stdin: Iterator[bytes], channel: Channel, ends: float | None) -> None:
+    """Write all of it to a command, and say that this was all.
+
+    A host may take nothing for longer than a look at the clock lasts, to which `read` sets the channel:
+    then it is tried again, until the command is over or its time is. Raises OSError where it is closed.
+    """
+    for piece in stdin:
+        sent = 0
+        while sent < len(piece):
+            try:
+                sent += channel.send(piece[sent : sent + CHUNK])
+            except TimeoutError:
+                if channel.exit_status_ready() or (ends is not None and time.monotonic() > ends):
+                    return
+    channel.shutdown_write()
+
+
 def given(stdin: Any) -> Iterator[bytes]:
     """What is written to a command, in pyinfra's forms: each text ends with the end of a line."""
     texts = stdin.readlines() if hasattr(stdin, "readlines") else stdin
