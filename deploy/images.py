@@ -12,7 +12,7 @@ from pyinfra.context import host
 
 from deploy.options import declared_host, options_of
 from deploy.packing import packing, parts
-from roles.base.deploy import base
+from roles.base.deploy import base, marked
 from roles.common import jobs, outcome
 from roles.common.lock import acquired, released
 from roles.common.operations import refusal_ends_this_host
@@ -29,6 +29,7 @@ with refusal_ends_this_host():
         outcome.serves(host.name, f"nothing changed: {summary(p.contents, p.publication, p.records)}")
     else:
         acquired(name="Lock", needed=True, what="deploy/images.py", generation=p.current)
+        marked(seen=seen)
         base(plan=p.contents[0].plan, ground=p.ground, seen=seen)
         if p.missing:
             jobs.start(name="Base | start", job=p.base, seen=seen)
