@@ -21,6 +21,7 @@ STORES = [
 ]  # fmt: skip
 JOBS = "/opt/venom/jobs"
 CACHE = "/var/cache/venom"
+BUILD = "/var/cache/venom-build"
 
 
 def measured(new, starts, loads, ready):
@@ -62,9 +63,11 @@ def prune(keep):
     for name in os.listdir(GENERATIONS):
         if name.endswith(".json") and name[: -len(".json")] not in kept:
             os.unlink(os.path.join(GENERATIONS, name))
-    # All that was downloaded is in place: what is left there belonged to runs that were cut off.
-    for name in os.listdir(CACHE):
-        remove(os.path.join(CACHE, name))
+    # All that was downloaded and built is in place: what is left there belonged to runs that were cut off.
+    for folder, stays in ((CACHE, ()), (BUILD, ("home",))):
+        for name in os.listdir(folder) if os.path.isdir(folder) else []:
+            if name not in stays:
+                remove(os.path.join(folder, name))
     for store in STORES:
         for name in os.listdir(store) if os.path.isdir(store) else []:
             path = os.path.join(store, name)
