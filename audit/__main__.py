@@ -15,8 +15,8 @@ from audit import figures, measure, tree
 from audit.compare import compare
 from audit.report import ENTRY, audit
 from audit.table import table
-from schemas.dependencies import matrix
-from schemas.pins import load
+from schemas.data.dependencies import matrix
+from schemas.data.pins import load
 
 
 def main(arguments: list[str] | None = None) -> int:

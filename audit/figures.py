@@ -1,4 +1,4 @@
-"""The figures of the matrix: `schemas/dependencies.figures.yaml`, written by the tool and by nobody else.
+"""Writes the figures of the matrix: nobody else changes `schemas/data/dependencies.figures.yaml`.
 
 What the environment has is measured there. Of the heavy tiers nothing is installed: their figures are the
 sizes of the wheels, as the package index states them, for the versions that the resolver would take.
@@ -24,8 +24,8 @@ from packaging.utils import parse_wheel_filename
 from uv import find_uv_bin
 
 from audit.tree import SourceError, Tree
-from schemas import dependencies
-from schemas.contract import contract
+from schemas.data import dependencies
+from schemas.data.contract import contract
 
 PATH = dependencies.PATH.with_name("dependencies.figures.yaml")
 _HEAD = """\

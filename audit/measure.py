@@ -29,7 +29,7 @@ from audit.graph import is_stdlib
 from audit.packages import Naming, installed
 from audit.report import audit
 from audit.tree import SourceError, Tree
-from schemas.dependencies import Matrix
+from schemas.data.dependencies import Matrix
 
 _SCRIPT = Path(__file__).parent / "scripts" / "imports.py"
 _LINE = re.compile(r"import time:\s+(\d+) \|\s+(\d+) \|( +)(\S+)")

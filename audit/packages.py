@@ -10,7 +10,7 @@ from packaging.utils import canonicalize_name
 
 from audit.graph import Reach, Step, Use
 from audit.when import When
-from schemas.dependencies import Matrix
+from schemas.data.dependencies import Matrix
 
 Naming = Callable[[str], str | None]  # name of import → package
 

@@ -11,7 +11,7 @@ from audit.graph import Reach, Use, reach
 from audit.packages import Naming, Row, rows
 from audit.tree import Tree
 from audit.when import When
-from schemas.dependencies import Matrix
+from schemas.data.dependencies import Matrix
 
 FORMAT = 1
 ENTRY = "venom_core.main"

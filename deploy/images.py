@@ -1,7 +1,7 @@
 """Images: pack Venom into images on a build host, and publish them in a registry of your own.
 
 pyinfra --limit build1 inventories/office.py deploy/images.py        packs venom-backend-light, venom-frontend
-  --data variants=venom-backend-onnx,venom-frontend                  others of schemas/artifacts.yaml
+  --data variants=venom-backend-onnx,venom-frontend                  others of schemas/data/artifacts.yaml
   --data registry=registry.example.org/venom --data tag=v1.9.0       publishes them as a release
   --data registry=… --data confirmed=yes --data extra=rc1           publishes them by hand
 
@@ -10,12 +10,12 @@ The parts are made as deploy/venom.py makes them, and what is on the host alread
 
 from pyinfra.context import host
 
-from deploy.options import declared_host, options_of
-from deploy.packing import packing, parts
+from engine import jobs, outcome
+from engine.lock import acquired, released
+from engine.operations import refusal_ends_this_host
+from fleet.packing import packing, parts
+from fleet.verbs import declared_host, options_of
 from roles.base.deploy import base, marked
-from roles.common import jobs, outcome
-from roles.common.lock import acquired, released
-from roles.common.operations import refusal_ends_this_host
 from roles.packing.deploy import described, published, summary, told
 
 options = options_of("deploy/images.py")

@@ -6,7 +6,7 @@ pyinfra -y --ssh-user ada @venom/box1 deploy/migration.py --data tree=/home/ada/
 It changes nothing. Secrets stay where they are; what cannot be carried over is named above the inventory.
 """
 
-from deploy.options import options_of
+from fleet.verbs import options_of
 from roles.migration.deploy import found, tell
 
 tell(found(options_of("deploy/migration.py").text("tree")))

@@ -5,10 +5,10 @@ pyinfra --data purge=yes inventories/lab.py deploy/remove.py    they go, too
 pyinfra --dry inventories/lab.py deploy/remove.py               tells what would go and what would stay
 """
 
-from deploy.options import declared_host, options_of
-from deploy.survey import everything, looking
-from roles.common.lock import acquired, released
-from roles.common.operations import refusal_ends_this_host
+from engine.lock import acquired, released
+from engine.operations import refusal_ends_this_host
+from fleet.assessment import everything, looking
+from fleet.verbs import declared_host, options_of
 from roles.removal.deploy import (
     cleared,
     deleted,

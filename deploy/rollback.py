@@ -5,10 +5,10 @@ pyinfra --data to=v1.6.0 inventories/lab.py deploy/rollback.py  the last one of 
 pyinfra --data to=KEY inventories/lab.py deploy/rollback.py     a named one (/etc/venom/generations)
 """
 
-from deploy.options import declared_host, options_of
-from roles.activation.rollback import choose, current, kept, rolled_back
-from roles.common.lock import acquired, released
-from roles.common.operations import refusal_ends_this_host
+from engine.lock import acquired, released
+from engine.operations import refusal_ends_this_host
+from engine.rollback import choose, current, kept, rolled_back
+from fleet.verbs import declared_host, options_of
 
 declared = declared_host()
 options = options_of("deploy/rollback.py")

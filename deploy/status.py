@@ -7,9 +7,9 @@ It changes nothing and takes no lock. Exit status: 0 all in sync, 2 drift, 1 a h
 reached, planned or looked at.
 """
 
-from deploy.options import declared_host, options_of
-from deploy.survey import looking, planning
-from roles.common.command_line import command_line
+from engine.command_line import command_line
+from fleet.assessment import looking, planning
+from fleet.verbs import declared_host, options_of
 from roles.preflight.deploy import probe
 from roles.status.deploy import ask, noted, tell
 from roles.status.report import Wanted, report

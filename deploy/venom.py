@@ -6,14 +6,14 @@ pyinfra --data purge=yes inventories/lab.py deploy/venom.py    deletes weights t
 
 from pyinfra.context import host
 
-from deploy.options import declared_host, options_of
-from deploy.preview import preview
-from deploy.survey import survey
-from roles.activation.deploy import activated
+from engine import outcome
+from engine.lock import acquired, released
+from engine.operations import refusal_ends_this_host
+from engine.switch import activated
+from fleet.assessment import survey
+from fleet.preview import preview
+from fleet.verbs import declared_host, options_of
 from roles.base.deploy import base, marked
-from roles.common import outcome
-from roles.common.lock import acquired, released
-from roles.common.operations import refusal_ends_this_host
 from roles.door.deploy import certified, noted
 from roles.ollama.deploy import install
 from roles.ollama.deploy import installed as ollama_installed

@@ -8,9 +8,9 @@ lies in reports/<UTC time>/.
 Exit status: 0 every host is accepted, 1 not.
 """
 
-from deploy import serving
-from deploy.options import declared_host, options_of
-from deploy.survey import looking, planning
+from fleet import serving
+from fleet.assessment import looking, planning
+from fleet.verbs import declared_host, options_of
 from roles.preflight.deploy import probe
 from roles.status.deploy import ask, noted
 from roles.status.report import Wanted, drift

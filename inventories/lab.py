@@ -5,7 +5,7 @@ from pathlib import Path
 from pyinfra.api.exceptions import PyinfraError
 
 try:
-    from roles.common.inventory import groups_of
+    from fleet.inventory import groups_of
 except ModuleNotFoundError as _error:
     raise PyinfraError(f"{_error}: run pyinfra from the repository's root, of its .venv") from None
 

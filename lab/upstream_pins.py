@@ -1,7 +1,7 @@
 """Builds everything that the upstream serves and writes its digests down.
 
-STATE/pins.yaml and STATE/images.yaml have the form of `schemas/pins.yaml`; an inventory of the lab merges
-them over it.
+STATE/pins.yaml and STATE/images.yaml have the form of `schemas/data/pins.yaml`; an inventory of the lab
+merges them over it.
 """
 
 from __future__ import annotations
@@ -26,7 +26,7 @@ IMAGES = STATE / "images.yaml"
 
 _ARCH = "amd64"
 _HEAD = """\
-# What the lab's upstream serves, by digest: merged over schemas/pins.yaml in the lab only.
+# What the lab's upstream serves, by digest: merged over schemas/data/pins.yaml in the lab only.
 # Written by `python -m lab.upstream prepare`. A stand-in for Ollama says so in --version.
 """
 

@@ -10,10 +10,10 @@ import argparse
 import json
 import sys
 
+from schemas.declared.reference import LANGUAGES, reference
 from schemas.inventory import InventoryError, load
-from schemas.plan import assumed_hardware, describe, plan_host, to_dict
-from schemas.problem import ProblemsError
-from schemas.reference import LANGUAGES, reference
+from schemas.plan.host import assumed_hardware, describe, plan_host, to_dict
+from schemas.reading.problem import ProblemsError
 
 
 def main(arguments: list[str] | None = None) -> int:

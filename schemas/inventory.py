@@ -14,16 +14,17 @@ from importlib.metadata import entry_points
 from pathlib import Path
 from typing import Any
 
-from schemas import address as addresses
-from schemas.checks import is_file, machine
-from schemas.declared import DeclaredHost, declare
-from schemas.document import Document, read
-from schemas.inherit import Settings, settings_of
-from schemas.pins import load as load_pins
-from schemas.plan import assumed_hardware, plan_host
-from schemas.problem import InventoryError, PlanError, Problem, did_you_mean, listed
-from schemas.references import absolute
-from schemas.validate import schema, validate
+from schemas.data.pins import load as load_pins
+from schemas.declared import address as addresses
+from schemas.declared.checks import is_file, machine
+from schemas.declared.host import DeclaredHost, declare
+from schemas.declared.references import absolute
+from schemas.declared.remedies import InventoryRemedies
+from schemas.plan.host import assumed_hardware, plan_host
+from schemas.reading.document import Document, read
+from schemas.reading.inherit import Settings, settings_of
+from schemas.reading.problem import InventoryError, PlanError, Problem, did_you_mean, listed
+from schemas.reading.validate import schema, validate
 
 __all__ = ["DeclaredHost", "Inventory", "InventoryError", "Problem", "load", "pyinfra_groups"]
 
@@ -57,7 +58,7 @@ def load(path: str | Path, environ: Mapping[str, str] | None = None) -> Inventor
         _nothing_is_empty(document, keys)
     for name in _names(document, "hosts"):
         _nothing_is_empty(document, ("hosts", name))
-    sound = validate(document, schema("inventory"))
+    sound = validate(document, schema("inventory"), InventoryRemedies)
     problems, data = list(sound.problems), sound.data
     groups = data.get("groups") or {}
     for name, host in data.get("hosts", {}).items():
@@ -90,7 +91,7 @@ def pyinfra_groups(inventory: Inventory) -> dict[str, list[Any]]:
     """What an inventory's `.py` gives to pyinfra: `hosts` with their data, and a list a group.
 
     A host's data are `declared`, the `DeclaredHost`, and pyinfra's own name for sudo. It is reached by the
-    connector of roles/common/connection, which then knows it by its name alone. Raises `InventoryError`
+    connector of engine/connection, which then knows it by its name alone. Raises `InventoryError`
     where this environment was installed before there was one.
     """
     if not entry_points(group="pyinfra.connectors", name="venom-local"):

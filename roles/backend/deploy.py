@@ -10,17 +10,17 @@ from pyinfra.api.operation import operation
 from pyinfra.context import host
 
 import audit
+from engine import jobs, paths, proxy, remote, services
+from engine.env import settings_digest
+from engine.fetch import archive_path, fetch_line
+from engine.jobs import Job
+from engine.observation import Seen
+from engine.operations import Commands, tell
+from engine.release import Release
+from engine.resources import Enabled, EnvFile, File, Link, Switchable
+from engine.services import Service
+from engine.templates import render
 from roles.backend.lock import Lock
-from roles.common import jobs, paths, proxy, remote, services
-from roles.common.env import settings_digest
-from roles.common.fetch import archive_path, fetch_line
-from roles.common.jobs import Job
-from roles.common.look import Seen
-from roles.common.operations import Commands, tell
-from roles.common.release import Release
-from roles.common.resources import Enabled, EnvFile, File, Link, Switchable
-from roles.common.services import Service
-from roles.common.templates import render
 from schemas.model import HostPlan
 
 UNIT = "venom-backend.service"

@@ -17,11 +17,11 @@ from packaging.requirements import Requirement
 from packaging.utils import canonicalize_name
 
 import audit
+from engine.archive import Archive
+from engine.refusal import Finding, RefusedError, refuse
 from roles.backend.requires import Listed, chain, listed
-from roles.common.archive import Archive
-from roles.common.refusal import Finding, RefusedError, refuse
-from schemas import dependencies
-from schemas.contract import contract
+from schemas.data import dependencies
+from schemas.data.contract import contract
 from schemas.model import HostPlan
 
 # How the files that the resolver was given beside those of the source are told.

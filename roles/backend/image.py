@@ -4,14 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
+from engine import containers, paths, proxy, services
+from engine.containers import Container
+from engine.drop_in import drop_in, text
+from engine.env import settings_digest
+from engine.release import ImageRelease
+from engine.resources import Switchable
+from engine.services import Service
 from roles.backend.deploy import UNIT, environment_of
-from roles.common import containers, paths, proxy, services
-from roles.common.containers import Container
-from roles.common.drop_in import drop_in, text
-from roles.common.env import settings_digest
-from roles.common.release import ImageRelease
-from roles.common.resources import Switchable
-from roles.common.services import Service
 from schemas.model import HostPlan
 
 # In the unit they would be the engine's, which runs as root: no home that others can write.

@@ -16,15 +16,16 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path, PurePosixPath
 
+import schemas
+from engine import controller
+from engine.archive import Archive
+from engine.refusal import refuse
 from roles.backend import gate
 from roles.backend.resolve import resolve
-from roles.common import controller
-from roles.common.archive import Archive
-from roles.common.refusal import refuse
 from schemas.model import HostPlan
 
 # Locks of pinned releases are kept in the repository, reviewed as text; others in the cache.
-KEPT = Path(__file__).parents[2] / "locks"
+KEPT = Path(schemas.__file__).parent / "data" / "locks"
 # The head of a lock: what it was made of, up to when the index counted, and what was added, and why.
 INPUTS, CUT_OFF, ADDED = "# inputs: ", "# cut-off: ", "# added: "
 

@@ -12,7 +12,7 @@ from pathlib import Path
 from packaging.utils import canonicalize_name
 from uv import find_uv_bin
 
-from roles.common.refusal import RefusedError, refuse
+from engine.refusal import RefusedError, refuse
 from schemas.model import HostPlan
 
 PLATFORMS = {"amd64": "x86_64-unknown-linux-gnu", "arm64": "aarch64-unknown-linux-gnu"}

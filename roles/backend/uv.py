@@ -7,8 +7,8 @@ import sys
 import tempfile
 from pathlib import Path
 
-from roles.common import controller
-from roles.common.refusal import refuse
+from engine import controller
+from engine.refusal import refuse
 from schemas.model import HostPlan
 
 WHEEL_PLATFORMS = {"amd64": "manylinux2014_x86_64", "arm64": "manylinux2014_aarch64"}
@@ -43,6 +43,6 @@ def _fetch(plan: HostPlan) -> Path:
         raise refuse(
             f"{requirement} with sha256 {plan.uv.integrity}",
             f"sha256 {found}",
-            "check the mirror; if the pin is wrong, mend schemas/pins.yaml",
+            "check the mirror; if the pin is wrong, mend schemas/data/pins.yaml",
         )
     return kept

@@ -10,11 +10,11 @@ from pyinfra.api.deploy import deploy
 from pyinfra.api.operation import operation
 from pyinfra.context import host
 
-from roles.common import containers, paths, proxy, remote
-from roles.common.look import Seen
-from roles.common.operations import Commands, converge
-from roles.common.resources import Absent, Directory, Enabled, File, Ground, Packages, User, sha256
-from roles.common.templates import render
+from engine import containers, paths, proxy, remote
+from engine.observation import Seen
+from engine.operations import Commands, converge
+from engine.resources import Absent, Directory, Enabled, File, Ground, Packages, User, sha256
+from engine.templates import render
 from schemas.model import HostPlan
 
 # python3 and the unpackers are for the provisioner itself; git, because Venom's import needs the

@@ -10,12 +10,12 @@ from __future__ import annotations
 from collections.abc import Mapping
 from pathlib import Path
 
-from roles.common import paths, proxy, services
-from roles.common.env import settings_digest
-from roles.common.release import Release
-from roles.common.resources import Absent, Directory, Enabled, EnvFile, File, Link, Switchable
-from roles.common.services import Service
-from roles.common.templates import render
+from engine import paths, proxy, services
+from engine.env import settings_digest
+from engine.release import Release
+from engine.resources import Absent, Directory, Enabled, EnvFile, File, Link, Switchable
+from engine.services import Service
+from engine.templates import render
 from schemas.model import Development, HostPlan
 
 BACKEND, UI = "venom-backend.service", "venom-ui.service"

@@ -10,10 +10,10 @@ from pyinfra import logger
 from pyinfra.api.command import QuoteString, StringCommand
 from pyinfra.context import host
 
-from roles.common import remote
-from roles.common.answers import understood
-from roles.common.refusal import Finding, refuse
-from roles.common.resources import sha256
+from engine import remote
+from engine.answers import understood
+from engine.refusal import Finding, refuse
+from engine.resources import sha256
 from schemas.model import Development
 
 SCRIPT = Path(__file__).parent / "scripts" / "tree.sh"

@@ -11,13 +11,13 @@ from typing import TYPE_CHECKING
 from cryptography import x509
 from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat, load_pem_private_key
 
-from roles.common import paths
-from roles.common.jobs import Job
-from roles.common.look import Seen
-from roles.common.refusal import Finding
-from roles.common.resources import Absent, File, Switchable
-from roles.common.services import fingerprint
-from roles.common.templates import render
+from engine import paths
+from engine.jobs import Job
+from engine.observation import Seen
+from engine.refusal import Finding
+from engine.resources import Absent, File, Switchable
+from engine.services import fingerprint
+from engine.templates import render
 from schemas.model import Door
 
 if TYPE_CHECKING:

@@ -9,12 +9,12 @@ from pyinfra.api.deploy import deploy
 from pyinfra.api.operation import operation
 from pyinfra.context import host
 
-from roles.common import jobs, paths, remote
-from roles.common.jobs import Job
-from roles.common.look import Seen
-from roles.common.operations import Commands
-from roles.common.resources import Absent, Directory, Displaced, Enabled, File, Ground, Switchable
-from roles.common.services import Reloads, Service, fingerprint
+from engine import jobs, paths, remote
+from engine.jobs import Job
+from engine.observation import Seen
+from engine.operations import Commands
+from engine.resources import Absent, Directory, Displaced, Enabled, File, Ground, Switchable
+from engine.services import Reloads, Service, fingerprint
 from roles.door import certificate, site
 from roles.door.secrets import Revealed
 from schemas.model import HostPlan

@@ -6,10 +6,10 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 from ipaddress import ip_network
 
-from roles.common import paths
-from roles.common.resources import Absent, Enabled, File, Switchable
-from roles.common.services import Reloads, Service, fingerprint
-from roles.common.templates import render
+from engine import paths
+from engine.resources import Absent, Enabled, File, Switchable
+from engine.services import Reloads, Service, fingerprint
+from engine.templates import render
 from schemas.model import HostPlan
 
 UNIT = paths.FIREWALL

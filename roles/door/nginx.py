@@ -10,11 +10,11 @@ from pathlib import Path
 
 from pyinfra.api.command import QuoteString, StringCommand
 
-from roles.common import paths, remote
-from roles.common.look import Seen
-from roles.common.refusal import Finding, refuse
-from roles.common.resources import Displaced
-from roles.common.services import Service
+from engine import paths, remote
+from engine.observation import Seen
+from engine.refusal import Finding, refuse
+from engine.resources import Displaced
+from engine.services import Service
 from roles.door.deploy import WORKER, ground
 from schemas.model import Door
 

@@ -6,8 +6,8 @@ import re
 from dataclasses import dataclass
 from pathlib import Path
 
-from roles.common.refusal import Finding, RefusedError
-from roles.common.secrets import reveal, reveal_text
+from engine.refusal import Finding, RefusedError
+from engine.secrets import reveal, reveal_text
 from roles.door import certificate
 from schemas.model import Door
 

@@ -7,7 +7,7 @@ from collections.abc import Iterable, Sequence
 from ipaddress import ip_network
 from typing import Any
 
-from roles.common.templates import render
+from engine.templates import render
 from schemas.model import Door, HostPlan
 
 # Where nginx tells the host itself which of our sites it serves.

@@ -15,17 +15,17 @@ from pyinfra.connectors.local import LocalConnector
 from pyinfra.context import host
 from pyinfra.context import state as pyinfra_state
 
-from roles.common import outcome, remote
-from roles.common.answers import understood
-from roles.common.connection.connector import Connector
-from roles.common.connection.known_hosts import PORT
-from roles.common.refusal import Finding, RefusedError, ends_the_run
+from engine import outcome, remote
+from engine.answers import understood
+from engine.connection.connector import Connector
+from engine.connection.known_hosts import PORT
+from engine.refusal import Finding, RefusedError, ends_the_run
 from roles.migration.drawn import Drawn, draw
 from roles.migration.installation import Installation, request
-from schemas.contract import contract
+from schemas.data.contract import contract
+from schemas.data.pins import load as load_pins
 from schemas.inventory import load
-from schemas.pins import load as load_pins
-from schemas.problem import InventoryError
+from schemas.reading.problem import InventoryError
 
 SCRIPTS = Path(__file__).parent / "scripts"
 

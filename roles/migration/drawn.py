@@ -9,12 +9,12 @@ from typing import Any
 
 import yaml
 
-from roles.common.paths import ENV_FILE
+from engine.paths import ENV_FILE
 from roles.migration.installation import Installation
 from roles.migration.left import files, left
-from schemas.contract import Variable, contract
-from schemas.environment import as_text, form
-from schemas.pins import Pins
+from schemas.data.contract import Variable, contract
+from schemas.data.pins import Pins
+from schemas.declared.environment import as_text, form
 
 # Names that something else of the inventory says.
 _SAID_ELSEWHERE = {"VENOM_RUNTIME_PROFILE", "VENOM_OLLAMA_PROFILE", "OLLAMA_MODEL", "LLM_MODEL_NAME"}

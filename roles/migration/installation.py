@@ -7,8 +7,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import TypedDict
 
-from roles.common.answers import data
-from schemas.contract import contract
+from engine.answers import data
+from schemas.data.contract import contract
 
 # Where each way of running Venom keeps its settings, and the example that they were copied from: .env up
 # to v1.6, .env.dev and .env.preprod from v1.7; docker compose reads the .env beside its file.

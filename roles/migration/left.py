@@ -5,8 +5,8 @@ from __future__ import annotations
 import shlex
 from collections.abc import Iterator
 
-from roles.common.paths import STATE
-from roles.common.progress import size
+from engine.paths import STATE
+from engine.progress import size
 from roles.migration.installation import Installation
 
 # Packages that only a heavier tier has: by the contract's tier. The first that is installed says it.

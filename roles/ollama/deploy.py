@@ -6,14 +6,14 @@ from dataclasses import replace
 
 from pyinfra.api.deploy import deploy
 
-from roles.common import containers, jobs, paths, proxy, services
-from roles.common.containers import Container
-from roles.common.fetch import archive_path, fetch_line
-from roles.common.jobs import Job
-from roles.common.look import Seen
-from roles.common.resources import Absent, Directory, Enabled, File, Ground, Link, Switchable, User
-from roles.common.services import Generates, Service
-from roles.common.templates import render
+from engine import containers, jobs, paths, proxy, services
+from engine.containers import Container
+from engine.fetch import archive_path, fetch_line
+from engine.jobs import Job
+from engine.observation import Seen
+from engine.resources import Absent, Directory, Enabled, File, Ground, Link, Switchable, User
+from engine.services import Generates, Service
+from engine.templates import render
 from schemas.model import Artifact, HostPlan, Image, Model, Ollama, VramTier
 
 UNIT = "ollama.service"

@@ -8,13 +8,10 @@ from dataclasses import dataclass
 from pathlib import PurePosixPath
 from typing import Any
 
-from roles.backend import deploy as backend
-from roles.backend.lock import Lock
-from roles.common import paths
-from roles.common.release import Release
-from roles.common.services import fingerprint
-from roles.ui import deploy as ui
-from schemas.artifacts import Variant
+from engine import paths
+from engine.release import Release
+from engine.services import fingerprint
+from schemas.data.artifacts import Variant
 from schemas.model import HostPlan
 
 # Raised when the way of packing changes what comes out, so that images are packed anew.
@@ -42,7 +39,7 @@ class Contents:
     variant: Variant
     plan: HostPlan
     release: Release
-    lock: Lock
+    lock: str  # the text of the backend's: which Python packages are in it
     layers: tuple[Layer, ...]  # what seldom changes first; with the last comes the release itself
     measured: str  # the path that the budget is about
     folder: str  # the key that the release's folder is named after
@@ -78,8 +75,13 @@ class Contents:
         return f"{self.path}.cdx.json"
 
 
-def backend_contents(variant: Variant, plan: HostPlan, release: Release, lock: Lock) -> Contents:
-    """The backend: interpreter, packages, source and what starts it. No UI."""
+def backend_contents(
+    variant: Variant, plan: HostPlan, release: Release, lock: str, digest: str, launcher: str
+) -> Contents:
+    """The backend: interpreter, packages, source and what starts it. No UI.
+
+    `lock`: the text of its packages' lock, and `digest` the lock's own; `launcher`: what starts it.
+    """
     return Contents(
         variant=variant,
         plan=plan,
@@ -93,7 +95,7 @@ def backend_contents(variant: Variant, plan: HostPlan, release: Release, lock: L
         measured=release.venv_path,
         folder=release.backend_key,
         links={"source": release.source_path, "venv": release.venv_path},
-        launcher=("backend", backend.launcher(release)),
+        launcher=("backend", launcher),
         environment={
             "HOME": paths.STATE,
             "PATH": f"{paths.CURRENT}/venv/bin:/usr/bin:/bin",
@@ -105,20 +107,20 @@ def backend_contents(variant: Variant, plan: HostPlan, release: Release, lock: L
             **_labels(variant, plan, release.backend_key),
             "io.venom.backend-key": release.backend_key,
             "io.venom.python": plan.python.version,
-            "io.venom.lock": lock.sha256,
+            "io.venom.lock": digest,
         },
         description=_description(plan, release.backend_key)
         | {"python": plan.python.version, "requirements": list(variant.tiers)},
     )
 
 
-def frontend_contents(variant: Variant, plan: HostPlan, release: Release, lock: Lock) -> Contents:
-    """The UI: Node.js, the build and what starts it. No Python."""
+def frontend_contents(variant: Variant, plan: HostPlan, release: Release, launcher: str) -> Contents:
+    """The UI: Node.js, the build and what starts it. No Python. `launcher`: the script that starts it."""
     return Contents(
         variant=variant,
         plan=plan,
         release=release,
-        lock=lock,
+        lock="",
         layers=(
             Layer("node", (release.node_path,), tuple(f"{release.node_path}/{it}" for it in NOT_SERVING)),
             Layer("ui", (release.ui_path,)),
@@ -126,8 +128,12 @@ def frontend_contents(variant: Variant, plan: HostPlan, release: Release, lock: 
         measured=release.ui_path,
         folder=release.ui_key,
         links={"ui": release.ui_path, "node": release.node_path},
-        launcher=("ui-server", ui.launcher(release)),
-        environment={"HOME": ui.CACHE, "PATH": f"{release.node_path}/bin:/usr/bin:/bin", **plan.ui.run_env},
+        launcher=("ui-server", launcher),
+        environment={
+            "HOME": paths.UI_CACHE,
+            "PATH": f"{release.node_path}/bin:/usr/bin:/bin",
+            **plan.ui.run_env,
+        },
         labels={
             **_labels(variant, plan, release.ui_key),
             "io.venom.ui-key": release.ui_key,

@@ -12,19 +12,18 @@ from pyinfra.api.command import FunctionCommand, QuoteString, StringCommand
 from pyinfra.api.operation import operation
 from pyinfra.context import host
 
-from roles.common import jobs, outcome, paths, remote
-from roles.common.answers import data, understood
-from roles.common.jobs import Job
-from roles.common.look import Seen
-from roles.common.operations import Commands, fail
-from roles.common.refusal import RefusedError, refuse
-from roles.common.release import Release
-from roles.common.resources import Directory, Ground, Packages
-from roles.common.services import fingerprint
-from roles.common.templates import render
+from engine import jobs, outcome, paths, remote
+from engine.answers import data, understood
+from engine.jobs import Job
+from engine.observation import Seen
+from engine.operations import Commands, fail
+from engine.refusal import RefusedError, refuse
+from engine.release import Release
+from engine.resources import Directory, Ground, Packages
+from engine.services import fingerprint
+from engine.templates import render
 from roles.packing import sbom
 from roles.packing.contents import IMAGES, UID, Contents
-from roles.ui import deploy as ui
 
 # git, because Venom's import needs the binary; the C++ library, because Node.js does.
 DEBIAN = ("ca-certificates", "git", "libstdc++6")
@@ -68,10 +67,10 @@ def base_job() -> Job:
     today = datetime.now(UTC).strftime("%Y%m%d")
     values = {
         "packages": DEBIAN,
-        "folders": [*_STORES, ui.CACHE, paths.STATE],
+        "folders": [*_STORES, paths.UI_CACHE, paths.STATE],
         "uid": UID,
         "state": paths.STATE,
-        "cache": ui.CACHE,
+        "cache": paths.UI_CACHE,
         "images": IMAGES,
     }
     text = render(__file__, "base.sh.j2", base="", **values)
@@ -162,7 +161,7 @@ def _describe(state: Any, host: Any, contents: Contents, base: Job, system: str)
     if said:
         found += [sbom.of_artifact(plan.node.artifact)]
     else:
-        found += sbom.of_lock(contents.lock.text)
+        found += sbom.of_lock(contents.lock)
         found += [sbom.of_artifact(plan.python.artifact)] if plan.python.artifact else []
     text = sbom.bill(contents.variant.name, plan.source.commit or plan.source.release, found)
     answer = remote.ask(remote.shell("put.sh", contents.sbom, "root", "0644", stdin=text))

@@ -11,7 +11,7 @@ import textwrap
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
-from roles.common.refusal import Finding
+from engine.refusal import Finding
 
 # What continues a finding's line (refusal.py).
 _INDENT = "\n          "

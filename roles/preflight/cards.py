@@ -10,8 +10,8 @@ import re
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
-from schemas.memory import GIB, MIB, gib
 from schemas.model import Gpu
+from schemas.plan.memory import GIB, MIB, gib
 
 # name, memory.total (MiB), driver_version and, of a driver that knows them, compute_cap, mig.mode.current.
 # A name may have commas.

@@ -9,10 +9,10 @@ from datetime import UTC, datetime
 
 from packaging.version import InvalidVersion, Version
 
-from roles.common import paths
-from roles.common.look import Seen
-from roles.common.refusal import Finding
-from roles.common.release import ImageRelease, Release
+from engine import paths
+from engine.observation import Seen
+from engine.refusal import Finding
+from engine.release import ImageRelease, Release
 from roles.preflight import containers
 from roles.preflight.facts import Facts, Listener
 from schemas.model import Artifact, HostPlan, Image

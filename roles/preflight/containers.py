@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import re
 
-from roles.common import paths
-from roles.common.look import Seen
-from roles.common.refusal import Finding
+from engine import paths
+from engine.observation import Seen
+from engine.refusal import Finding
 from roles.preflight.facts import Facts, Listener
+from schemas.data.version import at_least
 from schemas.model import HostPlan
-from schemas.version import at_least
 
 # The oldest podman that the plain unit was proven with (Debian 12).
 OLDEST_PODMAN = "4.3"

@@ -9,10 +9,10 @@ from pathlib import Path
 from pyinfra.api.command import QuoteString, StringCommand
 from pyinfra.context import host
 
-from roles.common import outcome, packages, proxy, remote
-from roles.common.answers import understood
-from roles.common.proxy import Way
-from roles.common.refusal import Finding, RefusedError, refuse
+from engine import outcome, packages, proxy, remote
+from engine.answers import understood
+from engine.proxy import Way
+from engine.refusal import Finding, RefusedError, refuse
 from roles.preflight import apt, checks, reach
 from roles.preflight.checks import Coming
 from roles.preflight.facts import Facts, parse

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from roles.common.answers import number
+from engine.answers import number
 from roles.preflight.cards import cards
+from schemas.data.version import at_least
 from schemas.model import Engine, Gpu, Hardware
-from schemas.version import at_least
 
 # The python3 of each system. A bare host may lack it, and gets it with the base packages: the plan of
 # the first run must not differ from that of the second.

@@ -9,10 +9,10 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 
-from roles.common import paths
-from roles.common.look import Seen
-from roles.common.refusal import Finding
-from roles.common.resources import Absent, Directory, EnvFile, File, Link, Resource, User
+from engine import paths
+from engine.observation import Seen
+from engine.refusal import Finding
+from engine.resources import Absent, Directory, EnvFile, File, Link, Resource, User
 from roles.preflight import containers
 from roles.preflight.checks import OUR_UNITS
 

@@ -9,9 +9,9 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from urllib.parse import urlsplit
 
-from roles.common.answers import number
-from roles.common.proxy import Way
-from roles.common.refusal import Finding
+from engine.answers import number
+from engine.proxy import Way
+from engine.refusal import Finding
 from roles.preflight.checks import Coming
 from schemas.model import HostPlan
 

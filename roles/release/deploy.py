@@ -8,11 +8,11 @@ from collections.abc import Mapping
 from pyinfra.api.operation import operation
 from pyinfra.context import host
 
-from roles.common import paths, remote
-from roles.common.look import Seen
-from roles.common.operations import Commands, tell
-from roles.common.release import ImageRelease, Release
-from roles.common.resources import Absent, Link, Switchable
+from engine import paths, remote
+from engine.observation import Seen
+from engine.operations import Commands, tell
+from engine.release import ImageRelease, Release
+from engine.resources import Absent, Link, Switchable
 from schemas.model import HostPlan
 
 

@@ -12,11 +12,11 @@ from pyinfra.api.command import QuoteString, StringCommand
 from pyinfra.api.operation import operation
 from pyinfra.context import host
 
-from roles.common import outcome, paths, remote
-from roles.common.answers import number, understood
-from roles.common.operations import Commands, tell
-from roles.common.refusal import refuse
-from roles.common.resources import Directory, Resource
+from engine import outcome, paths, remote
+from engine.answers import number, understood
+from engine.operations import Commands, tell
+from engine.refusal import refuse
+from engine.resources import Directory, Resource
 from roles.removal.removal import Found, Removal, units_of
 
 SCRIPTS = Path(__file__).parent / "scripts"

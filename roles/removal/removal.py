@@ -5,9 +5,9 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
-from roles.common import paths
-from roles.common.look import Seen
-from roles.common.resources import (
+from engine import paths
+from engine.observation import Seen
+from engine.resources import (
     Absent,
     Directory,
     Displaced,

@@ -14,9 +14,9 @@ import tarfile
 import tempfile
 from pathlib import Path
 
-from roles.common import controller
-from roles.common.archive import Archive
-from roles.common.refusal import refuse
+from engine import controller
+from engine.archive import Archive
+from engine.refusal import refuse
 from schemas.model import Source
 
 # What a working tree holds that is made, not written.

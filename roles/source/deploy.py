@@ -6,11 +6,11 @@ from pyinfra.api.deploy import deploy
 from pyinfra.api.operation import operation
 from pyinfra.context import host
 
-from roles.common import paths, remote
-from roles.common.archive import Archive
-from roles.common.look import Seen
-from roles.common.operations import Commands, tell
-from roles.common.release import Release
+from engine import paths, remote
+from engine.archive import Archive
+from engine.observation import Seen
+from engine.operations import Commands, tell
+from engine.release import Release
 
 
 @deploy("Source")

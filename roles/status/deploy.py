@@ -12,10 +12,10 @@ from pyinfra.api.host import Host
 from pyinfra.context import host
 from pyinfra.context import state as pyinfra_state
 
-from roles.common import outcome, paths, remote
-from roles.common.answers import understood
-from roles.common.look import NONCE
-from roles.common.refusal import RefusedError, refuse
+from engine import outcome, paths, remote
+from engine.answers import understood
+from engine.observation import NONCE
+from engine.refusal import RefusedError, refuse
 from roles.status.report import Report, Told, document, exit_status
 from roles.status.table import table
 

@@ -7,15 +7,15 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import asdict, dataclass, field
 from typing import Any, TypedDict
 
-from roles.common import paths
-from roles.common.answers import data
-from roles.common.generation import Generation, restored
-from roles.common.look import Seen
-from roles.common.receipt import check_receipt
-from roles.common.resources import Difference, Switchable, once
-from schemas.compare import changes
-from schemas.memory import gib
+from engine import paths
+from engine.answers import data
+from engine.generation import Generation, restored
+from engine.observation import Seen
+from engine.receipt import check_receipt
+from engine.resources import Difference, Switchable, once
 from schemas.model import Gpu
+from schemas.plan.compare import changes
+from schemas.plan.memory import gib
 
 IN_SYNC, DRIFT, ERROR = "in sync", "drift", "error"
 # The process's exit status; where hosts differ, an error counts before a drift.
@@ -124,7 +124,7 @@ class Told:
 
     @property
     def plan(self) -> Mapping[str, Any]:
-        """The plan that was applied, as `schemas.show.to_dict` has it; empty where none was."""
+        """The plan that was applied, as `schemas.plan.show.to_dict` has it; empty where none was."""
         plan: Mapping[str, Any] = self.receipt.get("applied", {}).get("plan", {})
         return plan
 
@@ -215,7 +215,7 @@ class Wanted:
 
     @property
     def plan(self) -> Mapping[str, Any]:
-        """The plan, as `schemas.show.to_dict` has it."""
+        """The plan, as `schemas.plan.show.to_dict` has it."""
         plan: Mapping[str, Any] = self.generation.record["applied"]["plan"]
         return plan
 

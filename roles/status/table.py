@@ -8,10 +8,10 @@ from datetime import UTC, datetime
 
 import click
 
-from roles.common.progress import duration
-from roles.common.resources import Difference
+from engine.progress import duration
+from engine.resources import Difference
 from roles.status.report import DRIFT, ERROR, IN_SYNC, ModelReport, Report, ServiceReport
-from schemas.memory import gib
+from schemas.plan.memory import gib
 
 _COLORS = {IN_SYNC: "green", DRIFT: "yellow", ERROR: "red"}
 _LABEL = 10

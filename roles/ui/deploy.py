@@ -8,21 +8,19 @@ from urllib.parse import urlsplit
 
 from pyinfra.api.deploy import deploy
 
-from roles.common import paths, services
-from roles.common.fetch import archive_path, fetch_line
-from roles.common.jobs import Job
-from roles.common.look import Seen
-from roles.common.release import Release
-from roles.common.resources import Enabled, File, Switchable
-from roles.common.services import Service
-from roles.common.templates import render
+from engine import paths, services
+from engine.fetch import archive_path, fetch_line
+from engine.jobs import Job
+from engine.observation import Seen
+from engine.release import Release
+from engine.resources import Enabled, File, Switchable
+from engine.services import Service
+from engine.templates import render
 from roles.ui import shared
 from roles.ui.shared import UiWork
 from schemas.model import HostPlan
 
 UNIT = "venom-ui.service"
-# The unit's own; systemd makes it for whichever user it runs as.
-CACHE = "/var/cache/venom-ui"
 # What of Venom's source a build reads.
 SOURCES = ("web-next", "modules")
 FONT_SERVER = Path(__file__).parent / "files" / "mock-google-fonts.cjs"
@@ -105,11 +103,11 @@ def _unit_text(plan: HostPlan, fingerprint: str) -> str:
         __file__,
         "venom-ui.service.j2",
         current=paths.CURRENT,
-        state=CACHE,
+        state=paths.UI_CACHE,
         fingerprint=fingerprint,
         loopback=asks_loopback_only(plan.ui.run_env),
         # A dynamic user has none of its own.
-        environment={"HOME": CACHE, **plan.ui.run_env},
+        environment={"HOME": paths.UI_CACHE, **plan.ui.run_env},
     )
 
 

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from roles.common import containers, paths, services
-from roles.common.containers import Container
-from roles.common.drop_in import drop_in, text
-from roles.common.release import ImageRelease
-from roles.common.resources import Switchable
-from roles.common.services import Service
+from engine import containers, paths, services
+from engine.containers import Container
+from engine.drop_in import drop_in, text
+from engine.release import ImageRelease
+from engine.resources import Switchable
+from engine.services import Service
 from roles.ui.deploy import UNIT, asks_loopback_only
 from schemas.model import HostPlan
 

@@ -18,11 +18,11 @@ from pyinfra.api.operation import operation
 from pyinfra.context import host
 from pyinfra.context import state as pyinfra_state
 
-from roles.common import controller, jobs, live, outcome, paths, remote
-from roles.common.jobs import Job
-from roles.common.look import Seen
-from roles.common.operations import Commands, fail
-from roles.common.resources import sha256
+from engine import controller, jobs, live, outcome, paths, remote
+from engine.jobs import Job
+from engine.observation import Seen
+from engine.operations import Commands, fail
+from engine.resources import sha256
 
 # So many built UIs stay on the controller: 30 MB each.
 KEPT = 8

@@ -14,8 +14,8 @@ from pyinfra.api.exceptions import DeployError
 from pyinfra.context import host
 from pyinfra.context import state as pyinfra_state
 
-from roles.common import outcome
-from roles.common.refusal import RefusedError
+from engine import outcome
+from engine.refusal import RefusedError
 from roles.verification import junit, report, table
 from roles.verification.acceptance import (
     FAILED,

@@ -10,7 +10,7 @@ import requests
 from websockets.exceptions import InvalidStatus, WebSocketException
 from websockets.sync.client import connect
 
-from roles.common.services import Service
+from engine.services import Service
 from roles.verification.acceptance import Check
 from roles.verification.access import LOGIN, Access
 from roles.verification.attempt import NotSo, Skip, Try, attempt

@@ -8,17 +8,17 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, TypedDict
 
-from roles.common import remote
-from roles.common.answers import data, formed, number, understood
-from roles.common.generation import Generation
-from roles.common.look import Seen
-from roles.common.refusal import RefusedError
-from roles.common.resources import Difference
-from roles.common.services import Service
+from engine import remote
+from engine.answers import data, formed, number, understood
+from engine.generation import Generation
+from engine.observation import Seen
+from engine.refusal import RefusedError
+from engine.resources import Difference
+from engine.services import Service
 from roles.verification.acceptance import Check
 from roles.verification.attempt import NotSo, Skip, attempt
-from schemas.memory import gib
 from schemas.model import HostPlan, Model
+from schemas.plan.memory import gib
 
 SCRIPTS = Path(__file__).parent / "scripts"
 BACKEND, BACKEND_USER = "venom-backend.service", "venom"

@@ -8,10 +8,10 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, TypedDict
 
-from roles.common import paths, remote
-from roles.common.answers import data, formed, understood
-from roles.common.receipt import check_receipt
-from roles.common.refusal import refuse
+from engine import paths, remote
+from engine.answers import data, formed, understood
+from engine.receipt import check_receipt
+from engine.refusal import refuse
 from roles.verification import history, metrics
 from roles.verification.acceptance import Check, Measured, Metric
 

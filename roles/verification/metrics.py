@@ -10,8 +10,8 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from roles.verification.acceptance import FAILED, PASSED, SKIPPED, Check, Evidence, Measured, Metric
-from schemas.contract import contract
-from schemas.validate import schema
+from schemas.data.contract import contract
+from schemas.reading.validate import schema
 
 # In the order in which they are told.
 GROUPS = {

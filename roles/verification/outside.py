@@ -9,7 +9,7 @@ from roles.verification import chat
 from roles.verification.acceptance import Check, Evidence
 from roles.verification.access import Access
 from roles.verification.attempt import NotSo, Skip, attempt, skipped
-from schemas.contract import contract
+from schemas.data.contract import contract
 from schemas.model import HostPlan
 
 FAILS_WITHIN = 15.0  # seconds in which a chat without any model must say so

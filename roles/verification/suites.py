@@ -18,7 +18,7 @@ from pathlib import Path
 from pyinfra.context import host
 from uv import find_uv_bin
 
-from roles.common.archive import Archive
+from engine.archive import Archive
 from roles.verification.acceptance import Check, Evidence
 from roles.verification.attempt import NotSo, Skip, attempt, skipped
 from roles.verification.tunnel import tunnel

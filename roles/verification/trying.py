@@ -10,12 +10,12 @@ from pathlib import Path
 import click
 from pyinfra.context import host
 
-from roles.common import remote
-from roles.common.archive import Archive
-from roles.common.generation import Generation
-from roles.common.look import Seen
-from roles.common.resources import Difference
-from roles.common.services import Service
+from engine import remote
+from engine.archive import Archive
+from engine.generation import Generation
+from engine.observation import Seen
+from engine.resources import Difference
+from engine.services import Service
 from roles.verification import access, door, inside, outside, suites
 from roles.verification.acceptance import FAILED, Check, Evidence
 from roles.verification.attempt import NotSo, with_evidence

@@ -14,7 +14,7 @@ import gevent
 from gevent.server import StreamServer
 from paramiko import SSHException
 
-from roles.common.connection.connector import Connector
+from engine.connection.connector import Connector
 
 _CHUNK = 1 << 16
 _LOOPBACK = "127.0.0.1"

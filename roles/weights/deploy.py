@@ -9,10 +9,10 @@ from pathlib import Path
 
 from pyinfra.api.deploy import deploy
 
-from roles.common import jobs, remote
-from roles.common.jobs import Job
-from roles.common.look import Seen
-from roles.common.paths import MANIFESTS, MODELS
+from engine import jobs, remote
+from engine.jobs import Job
+from engine.observation import Seen
+from engine.paths import MANIFESTS, MODELS
 from schemas.model import Model, Ollama
 
 PULL = Path(__file__).parent / "scripts" / "pull.py"

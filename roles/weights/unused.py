@@ -10,11 +10,11 @@ from pathlib import Path
 from pyinfra.api.operation import operation
 from pyinfra.context import host
 
-from roles.common import outcome, remote
-from roles.common.jobs import Job
-from roles.common.look import Seen
-from roles.common.operations import Commands, noted, tell
-from roles.common.paths import MANIFESTS, MODELS
+from engine import outcome, remote
+from engine.jobs import Job
+from engine.observation import Seen
+from engine.operations import Commands, noted, tell
+from engine.paths import MANIFESTS, MODELS
 
 PURGE = Path(__file__).parent / "scripts" / "purge.py"
 

@@ -6,8 +6,8 @@ import json
 
 import pytest
 
+from engine import paths
 from lab.hosts import Host
-from roles.common import paths
 from roles.verification import history
 from roles.verification.acceptance import HostAcceptance, Measured
 

@@ -4,10 +4,10 @@ import os
 
 from pyinfra.context import host
 
-from deploy.survey import survey
+from engine import packages
+from engine.operations import refusal_ends_this_host
+from fleet.assessment import survey
 from roles.base.deploy import base, marked
-from roles.common import packages
-from roles.common.operations import refusal_ends_this_host
 
 packages.WAIT_SECONDS = float(os.environ.get("PATIENCE") or packages.WAIT_SECONDS)
 with refusal_ends_this_host():

@@ -16,10 +16,10 @@ from typing import Any
 
 import pytest
 
+from engine import controller
 from lab import fleet
 from lab.hosts import Host
 from lab.state import REPOSITORY
-from roles.common import controller
 
 _OPERATION = re.compile(r"--> Starting operation: (?P<name>.*?) *$")
 _OUTCOME = re.compile(r" +\[(?P<host>[^\]]+)\] +(?P<outcome>Success|No changes|Skipped|Error)\b")

@@ -31,8 +31,8 @@ from pyinfra.api.command import QuoteString, StringCommand
 from pyinfra.context import host
 from pyinfra.operations import server
 
-from roles.common import lock, remote
-from roles.common.operations import refusal_ends_this_host
+from engine import lock, remote
+from engine.operations import refusal_ends_this_host
 
 with refusal_ends_this_host():
     answer = remote.ask(StringCommand("bash", "-c", QuoteString("id -un; echo oops >&2")))

@@ -8,7 +8,7 @@ from pathlib import Path
 
 from schemas.inventory import DeclaredHost, load
 from schemas.model import HostPlan
-from schemas.plan import assumed_hardware, plan_host
+from schemas.plan.host import assumed_hardware, plan_host
 
 INVENTORY = """\
 hosts:

@@ -7,8 +7,8 @@ from pathlib import Path
 
 import pytest
 
-from roles.common import packages, remote
-from roles.common.packages import Holder
+from engine import packages, remote
+from engine.packages import Holder
 from roles.preflight import apt
 
 NAMES = ("nginx", "git")

@@ -5,8 +5,8 @@ from __future__ import annotations
 import pytest
 
 from roles.preflight.cards import Cards, cards
-from schemas.memory import GIB, MIB
 from schemas.model import Gpu
+from schemas.plan.memory import GIB, MIB
 
 MEMORY = 120 * GIB
 PCI = ("0000:01:00.0",)

@@ -8,10 +8,10 @@ from pathlib import Path
 
 import pytest
 
+from engine.env import settings_digest
+from engine.release import Release
+from engine.resources import Absent, EnvFile, File
 from roles.backend import deploy as backend
-from roles.common.env import settings_digest
-from roles.common.release import Release
-from roles.common.resources import Absent, EnvFile, File
 from roles.development import deploy as development
 from roles.development.tree import SCRIPT, findings, other_requirements, parse
 from roles.ui import deploy as ui

@@ -8,9 +8,9 @@ from pathlib import Path
 
 import pytest
 
-from roles.common import paths
-from roles.common.refusal import RefusedError
-from roles.common.resources import File
+from engine import paths
+from engine.refusal import RefusedError
+from engine.resources import File
 from roles.door import certificate, nginx, site
 from roles.door.deploy import opened, resources, service
 from roles.door.secrets import Revealed, revealed

@@ -11,10 +11,10 @@ from pathlib import Path
 import pytest
 import yaml
 
+from engine.archive import Archive
+from engine.refusal import RefusedError
 from roles.backend import gate, lock
 from roles.backend.requires import chain, listed
-from roles.common.archive import Archive
-from roles.common.refusal import RefusedError
 from roles.source.archive import pack
 from schemas.model import HostPlan
 from tests.roles.package_index import Index, index

@@ -10,10 +10,10 @@ import pytest
 
 from roles.backend.lock import KEPT, name
 from roles.backend.requires import listed
-from schemas.contract import contract
-from schemas.dependencies import EXCLUDED, matrix
-from schemas.pins import load as load_pins
-from schemas.plan import assumed_hardware, plan_host
+from schemas.data.contract import contract
+from schemas.data.dependencies import EXCLUDED, matrix
+from schemas.data.pins import load as load_pins
+from schemas.plan.host import assumed_hardware, plan_host
 from tests.roles.plans import declared
 
 LOCKS = sorted(KEPT.glob("*/*.txt"))

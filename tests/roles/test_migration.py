@@ -14,14 +14,14 @@ from typing import Any
 import pytest
 import yaml
 
+from engine import remote
 from lab.state import REPOSITORY
-from roles.common import remote
 from roles.migration.deploy import SCRIPTS, checked
 from roles.migration.drawn import Drawn, draw
 from roles.migration.installation import Installation, request
-from schemas.contract import contract
-from schemas.pins import Pins
-from schemas.pins import load as load_pins
+from schemas.data.contract import contract
+from schemas.data.pins import Pins
+from schemas.data.pins import load as load_pins
 
 MARKER = "sk-marker-of-this-test"
 # Lines of Venom's own examples: .env.example of v1.6.0, .env.dev.example of v1.9.0.

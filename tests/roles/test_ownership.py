@@ -7,10 +7,10 @@ from typing import Any
 
 import pytest
 
-from deploy.survey import everything
-from roles.common import paths
-from roles.common.look import Account, Group, Seen
-from roles.common.resources import Directory, File, User
+from engine import paths
+from engine.observation import Account, Group, Seen
+from engine.resources import Directory, File, User
+from fleet.assessment import everything
 from roles.preflight import ownership
 from tests.roles.plans import declared
 

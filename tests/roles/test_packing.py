@@ -12,17 +12,19 @@ import pytest
 from cyclonedx.schema import SchemaVersion
 from cyclonedx.validation.json import JsonStrictValidator
 
-from roles.backend.lock import Lock
-from roles.common import remote
-from roles.common.jobs import Job
-from roles.common.refusal import RefusedError
-from roles.common.release import Release
+from engine import remote
+from engine.jobs import Job
+from engine.refusal import RefusedError
+from engine.release import Release
+from roles.backend import deploy as backend
+from roles.backend.lock import KEPT, Lock
 from roles.packing import sbom
 from roles.packing.contents import Contents, backend_contents, frontend_contents
 from roles.packing.deploy import Publication, Registry, base_job, pack_job, summary
-from schemas.artifacts import variants
+from roles.ui import deploy as ui
+from schemas.data.artifacts import variants
+from tests.engine.test_scripts import check
 from tests.roles.plans import INVENTORY, plan
-from tests.roles.test_scripts import check
 
 LIGHT, UI = "venom-backend-light", "venom-frontend"
 DEBIAN = "libc6\t2.41-12\tamd64\nca-certificates\t20250419\tall\n"
@@ -38,8 +40,10 @@ def lock() -> Lock:
 def contents(variant: str, inventory: str = INVENTORY) -> Contents:
     of = plan(inventory)
     made = Release.of(of, "0" * 64, "2" * 64, "1" * 64)
-    make = backend_contents if variants()[variant].tiers else frontend_contents
-    return make(variants()[variant], of, made, lock())
+    if variants()[variant].tiers:
+        launcher = backend.launcher(made)
+        return backend_contents(variants()[variant], of, made, lock().text, lock().sha256, launcher)
+    return frontend_contents(variants()[variant], of, made, ui.launcher(made))
 
 
 # -- what is in it ------------------------------------------------------------------------------------
@@ -111,7 +115,7 @@ def test_what_is_over_its_budget_is_not_packed(tmp_path: Path) -> None:
     )
     assert done.returncode == 1
     assert done.stderr.splitlines()[:2] == [
-        f"required  at most 2 MB installed in {LIGHT} (budget_mb in schemas/artifacts.yaml)",
+        f"required  at most 2 MB installed in {LIGHT} (budget_mb in schemas/data/artifacts.yaml)",
         f"found     3 MB in {tmp_path}/venv, without bytecode",
     ]
 
@@ -135,7 +139,7 @@ def test_the_bill_of_materials_is_valid_and_has_debian_python_and_the_interprete
 
 
 def test_every_package_of_a_lock_is_in_it() -> None:
-    text = (Path(__file__).parents[2] / "locks/v1.9.0/api-py3.12-amd64.txt").read_text(encoding="utf-8")
+    text = (KEPT / "v1.9.0/api-py3.12-amd64.txt").read_text(encoding="utf-8")
     pinned = [line for line in text.splitlines() if "==" in line and not line.startswith((" ", "#"))]
     assert len(sbom.of_lock(text)) == len(pinned) > 100
 

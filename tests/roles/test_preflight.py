@@ -6,7 +6,7 @@ import dataclasses
 
 import pytest
 
-from roles.common.proxy import Way
+from engine.proxy import Way
 from roles.preflight import checks, reach
 from roles.preflight.checks import Coming
 from roles.preflight.facts import Facts, parse

@@ -7,9 +7,9 @@ import subprocess
 from dataclasses import replace
 from pathlib import Path
 
-from deploy.survey import everything
-from roles.common.look import Account, Group, Seen
-from roles.common.resources import Directory, User
+from engine.observation import Account, Group, Seen
+from engine.resources import Directory, User
+from fleet.assessment import everything
 from roles.removal.deploy import SCRIPTS
 from roles.removal.removal import Found, Removal, decide
 from tests.roles.plans import declared

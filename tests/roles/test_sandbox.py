@@ -11,9 +11,9 @@ from pathlib import Path
 
 import pytest
 
+from engine import remote
+from engine.resources import File
 from roles.backend import deploy as backend
-from roles.common import remote
-from roles.common.resources import File
 from roles.ui import deploy as ui
 from tests.roles.plans import INVENTORY, plan
 

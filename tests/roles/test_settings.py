@@ -13,10 +13,10 @@ from dotenv import dotenv_values
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
+from engine import remote
+from engine.env import quoted, settings_digest
+from engine.release import Release
 from roles.backend.deploy import launcher
-from roles.common import remote
-from roles.common.env import quoted, settings_digest
-from roles.common.release import Release
 
 RELEASE = Release(source="s", venv="v", ui="u", node="n", python="p")
 VALUES = st.text(st.characters(codec="utf-8", exclude_categories=["Cc", "Cs", "Zl", "Zp"]), max_size=30)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from roles.common.jobs import Job
+from engine.jobs import Job
 from roles.ui.shared import Build, UiWork
 
 BUILD = Job(name="ui", title="UI build", key="k", makes="/opt/venom/uis/k", script="")

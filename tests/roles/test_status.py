@@ -10,13 +10,13 @@ from typing import Any
 import click
 import pytest
 
+from engine.env import quoted
+from engine.generation import Generation, restored
+from engine.observation import NONCE, Seen
+from engine.paths import GENERATIONS, RECEIPT
+from engine.resources import Difference, Directory, Enabled, EnvFile, File, Link, sha256
+from engine.services import Service
 from roles.backend.deploy import UNIT
-from roles.common.env import quoted
-from roles.common.generation import Generation, restored
-from roles.common.look import NONCE, Seen
-from roles.common.paths import GENERATIONS, RECEIPT
-from roles.common.resources import Difference, Directory, Enabled, EnvFile, File, Link, sha256
-from roles.common.services import Service
 from roles.status.report import Report, Told, Wanted, document, drift, exit_status, report
 from roles.status.table import table
 from schemas.model import Gpu

@@ -8,12 +8,12 @@ from pathlib import Path
 
 import pytest
 
-from deploy import serving
+from engine.env import quoted
+from engine.observation import Seen
+from engine.release import ImageRelease, Release
+from engine.resources import Absent, File, Resource
+from fleet import serving
 from roles.backend import deploy as backend
-from roles.common.env import quoted
-from roles.common.look import Seen
-from roles.common.release import ImageRelease, Release
-from roles.common.resources import Absent, File, Resource
 from roles.preflight.checks import Coming
 from roles.release import deploy as release_role
 from schemas.model import Engine, HostPlan

@@ -12,8 +12,8 @@ import pytest
 
 from lab import upstream_work as work
 from lab.upstream_weights import GGUF_SHA256, MODEL
-from schemas.memory import kv_cache
-from schemas.pins import load
+from schemas.data.pins import load
+from schemas.plan.memory import kv_cache
 from tests.lab.ollama.conftest import FEW, stock
 from tests.lab.ollama.server import Release, Server
 

@@ -5,8 +5,8 @@ from __future__ import annotations
 import shutil
 from pathlib import Path
 
+from engine import paths
 from lab.state import REPOSITORY
-from roles.common import paths
 from roles.verification import acceptance, history, report
 from tests.lab import figures, provisioning
 from tests.lab.serving import Serving

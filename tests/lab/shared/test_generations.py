@@ -7,10 +7,10 @@ from pathlib import Path
 
 import pytest
 
+from engine import remote
+from engine.paths import AUDIT
 from lab import ssh
 from lab.hosts import Host
-from roles.common import remote
-from roles.common.paths import AUDIT
 from tests.lab import provisioning, visitor
 from tests.lab.conftest import Provision
 from tests.lab.serving import Serving

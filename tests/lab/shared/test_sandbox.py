@@ -8,10 +8,10 @@ from pathlib import PurePosixPath
 
 import pytest
 
+from engine.release import Release
+from engine.resources import File
 from lab import network
 from lab.hosts import Host
-from roles.common.release import Release
-from roles.common.resources import File
 from roles.development import deploy as development
 from roles.ollama import deploy as ollama
 from schemas.model import Development

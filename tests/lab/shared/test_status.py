@@ -11,12 +11,9 @@ from typing import Any
 
 import pytest
 
-from deploy.survey import planning
-from lab import network
-from lab.state import REPOSITORY
-from roles.common import paths
-from roles.common.release import Release
-from roles.common.resources import (
+from engine import paths
+from engine.release import Release
+from engine.resources import (
     Absent,
     Directory,
     Displaced,
@@ -28,6 +25,9 @@ from roles.common.resources import (
     Resource,
     User,
 )
+from fleet.assessment import planning
+from lab import network
+from lab.state import REPOSITORY
 from roles.preflight.deploy import SCRIPTS
 from roles.preflight.facts import parse
 from schemas.inventory import load

@@ -1,0 +1,75 @@
+"""What the controller does once for a whole fleet: its cache, and tools whose failure is a finding."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import threading
+from collections.abc import Callable, Mapping, Sequence
+from pathlib import Path
+from typing import TypeVar
+
+from engine.refusal import RefusedError, refuse
+
+T = TypeVar("T")
+
+_once: dict[tuple[object, ...], object] = {}
+_locks: dict[tuple[object, ...], threading.Lock] = {}
+_guard = threading.Lock()
+
+
+def cache_directory(name: str) -> Path:
+    """A folder of the controller's cache; what is in it can be made again at any time."""
+    base = Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache")
+    path = base / "venom-provisioner" / name
+    path.mkdir(parents=True, exist_ok=True)
+    return path
+
+
+def once(key: tuple[object, ...], make: Callable[[], T]) -> T:
+    """The result of `make` for `key`, made by the first host that asks; a refusal is shared, too.
+
+    pyinfra prepares the hosts of a fleet at the same time, each in its own greenlet.
+    """
+    with _guard:
+        lock = _locks.setdefault(key, threading.Lock())
+    with lock:
+        if key not in _once:
+            try:
+                _once[key] = make()
+            except RefusedError as error:
+                _once[key] = error
+        result = _once[key]
+    if isinstance(result, RefusedError):
+        raise result
+    return result  # type: ignore[return-value]
+
+
+def run(
+    command: Sequence[str],
+    requirement: str,
+    remedy: str,
+    *,
+    env: Mapping[str, str] | None = None,
+    cwd: Path | None = None,
+) -> str:
+    """Run a tool on the controller and return what it printed.
+
+    Raises RefusedError with the end of its error output when it fails.
+    """
+    try:
+        done = subprocess.run(
+            list(command),
+            check=False,
+            capture_output=True,
+            text=True,
+            errors="replace",
+            cwd=cwd,
+            env={**os.environ, **(env or {})},
+        )
+    except OSError as error:
+        raise refuse(requirement, f"{command[0]}: {error.strerror}", remedy) from error
+    if done.returncode != 0:
+        said = (done.stderr or done.stdout).strip().splitlines()
+        raise refuse(requirement, "\n          ".join(said[-20:]) or "no message", remedy)
+    return done.stdout

@@ -1,0 +1,216 @@
+"""A generation: everything about a host that is switched together, and can be switched back.
+
+Settings, units, the link to the release and the services that run with them. It is written to the
+host as one file; the host itself applies it, waits until it serves, and takes it back if it does not.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass
+from typing import Any, NotRequired, TypedDict
+
+from engine.answers import formed, known
+from engine.env import quoted
+from engine.observation import Seen
+from engine.paths import GENERATIONS, RECEIPT
+from engine.resources import (
+    Absent,
+    Difference,
+    Directory,
+    Enabled,
+    EnvFile,
+    File,
+    Link,
+    Switchable,
+    differing,
+)
+from engine.services import Reloads, Service, fingerprint
+
+
+@dataclass(frozen=True)
+class Generation:
+    """What is switched together."""
+
+    name: str  # for the operator, e.g. "Venom v1.9.0, light"
+    resources: tuple[Switchable, ...]
+    services: tuple[Service, ...]  # in the order in which they start
+    stopped: tuple[str, ...]  # units that must not run
+    parts: tuple[str, ...]  # paths in the stores that it needs: not pruned while it is kept
+    record: Mapping[str, Any]  # what the receipt says was applied
+
+    @property
+    def key(self) -> str:
+        """Its name on the host: a digest of all that it is, which holds nothing to guess a secret from.
+
+        The letter keeps it a word: pyinfra's `--data` reads what looks like a number as one.
+        """
+        return f"g{fingerprint(self.content())[:12]}"
+
+    def content(self) -> dict[str, Any]:
+        """What is written to the host, secrets included: for a file that only root can read."""
+        return {
+            "name": self.name,
+            "resources": [describe(it) for it in self.resources],
+            "services": [asdict(it) for it in self.services],
+            "stopped": list(self.stopped),
+            "parts": list(self.parts),
+            "record": dict(self.record),
+        }
+
+    def differs(self, seen: Seen) -> list[Difference]:
+        """What of the host is not so; empty where it is."""
+        return [
+            *differing(self.resources, seen),
+            *(Difference(it.unit, it.state(seen)) for it in self.services if not it.runs(seen)),
+            *(
+                Difference(unit, "must not run")
+                for unit in self.stopped
+                if seen.units.get(unit, {}).get("ActiveState", "inactive") not in {"inactive", "failed"}
+            ),
+        ]
+
+    @property
+    def file(self) -> File:
+        """The file that it is on the host."""
+        content = json.dumps(self.content(), indent=1)
+        return File(f"{GENERATIONS}/{self.key}.json", f"{content}\n", mode="0600")
+
+    def unproven(self, seen: Seen) -> list[Difference]:
+        """What is missing on the host where it did not switch to exactly this, and see it serve."""
+        applied = str(seen.receipt.get("generation", ""))
+        link = Link(f"{GENERATIONS}/current", self.file.path.rsplit("/", 1)[-1])
+        receipt = Difference(RECEIPT, f"names {applied or 'no generation'}, not {self.key}")
+        return [*([] if applied == self.key else [receipt]), *differing((link, self.file), seen)]
+
+    def lacks(self, seen: Seen) -> list[Difference]:
+        """The parts that it needs and the host does not have."""
+        return [Difference(path, "is not there") for path in self.parts if not seen.there(path)]
+
+
+class _KnownFile(File):
+    """A file of which the host told the digest only."""
+
+    @property
+    def digest(self) -> str:
+        return self.content
+
+
+class _KnownSettings(EnvFile):
+    """Settings of which the host told the digests only, made with this run's nonce."""
+
+    def digests(self, nonce: str) -> Mapping[str, str]:
+        return self.values
+
+
+class _Resource(TypedDict, total=False):
+    """A resource, as `describe` writes it."""
+
+    kind: str
+    path: str
+    owner: str
+    mode: str
+    content: str
+    target: str
+    unit: str
+    values: dict[str, str]
+
+
+class _Reload(TypedDict):
+    """How a service takes another configuration."""
+
+    test: list[str]
+    site: str
+    certificate: str
+    listens: list[str]
+
+
+class _Service(TypedDict):
+    """A service, as `content` writes it."""
+
+    unit: str
+    title: str
+    fingerprint: str
+    url: str
+    ready_timeout: int
+    reloads: NotRequired[_Reload | None]
+
+
+class _Told(TypedDict):
+    """The form of a generation."""
+
+    name: str
+    resources: list[_Resource]
+    services: list[_Service]
+    stopped: list[str]
+    parts: list[str]
+    record: dict[str, Any]
+
+
+def restored(told: Mapping[str, Any]) -> Generation:
+    """A generation as a host tells its own: as `content`, with digests instead of texts and values.
+
+    Raises TypeCheckError, or KeyError, where it has another form.
+    """
+    formed(
+        {
+            **known(told, _Told),
+            "resources": [known(it, _Resource) for it in told["resources"]],
+            "services": [known(it, _Service) for it in told["services"]],
+        },
+        _Told,
+    )
+    simple = ("unit", "title", "fingerprint", "url", "ready_timeout")
+    return Generation(
+        name=told["name"],
+        resources=tuple(_restored(it) for it in told["resources"]),
+        services=tuple(
+            Service(**{key: it[key] for key in simple}, reloads=_reloads(it)) for it in told["services"]
+        ),
+        stopped=tuple(told["stopped"]),
+        parts=tuple(told["parts"]),
+        record=told["record"],
+    )
+
+
+def _reloads(told: Mapping[str, Any]) -> Reloads | None:
+    # Generations of former versions have none that does.
+    it = told.get("reloads")
+    if not it:
+        return None
+    return Reloads(tuple(it["test"]), it["site"], it["certificate"], tuple(it["listens"]))
+
+
+def _restored(told: Mapping[str, Any]) -> Switchable:
+    match told["kind"]:
+        case "directory":
+            return Directory(told["path"], told["owner"], told["mode"])
+        case "file":
+            return _KnownFile(told["path"], told["content"], told["owner"], told["mode"])
+        case "link":
+            return Link(told["path"], told["target"])
+        case "settings":
+            return _KnownSettings(told["path"], told["values"], told["owner"])
+        case "enabled":
+            return Enabled(told["unit"])
+        case _:
+            return Absent(told["path"])
+
+
+def describe(resource: Switchable) -> dict[str, Any]:
+    """A resource as the host's script reads it."""
+    match resource:
+        case Directory(path, owner, mode):
+            return {"kind": "directory", "path": path, "owner": owner, "mode": mode}
+        case File(path, content, owner, mode):
+            return {"kind": "file", "path": path, "content": content, "owner": owner, "mode": mode}
+        case Link(path, target):
+            return {"kind": "link", "path": path, "target": target}
+        case EnvFile(path, values, owner):
+            lines = {key: quoted(value) for key, value in values.items()}
+            return {"kind": "settings", "path": path, "values": lines, "owner": owner}
+        case Enabled(unit):
+            return {"kind": "enabled", "unit": unit}
+        case Absent(path):
+            return {"kind": "absent", "path": path}

@@ -1,0 +1,195 @@
+"""How a run ended, told last: what each host serves now, or what failed there and what to do.
+
+pyinfra tells failures when they happen; on a fleet that is pages before the end.
+"""
+
+from __future__ import annotations
+
+import atexit
+import signal
+import sys
+import textwrap
+import time
+from collections.abc import Mapping, Sequence
+from typing import Any, NoReturn
+
+import click
+from pyinfra.api.state import BaseStateCallback, State, StateStage
+
+from engine import remote
+
+RUN_AGAIN = (
+    "see that the host is up, and run again: what is done is kept, and work that still runs there\n"
+    "          is taken up"
+)
+
+# What a summary names of one kind of change; the rest is counted.
+NAMED = 6
+WIDTH = 100
+
+_serves: dict[str, str] = {}
+_changes: dict[str, dict[str, list[str]]] = {}
+_reasons: dict[str, str] = {}
+_besides: dict[str, list[str]] = {}
+_failed_at: dict[str, str] = {}
+_interrupted: list[int] = []
+
+_UNREACHED = (
+    "was not reached: why is told above, under Connecting to hosts\n"
+    "do        check that it is up, and `address` and `ssh` in the inventory; then run again"
+)
+
+
+INTERRUPTED = (
+    "the run was interrupted\n"
+    "do        run again: what is done is kept, and work that still runs on the host is taken up"
+)
+
+
+class _Failures(BaseStateCallback):
+    """Notes the operation at which a host's run ended."""
+
+    @staticmethod
+    def operation_host_error(
+        state: State, host: Any, op_hash: str, retry_count: int = 0, max_retries: int = 0
+    ) -> None:
+        _failed_at[host.name] = op_hash
+        if host.name not in _reasons and goes_down(host):
+            _reasons[host.name] = (
+                "required  the connection to the host, until the run has ended\n"
+                "found     it was lost\n"
+                f"do        {RUN_AGAIN}"
+            )
+
+
+def unreached(host: Any) -> str:
+    """Why there is no connection to this host, and what to do."""
+    trouble = getattr(host.connector, "trouble", None)
+    return f"was not reached\n{trouble}" if trouble else _UNREACHED
+
+
+def goes_down(host: Any) -> bool:
+    """Whether the connection is gone, or ends in a moment: a host that goes down fails the command first."""
+    for _ in range(10):
+        if remote.lost(host):
+            return True
+        time.sleep(0.1)
+    return False
+
+
+def serves(host: str, text: str) -> None:
+    """Note what `host` serves now."""
+    _serves[host] = text
+
+
+def did(host: str, what: str, *things: str) -> None:
+    """Note a change of `host`, e.g. what="started", things=("Backend", "UI")."""
+    told = _changes.setdefault(host, {}).setdefault(what, [])
+    told += [it for it in things if it not in told]
+
+
+def adds(host: str, text: str) -> None:
+    """Note what the operator should know of `host` besides, however the run ends there."""
+    texts = _besides.setdefault(host, [])
+    if text not in texts:
+        texts.append(text)
+
+
+def because(host: str, text: str) -> None:
+    """Note why `host` ends here; the operation that fails with it is noted by itself."""
+    _reasons[host] = text
+
+
+def in_a_line(state: State, host: str) -> str:
+    """How the run ended on `host`, for its audit log."""
+    if host in _failed_at:
+        lines = [" ".join(it.split()) for it in _reasons.get(host, "").splitlines() if it.strip()]
+        # What comes after two lines is a remedy or a log.
+        return "; ".join([f"failed at {_operation(state, _failed_at[host])}", *lines[:2]])
+    return _serves.get(host, "done").partition("\n")[0]
+
+
+def _operation(state: State, op_hash: str) -> str:
+    return ", ".join(sorted(state.get_op_meta(op_hash).names))
+
+
+def refused(state: State, host: str) -> None:
+    """Note that `host` is refused: a dry run, too, ends with a status that is not 0."""
+    state.failed_hosts.add(state.inventory.get_host(host))
+
+
+def end(text: str, status: int) -> NoReturn:
+    """End a run that makes no changes, with a status of its own: pyinfra knows 0 and 1 only.
+
+    Called before pyinfra asks whether to make changes. `text` is all that stands on standard output.
+    """
+    click.echo(err=True)
+    click.echo(text)
+    sys.stdout.flush()
+    # gevent carries it from a host's greenlet to pyinfra, which closes the connections.
+    sys.exit(status)
+
+
+def tell_at_the_end(state: State) -> None:
+    """Print the summary when the process ends. Each host of a run may ask for it."""
+    if not any(isinstance(handler, _Failures) for handler in state.callback_handlers):
+        state.add_callback_handler(_Failures())  # type: ignore[no-untyped-call]
+        atexit.register(_tell, state)
+        signal.signal(signal.SIGINT, lambda number, frame: _interrupt(state, number))
+
+
+def _interrupt(state: State, number: int) -> NoReturn:
+    """End the run for Ctrl-C, at once and with the status that a shell expects.
+
+    pyinfra itself would say 0, and wait for what every host is at before it disconnects.
+    """
+    _interrupted.append(number)
+    if state.pool is not None:
+        state.pool.kill(block=False)
+    sys.exit(128 + number)
+
+
+def _tell(state: State) -> None:
+    if state.current_stage < StateStage.Execute:
+        return  # --dry: nothing has ended, and what is refused was told already
+    lines = [click.style("--> In the end:", bold=True)]
+    for name in sorted(host.name for host in state.activated_hosts - state.failed_hosts):
+        told = [
+            INTERRUPTED if _interrupted else _serves.get(name, "serves as before"),
+            *changes(_changes.get(name, {})),
+        ]
+        told += _besides.get(name, [])
+        lines += _block(click.style(name, "green"), "\n".join(told))
+    for host in sorted(state.failed_hosts, key=lambda host: str(host.name)):
+        made = {what: it for what, it in _changes.get(host.name, {}).items() if what == "made"}
+        told = [_failure(state, host), *changes(made), *_besides.get(host.name, [])]
+        lines += _block(click.style(host.name, "red"), "\n".join(told))
+    click.echo("\n".join(lines), err=True)
+    sys.stderr.flush()
+
+
+def changes(done: Mapping[str, Sequence[str]]) -> list[str]:
+    """What was changed on a host, a line or more a kind, in the order in which it happened."""
+    lines = []
+    for what, things in done.items():
+        # One more takes no more room than to say that there is one more.
+        named = list(things) if len(things) <= NAMED + 1 else [*things[:NAMED], f"{len(things) - NAMED} more"]
+        text = f"{what:<9} {', '.join(named)}" if named else ""
+        lines += textwrap.wrap(text, WIDTH, subsequent_indent=" " * 10, break_long_words=False)
+    return lines
+
+
+def _failure(state: State, host: Any) -> str:
+    op_hash = _failed_at.get(host.name)
+    if op_hash is None:
+        return unreached(host)
+    reason = _reasons.get(host.name)
+    if reason is None:
+        done = state.get_op_data_for_host(host, op_hash).operation_meta
+        reason = "\n".join((done.stderr_lines or done.stdout_lines)[-15:])
+    return f"failed at: {_operation(state, op_hash)}\n{reason}"
+
+
+def _block(name: str, text: str) -> list[str]:
+    first, *others = text.splitlines() or [""]
+    return [f"    [{name}] {first}", *(f"        {line}" for line in others)]

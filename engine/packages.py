@@ -1,0 +1,92 @@
+"""Debian packages: waits, with words, until no other apt is at work, and installs what a host lacks."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from pyinfra.api.command import QuoteString, StringCommand
+
+from engine import live, outcome, progress, remote
+
+# A host that was just unpacked is often upgrading itself; that takes minutes.
+WAIT_SECONDS = 900.0
+POLL_SECONDS = 2.0
+INSTALL_SECONDS = 3600
+
+
+@dataclass(frozen=True)
+class Holder:
+    """Who holds a lock of apt's."""
+
+    file: str
+    pid: str
+    process: str
+    unit: str
+
+    def __str__(self) -> str:
+        unit = f", unit {self.unit}" if self.unit != "?" else ""
+        return f"{self.process} (process {self.pid}{unit})"
+
+    @property
+    def remedy(self) -> str:
+        """How to end it where it hangs."""
+        stop = f"systemctl stop {self.unit}" if self.unit != "?" else f"kill {self.pid}"
+        return f"wait until it is over, and run again; where it hangs, end it on the host: {stop}"
+
+
+def ask_apt(script: str, names: Sequence[str], proxy: Mapping[str, str]) -> StringCommand:
+    """A command that runs `script` behind apt.sh for these packages, by the proxy's variables."""
+    told = "".join(f"{name}={value}\n" for name, value in proxy.items())
+    text = f"{remote.script('apt.sh')}\n{script}"
+    return StringCommand("sh", "-c", QuoteString(text), "sh", *map(QuoteString, names), _stdin=f"{told}\n")
+
+
+def holder() -> Holder | None:
+    """Who holds a lock of apt's on the current host; None where nobody does, or nobody can say."""
+    answer = remote.ask(StringCommand("perl", "-e", QuoteString(remote.script("apt_locks.pl"))))
+    told = answer.stdout.split()
+    return Holder(*told) if answer.ok and len(told) == 4 else None
+
+
+def install(host: Any, names: Sequence[str], proxy: Mapping[str, str]) -> str | None:
+    """Install the packages on the host, once no other apt is at work.
+
+    Returns why it failed, or the empty string; None where the host is gone, which is told by itself.
+    """
+    begun = time.monotonic()
+    while who := holder():
+        waited = time.monotonic() - begun
+        if waited > WAIT_SECONDS:
+            return busy(who, waited)
+        live.tell(host, f"packages: waits for {who}, who holds {who.file}, {progress.duration(waited)}")
+        time.sleep(POLL_SECONDS)
+    answer = remote.ask(ask_apt(remote.script("install_packages.sh"), names, proxy), INSTALL_SECONDS)
+    if answer.ok:
+        if complaint := _errors(answer):
+            outcome.adds(host.name, f"the packages are installed, but apt complains:\n          {complaint}")
+        return ""
+    if outcome.goes_down(host):
+        return None
+    return (
+        f"required  the Debian packages {' '.join(names)}\n"
+        f"found     {_errors(answer) or answer.stderr.strip()[-500:] or 'apt failed'}\n"
+        "do        mend it on the host (dpkg --configure --pending), and run again"
+    )
+
+
+def busy(who: Holder, seconds: float) -> str:
+    """That the lock did not become free in so many seconds."""
+    return (
+        "required  that no other apt is at work: packages are to be installed\n"
+        f"found     {who} has held {who.file} for {progress.duration(seconds)} or longer\n"
+        f"do        {who.remedy}"
+    )
+
+
+def _errors(answer: remote.Answer) -> str:
+    lines = [*answer.stdout.splitlines(), *answer.stderr.splitlines()]
+    told = [it for it in lines if it.startswith(("E: ", "dpkg: error", " No space", "N: "))]
+    return "\n          ".join(dict.fromkeys(told[-8:]))

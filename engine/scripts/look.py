@@ -1,0 +1,138 @@
+"""Runs on the host, by look.sh: what takes more than a shell to be told, as a line of JSON. Changes nothing.
+
+Argument: what systemctl shows of the units that are asked for, in their order.
+"""
+
+import hashlib
+import json
+import os
+import subprocess
+import sys
+import time
+
+import images
+from asked import asked as asked_of
+from fingerprint import fingerprint
+
+# The oldest that the scripts of the provisioner run on; no system that it supports has an older one.
+OLDEST = (3, 10)
+
+
+def look_at_certificate(path):
+    """How many days a certificate is still valid, and its fingerprint as browsers show it."""
+    seen = {}
+    command = ["openssl", "x509", "-in", path, "-noout", "-enddate", "-fingerprint", "-sha256"]
+    try:
+        said = subprocess.run(
+            command, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True, check=False,
+        ).stdout  # fmt: skip
+    except OSError:
+        return None
+    told = dict(line.partition("=")[::2] for line in said.splitlines())
+    if "notAfter" in told:
+        import calendar  # takes long, and most doors need none
+
+        until = calendar.timegm(time.strptime(told["notAfter"], "%b %d %H:%M:%S %Y %Z"))
+        seen["days"] = str(int(until - time.time()) // 86400)
+        seen["fingerprint"] = said.rpartition("=")[2].strip()
+    return seen
+
+
+def answer(url, certificate):
+    try:
+        return asked_of(url, certificate)
+    except OSError:
+        return None
+
+
+def look_at_env(path, nonce):
+    values = {}
+    try:
+        with open(path, encoding="utf-8", errors="replace") as file:
+            lines = file.readlines()
+    except (FileNotFoundError, NotADirectoryError):
+        return None
+    for line in lines:
+        key, equals, value = line.partition("=")
+        if equals and not key.lstrip().startswith("#"):
+            values[key.strip()] = hashlib.sha256((nonce + value.strip()).encode()).hexdigest()
+    return values
+
+
+def fingerprints(names, shown):
+    """Unit → what its main process was started with, where it has one."""
+    found = {}
+    for name, block in zip(names, shown.strip("\n").split("\n\n"), strict=False):
+        unit = dict(line.split("=", 1) for line in block.splitlines() if "=" in line)
+        if unit.get("MainPID", "0") != "0":
+            found[name] = fingerprint(unit["MainPID"])
+    return found
+
+
+def known(names, look):
+    seen = {name: look(name) for name in names}
+    return {name: value for name, value in seen.items() if value is not None}
+
+
+def models(manifests):
+    """Each manifest of weights, and how many bytes its layers have."""
+    found = {}
+    for folder, _, names in os.walk(manifests):
+        for path in [os.path.join(folder, name) for name in names]:
+            try:
+                with open(path, encoding="utf-8") as file:
+                    found[path] = sum(layer["size"] for layer in json.load(file)["layers"])
+            except (OSError, ValueError, LookupError):
+                continue
+    return found
+
+
+def lacks(path, manifests):
+    """What of the weights of a manifest is not there whole, by its size: to read gigabytes takes too long.
+
+    Empty where nothing is.
+    """
+    try:
+        with open(path, encoding="utf-8") as file:
+            told = json.load(file)
+        parts = [(it["digest"].replace(":", "-"), it["size"]) for it in [told["config"], *told["layers"]]]
+    except (OSError, ValueError, LookupError, TypeError, AttributeError):
+        return "is no manifest"
+    for name, size in parts:
+        blob = os.path.join(os.path.dirname(manifests), "blobs", name)
+        try:
+            found = os.stat(blob).st_size
+        except OSError:
+            found = 0
+        if found != size:
+            return "of %s there are %d of %d bytes" % (name[:19], found, size)
+    return ""
+
+
+def read_receipt(path):
+    try:
+        with open(path, encoding="utf-8") as file:
+            return json.load(file)
+    except (OSError, ValueError):
+        return {}
+
+
+def main():
+    asked = json.load(sys.stdin)
+    seen = {
+        "certificates": known(asked["certificates"], look_at_certificate),
+        "answers": known(asked["doors"], lambda url: answer(url, asked["doors"][url])),
+        "env_files": known(asked["env_files"], lambda path: look_at_env(path, asked["nonce"])),
+        "fingerprints": fingerprints(asked["units"], sys.argv[1]),
+        # Of what lies in an engine's store a marker tells; it counts while that is so.
+        "images": [it for it in asked["images"] if images.there(it)],
+        "models": models(asked["manifests"]),
+        "lacks": {it: lacks(it, asked["manifests"]) for it in asked["weights"] if os.path.lexists(it)},
+        "receipt": read_receipt(asked["receipt"]),
+    }
+    print("rest=" + json.dumps(seen))
+
+
+if sys.version_info < OLDEST:
+    sys.exit("it is Python %s.%s" % sys.version_info[:2])
+main()

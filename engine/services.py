@@ -1,0 +1,87 @@
+"""Services: units whose processes carry the fingerprint of their inputs."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from engine.observation import Seen
+from engine.resources import sha256
+
+
+@dataclass(frozen=True)
+class Generates:
+    """What a model server must generate with before it counts as serving."""
+
+    name: str
+    api: str
+    gpu: bool  # whether the host has a card that the model should lie on
+    load_timeout: int  # seconds
+    manifest: str  # the file that lists its blobs
+
+
+@dataclass(frozen=True)
+class Reloads:
+    """How a service of the distribution's goes on with other inputs without a restart."""
+
+    test: tuple[str, ...]  # a command that fails where it would not take them
+    site: str  # the file of ours that it reads
+    certificate: str  # the file whose certificate it must serve; empty without TLS
+    listens: tuple[str, ...]  # IPv4 ADDRESS:PORT of that site: another address of a port takes a restart
+
+
+@dataclass(frozen=True)
+class Service:
+    """A unit of ours: what its process must have been started with, and how it shows that it serves."""
+
+    unit: str
+    title: str
+    fingerprint: str
+    url: str  # answers 200 once the service does what it is for; one that reloads: with its fingerprint
+    ready_timeout: int  # seconds
+    first: bool = False  # the others start once it answers
+    model: Generates | None = None
+    reloads: Reloads | None = None
+    runner: str = ""  # quadlet, podman or docker, where its process runs in a container
+
+    def state(self, seen: Seen) -> str:
+        """How it stands, for the operator."""
+        unit = seen.units.get(self.unit, {})
+        if unit.get("ActiveState") != "active":
+            return unit.get("ActiveState", "not there")
+        return "runs" if self.runs(seen) else "runs with other inputs than it should"
+
+    def trouble(self, seen: Seen) -> str:
+        """That its process ended by itself since it was last started, for the operator; else empty."""
+        unit = seen.units.get(self.unit, {})
+        times = int(unit.get("NRestarts") or 0)
+        if not times:
+            return ""
+        again = "once" if times == 1 else f"{times} times"
+        now = "gave up" if unit.get("ActiveState") == "failed" else "it was last started"
+        at = unit.get("InactiveEnterTimestamp" if now == "gave up" else "ExecMainStartTimestamp", "")
+        return (
+            f"{self.title} had ended by itself; systemd started it again {again}, and {now} ({at})\n"
+            f"do        journalctl -u {self.unit} tells why; deploy/rollback.py goes back to the one before"
+        )
+
+    def runs(self, seen: Seen) -> bool:
+        """Whether its process runs and was started with the planned inputs (rule 3 of the design)."""
+        unit = seen.units.get(self.unit, {})
+        if self.reloads:
+            return unit.get("ActiveState") == "active" and seen.answers.get(self.url) == self.fingerprint
+        return (
+            unit.get("ActiveState") == "active"
+            and unit.get("Fingerprint") == self.fingerprint
+            and unit.get("NeedDaemonReload") != "yes"
+        )
+
+
+def fingerprint(inputs: Mapping[str, Any]) -> str:
+    """One short value for everything that a service depends on.
+
+    Sixteen hex digits of SHA-256: enough to tell two inputs apart, and nothing to guess a secret from.
+    """
+    return sha256(json.dumps(inputs, sort_keys=True, default=str))[:16]

@@ -1,0 +1,124 @@
+"""Switching a host to a generation: done by the host itself, and taken back if it does not serve."""
+
+from __future__ import annotations
+
+import getpass
+import shlex
+import socket
+import time
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from pyinfra.api.command import FunctionCommand, StringCommand
+from pyinfra.api.operation import operation
+from pyinfra.context import host
+
+from engine import jobs, outcome, remote
+from engine.generation import Generation
+from engine.jobs import Job
+from engine.observation import Seen
+from engine.operations import Commands, tell
+from engine.paths import JOBS
+from engine.resources import Absent, EnvFile, File
+
+BEGUN = time.monotonic()
+# What a step of the switch begins with, and how it is told in the end.
+_VERBS = {"start": "started", "restart": "restarted", "reload": "reloaded", "stop": "stopped"}
+MODULES = (
+    *("hidden.py", "asked.py", "fingerprint.py", "images.py", "switch_files.py", "switch_services.py"),
+    *("switch_door.py", "switch_history.py"),
+)
+
+
+@dataclass(frozen=True)
+class Switch:
+    """What the operator is told once a generation serves, and how many are kept."""
+
+    serves: str
+    keep: int
+
+
+@operation()
+def activated(generation: Generation, seen: Seen, needed: bool, switch: Switch) -> Commands:
+    """
+    Let the host switch to the generation, and prove that it serves.
+
+    + generation: what is to be current
+    + seen: what the host has
+    + needed: prove it although the host is so
+    + switch: how the run ends with it
+    """
+    different = generation.differs(seen)
+    if not different and not needed:
+        host.noop(f"{generation.name} serves")
+        outcome.serves(host.name, switch.serves)
+        return
+    for line in different:
+        yield tell(str(line))
+    file = generation.file
+    yield remote.shell("put.sh", file.path, file.owner, file.mode, stdin=file.content)
+    changed = {"settings": _settings(generation, seen), "files": _files(generation, seen)}
+    yield FunctionCommand(_activate, (generation, file.path, switch, changed), {})
+
+
+def _settings(generation: Generation, seen: Seen) -> list[str]:
+    """Names of the settings that become other ones."""
+    return sorted({key for it in generation.resources if isinstance(it, EnvFile) for key in it.changed(seen)})
+
+
+def _files(generation: Generation, seen: Seen) -> list[str]:
+    """Files that become other ones, come or go; links and folders only hold them together."""
+    return [it.path for it in generation.resources if isinstance(it, File | Absent) and it.differs(seen)]
+
+
+def _activate(
+    state: Any, host: Any, generation: Generation, path: str, switch: Switch, changed: Mapping[str, list[str]]
+) -> bool:
+    job = switch_job(generation.key, f"Switch to {generation.name}", path, switch.keep, elapsed())
+    # In the order in which it happens. Where it is taken back, none of it is told.
+    for what, things in changed.items():
+        outcome.did(host.name, what, *things)
+    if not switched(state, host, job):
+        return False
+    outcome.serves(host.name, f"{switch.serves}\n{elapsed():.0f} s after the start")
+    return True
+
+
+def switched(state: Any, host: Any, job: Job) -> bool:
+    """Let the host switch, and tell what it noted meanwhile; False says that it took it back."""
+    if not jobs.run_here(state, host, job):
+        return False
+    notes = remote.ask(StringCommand("cat", f"{JOBS}/{job.name}/notes", "2>/dev/null", "||", "true"))
+    for line in notes.stdout.splitlines():
+        host.log_styled(line, fg="yellow" if line.startswith("warning") else None)
+        if line.startswith("certificate"):
+            outcome.adds(host.name, line)
+    steps = remote.ask(StringCommand("cat", f"{JOBS}/{job.name}/steps"))
+    for verb, told in _VERBS.items():
+        lines = [it.split(" ", 2) for it in steps.stdout.splitlines()]
+        things = [it[2] for it in lines if len(it) == 3 and it[1] == verb]
+        outcome.did(host.name, told, *things)
+    return True
+
+
+def elapsed() -> float:
+    """Seconds since the run began."""
+    return time.monotonic() - BEGUN
+
+
+def switch_job(key: str, title: str, path: str, keep: int, elapsed: float) -> Job:
+    """The job with which a host switches to the generation in the file `path`, and takes it back if
+    it does not serve. `keep`: how many generations stay afterwards. `elapsed`: seconds of the run so
+    far, for the receipt.
+    """
+    who = f"{getpass.getuser()}@{socket.gethostname()}"
+    arguments = shlex.join([path, str(keep), who, f"{elapsed:.1f}"])
+    return Job(
+        name="activate",
+        title=title,
+        key=key,
+        makes=f"{JOBS}/activate/steps",
+        script=f"exec {remote.PYTHON} - {arguments} <<'PYTHON'\n"
+        f"{remote.program('activate.py', MODULES)}PYTHON\n",
+    )

@@ -1,0 +1,134 @@
+"""`python -m fleet.locks [RELEASE …]`: make or refresh the locks of pinned releases, and say what changed.
+
+A lock is made anew up to its own cut-off, which its head names: then nothing changes unless the source, the
+inventory's additions, the matrix or the resolver did. `--cut-off` sets another, to get newer packages; a
+lock that does not exist yet is made up to the beginning of this day (UTC), like all others of that day.
+Exit status 0; 1 with --check where a file would change; 2 with the reason where something cannot be resolved.
+"""
+
+from __future__ import annotations
+
+import argparse
+import sys
+import tempfile
+from collections.abc import Iterator
+from dataclasses import replace
+from datetime import UTC, datetime
+from pathlib import Path
+
+import yaml
+
+from engine.refusal import RefusedError
+from roles.backend import lock
+from roles.backend.requires import listed
+from roles.source.archive import pack
+from schemas.data.contract import contract
+from schemas.data.pins import load as load_pins
+from schemas.inventory import load
+from schemas.model import HostPlan
+from schemas.plan.host import assumed_hardware, plan_host
+from schemas.reading.problem import ProblemsError
+
+# Pythons that a host may have of its own, beside the one that is pinned.
+_OWN_PYTHONS = ("3.11", "3.12", "3.13")
+_ARCHITECTURES = ("amd64", "arm64")
+_TIERS = ("api", "docker-minimal", "web")
+
+
+def main(arguments: list[str] | None = None) -> int:
+    """Run the command line; gives the exit status."""
+    given = _parser().parse_args(arguments)
+    status = 0
+    for release in given.release or _releases():
+        try:
+            for plan in _plans(release, given):
+                status = max(status, _refresh(plan, given))
+        except (RefusedError, ProblemsError) as error:
+            print(f"locks: {release}\n{error}", file=sys.stderr)
+            status = 2
+    return status
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(
+        prog="python -m fleet.locks", description=(__doc__ or "").splitlines()[0]
+    )
+    parser.add_argument("release", nargs="*", help="pinned releases (default: all of them)")
+    parser.add_argument(
+        "--tier", action="append", help=f"a tier of the contract (default: {', '.join(_TIERS)})"
+    )
+    parser.add_argument(
+        "--repository", help="a local git repository with the releases, instead of upstream's"
+    )
+    parser.add_argument(
+        "--cut-off", metavar="TIME", help="e.g. 2026-11-21T00:00:00Z (default: as it is, or today's midnight)"
+    )
+    parser.add_argument(
+        "--check", action="store_true", help="write nothing; status 1 if something would change"
+    )
+    return parser
+
+
+def _releases() -> list[str]:
+    pins, _ = load_pins()
+    return list(pins.releases) if pins else []
+
+
+def _plans(release: str, given: argparse.Namespace) -> Iterator[HostPlan]:
+    """A plan for each lock of the release: its tiers, its Pythons, both architectures."""
+    known = contract().requirements
+    for tier in given.tier or (it for it in _TIERS if known[it].files_of(release)):
+        heavy = tier in known and known[tier].kind != "core-light"
+        venom = {
+            "release": release,
+            **({"repository": str(Path(given.repository).resolve())} if given.repository else {}),
+        }
+        host = {"venom": venom, "requirements": {"tier": tier}, "profile": "full" if heavy else "light"}
+        with tempfile.TemporaryDirectory() as folder:
+            path = Path(folder) / f"{release}.yaml"
+            path.write_text(yaml.safe_dump({"hosts": {tier: host}}), encoding="utf-8")
+            (declared,) = load(path).hosts
+        hardware = assumed_hardware(declared)
+        made = {}
+        for arch in _ARCHITECTURES:
+            for own in ("", *_OWN_PYTHONS):
+                plan = plan_host(declared, replace(hardware, arch=arch, python=own))
+                made[plan.python.minor, arch] = plan
+        yield from made.values()
+
+
+def _refresh(plan: HostPlan, given: argparse.Namespace) -> int:
+    archive = pack(plan.source)
+    path = lock.KEPT / plan.source.release / lock.name(plan)
+    before = path.read_text(encoding="utf-8") if path.exists() else ""
+    text = lock.make(plan, archive, given.cut_off or lock.cut_off(before) or _today())
+    changes = _changes(before, text)
+    print(f"{path.relative_to(lock.KEPT.parent)}: {len(listed(text))} packages, {changes}", flush=True)
+    if text == before:
+        return 0
+    if given.check:
+        return 1
+    lock.write(path, text, plan, archive)
+    return 0
+
+
+def _today() -> str:
+    return datetime.now(UTC).strftime("%Y-%m-%dT00:00:00Z")
+
+
+def _changes(before: str, after: str) -> str:
+    if before == after:
+        return "unchanged"
+    old, new = ({name: it.version for name, it in listed(text).items()} for text in (before, after))
+    if not old:
+        return "new"
+    told = [
+        f"{name} {old.get(name, 'none')} → {new.get(name, 'none')}"
+        for name in sorted(old.keys() | new.keys())
+        if old.get(name) != new.get(name)
+    ]
+    return ", ".join(told) or "the same versions"
+
+
+if __name__ == "__main__":
+    sys.exit(main())

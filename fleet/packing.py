@@ -1,0 +1,208 @@
+"""What a run of deploy/images.py packs and publishes: everything it must know before it changes anything."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any
+
+from engine import jobs, paths
+from engine.jobs import Job
+from engine.observation import Seen
+from engine.options import Options
+from engine.refusal import Finding, RefusedError, refuse
+from engine.resources import Ground, differing
+from fleet.assessment import looking, resolved
+from fleet.builds import Made
+from roles.backend import deploy as backend
+from roles.backend.uv import wheel
+from roles.base import deploy as base
+from roles.packing.contents import Contents, backend_contents, frontend_contents
+from roles.packing.deploy import Publication, Registry, base_job, ground, pack_job, records
+from roles.packing.tags.repository import look
+from roles.packing.tags.rules import by_hand, by_tag
+from roles.preflight.deploy import probe
+from roles.preflight.facts import Facts
+from roles.source.deploy import source
+from schemas.data.artifacts import Variant, variants
+from schemas.data.contract import contract
+from schemas.declared.venom import IMAGE
+from schemas.inventory import DeclaredHost
+from schemas.model import HostPlan
+from schemas.plan.host import assumed_hardware
+
+DEFAULT = ("venom-backend-light", "venom-frontend")
+BUILD_HOST = "debian 13"
+
+
+@dataclass(frozen=True)
+class Image:
+    """One image of the run: what goes into it, and how the host makes that."""
+
+    made: Made
+    contents: Contents
+
+
+@dataclass(frozen=True)
+class Packing:
+    """The images of one run, and how the build host stands."""
+
+    system: str
+    images: tuple[Image, ...]
+    base: Job
+    ground: tuple[Ground, ...]
+    publication: Publication | None
+    seen: Seen
+    records: Mapping[str, Mapping[str, Any]]
+    unpublished: tuple[str, ...]
+
+    @property
+    def contents(self) -> list[Contents]:
+        """What goes into each."""
+        return [it.contents for it in self.images]
+
+    @property
+    def missing(self) -> list[Image]:
+        """Those that have to be packed."""
+        return [it for it in self.images if not self.seen.there(it.contents.path)]
+
+    @property
+    def current(self) -> str:
+        """The key of the generation that the build host serves, where it serves anything."""
+        link = self.seen.paths.get(f"{paths.GENERATIONS}/current", {})
+        return link.get("target", "").removesuffix(".json")
+
+    @property
+    def in_sync(self) -> bool:
+        """Whether there is nothing to do."""
+        return not self.missing and not self.unpublished and not differing(self.ground, self.seen)
+
+    def pack_job(self, image: Image) -> Job:
+        """Packs one."""
+        return pack_job(image.contents, self.base)
+
+
+def packing(declared: DeclaredHost, options: Options) -> Packing:
+    """What is to be packed on the current host. Raises RefusedError before the first change."""
+    registry = registry_of(options)
+    asked = [variants()[it] for it in dict.fromkeys(options.words("variants") or DEFAULT)]
+    if declared.source.kind == IMAGE:
+        raise refuse(
+            "a source to pack, on the build host",
+            "`venom: {install: image}`",
+            "say `venom: {release: …, repository: …}` for that host",
+        )
+    facts = probe(containers=False)
+    if facts.system != BUILD_HOST:
+        raise refuse(
+            "Debian 13 on the build host: the images get its packages",
+            facts.system,
+            "name a host with it, e.g. --limit build1",
+        )
+    images = tuple(_image(it, _plan(declared, facts, it)) for it in asked)
+    contents = [it.contents for it in images]
+    publication = None
+    if registry:
+        tags = _tags(contents[0].plan, options)
+        publication = Publication(registry, tuple(tags), tuple(contents))
+    stands_on = (*base.resources(contents[0].plan), *ground())
+    based = base_job()
+    seen = looking(stands_on, [based.makes, *(path for it in images for path in _paths(it))])
+    known = records(contents)
+    return Packing(
+        system=facts.system,
+        images=images,
+        base=based,
+        ground=stands_on,
+        publication=publication,
+        seen=seen,
+        records=known,
+        unpublished=tuple(publication.differs(known)) if publication else (),
+    )
+
+
+def registry_of(options: Options) -> Registry | None:
+    """Where the images are published. Raises RefusedError where only how is said."""
+    if options.text("registry"):
+        return Registry.of(options.text("registry"))
+    if said := [it for it in ("tag", "confirmed", "extra") if options.text(it)]:
+        raise refuse(
+            "registry=PLACE beside what says how to publish", " and ".join(said), "name the registry"
+        )
+    return None
+
+
+def parts(packing: Packing) -> None:
+    """Make what goes into the images, as a host makes it that serves from it."""
+    seen, tools = packing.seen, set[str]()
+    first = packing.missing[0].made
+    source(archive=first.archive, release=first.release, seen=seen)
+    for it in packing.missing:
+        made = it.made
+        if it.contents.variant.tiers:
+            uv = backend.uv_path(made.plan)
+            uv_there = seen.there(made.release.venv_path) or seen.there(uv) or uv in tools
+            tools.add(uv)
+            backend.environment(
+                plan=made.plan,
+                release=made.release,
+                lock=made.lock,
+                wheel=None if uv_there else wheel(made.plan),
+                job=made.environment,
+                seen=seen,
+            )
+            backend.installed(job=made.environment, seen=seen)
+        else:
+            jobs.start(name="UI build | start", job=made.build, seen=seen)
+            jobs.finish(name="UI build | finish", job=made.build, seen=seen)
+
+
+def _plan(declared: DeclaredHost, facts: Facts, variant: Variant) -> HostPlan:
+    """The plan of a host that would run this variant, without what an image has nothing of.
+
+    The interpreter is always the pinned one, because an image has none of Debian's. Which of the
+    variant's profiles is meant changes nothing in the package: it is the one with the fewest services.
+    """
+    light = variants()[DEFAULT[0]]
+    tiers, profiles = (variant if variant.tiers else light).tiers, variant.profiles
+    profile = min(profiles, key=lambda it: len(contract().profiles[it].services))
+    wanted = replace(declared, profile=profile, tier=tiers[0], extras=tiers[1:], development=None, secrets={})
+    hardware = replace(assumed_hardware(wanted), arch=facts.hardware.arch)
+    return resolved(wanted, hardware)
+
+
+def _image(variant: Variant, plan: HostPlan) -> Image:
+    made = Made.of(plan, offline=False)
+    release, launchers = made.release, made.launchers
+    if not variant.tiers:
+        return Image(made, frontend_contents(variant, plan, release, launchers["ui-server"]))
+    lock = made.lock
+    return Image(made, backend_contents(variant, plan, release, lock.text, lock.sha256, launchers["backend"]))
+
+
+def _paths(image: Image) -> list[str]:
+    """All that the look is asked about for one image."""
+    release, made = image.made.release, image.made
+    return [
+        *(image.contents.path, release.source_path, release.venv_path, backend.uv_path(made.plan)),
+        *(path for job in made.jobs for path in (job.makes, *job.needs)),
+    ]
+
+
+def _tags(plan: HostPlan, options: Options) -> list[str]:
+    """Under which tags the images go. Raises RefusedError where they may not be published."""
+    source, tag = plan.source, options.text("tag")
+    confirmed, extra = options.flag("confirmed"), options.text("extra")
+    if source.kind != "repository":
+        raise refuse(
+            "a source whose history says whether its commit is on main, for a publication",
+            f"{source.kind}: {source.location}",
+            "`venom: {release: …, repository: ../venom}` in the inventory; or leave `registry` out",
+        )
+    if tag and (confirmed or extra):
+        raise RefusedError(
+            [Finding("either tag=… or confirmed=yes, with extra=…", "both", "leave one of them out")]
+        )
+    commit = look(Path(source.location), tag, source.commit)
+    return by_tag(tag, commit) if tag else by_hand(confirmed, extra, commit)

@@ -1,0 +1,46 @@
+"""What a run is going to do on a host, told before it does anything: in a dry run, too."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from pyinfra.context import host
+
+from fleet.assessment import Survey
+from schemas.plan.compare import changes
+from schemas.plan.show import to_dict
+
+# More lines than these are told as a number.
+TOLD = 15
+
+
+def preview(survey: Survey) -> None:
+    """Tell how the plan differs from what was applied, what must be made for it, and what restarts."""
+    for line in lines(survey):
+        host.log(line)
+
+
+def lines(survey: Survey) -> list[str]:
+    """The text of the preview, a line each."""
+    applied = survey.seen.receipt.get("applied", {}).get("plan", {})
+    other = [f"{name}: {change}" for name, change in changes(applied, to_dict(survey.plan)).items()]
+    told = other if applied else ["nothing was applied here before"]
+    if len(told) > TOLD:
+        told = [*told[:TOLD], f"and {len(told) - TOLD} more changes of the plan"]
+    makes = [job.title for job in survey.jobs if not job.done(survey.seen)]
+    told.append(f"to be made: {', '.join(makes)}" if makes else "nothing has to be built or downloaded")
+    return told + list(_services(survey))
+
+
+def _services(survey: Survey) -> Iterator[str]:
+    seen, generation = survey.seen, survey.generation
+    differ = [it for it in generation.services if not it.runs(seen)]
+    active = {unit for unit, it in seen.units.items() if it.get("ActiveState") == "active"}
+    reloads = [it.unit for it in differ if it.reloads and it.unit in active]
+    restarts = [it.unit for it in differ if it.unit not in reloads]
+    goes_on = [it.unit for it in generation.services if it.runs(seen)]
+    stops = [unit for unit in generation.stopped if seen.units.get(unit, {}).get("ActiveState") == "active"]
+    told = (("starts", restarts), ("reloads", reloads), ("stops", stops), ("goes on undisturbed", goes_on))
+    for verb, units in told:
+        if units:
+            yield f"{verb}: {', '.join(unit.removesuffix('.service') for unit in units)}"

@@ -1,0 +1,124 @@
+"""Measures a run that has nothing to do, beside what else could keep the same state: see script/bench."""
+
+from __future__ import annotations
+
+import argparse
+import os
+import subprocess
+import sys
+import tempfile
+import time
+from collections.abc import Callable
+from pathlib import Path
+
+from engine.observation import Question, command, read
+from fleet.assessment import Planned, planning, question
+from lab import ssh
+from lab.bench import ansible, report
+from lab.bench.hosts import COUNT, inventory, plain_inventory, probed, provisioned, pyinfra
+from lab.bench.state import variables
+from lab.hosts import Host
+from lab.state import LabError
+from roles.preflight.facts import parse
+from schemas.inventory import load
+
+_UNCHANGED = "As declared"
+
+
+def main() -> int:
+    """Boot the hosts, measure in turns, print the tables. Status 1 says that a figure is void."""
+    arguments = argparse.ArgumentParser(prog="script/bench", description=__doc__)
+    arguments.add_argument("--runs", type=int, default=3, metavar="N", help="of each (default: 3)")
+    arguments.add_argument("--host", metavar="NAME", help="only on this one, which the lab has already")
+    given = arguments.parse_args()
+    if given.runs < 1:
+        arguments.error("--runs: at least 1")
+    try:
+        with (
+            tempfile.TemporaryDirectory() as folder,
+            provisioned(Path(folder), given.host, _tell) as hosts,
+        ):
+            print(report.machine(), flush=True)
+            taken = measure(Path(folder), hosts, given.runs)
+    except LabError as error:
+        print(f"bench: {error}", file=sys.stderr)
+        return 1
+    print(report.tables(taken))
+    return 0
+
+
+def measure(folder: Path, hosts: list[Host], runs: int) -> dict[str, list[float]]:
+    """Seconds of each thing, `runs` times in turns, so that a busy moment of the machine hits all alike."""
+    things = _things(folder, hosts)
+    taken: dict[str, list[float]] = {name: [] for name, _ in things}
+    for number in range(runs):
+        _tell(f"round {number + 1} of {runs}")
+        for name, thing in things:
+            begun = time.monotonic()
+            thing()
+            taken[name].append(time.monotonic() - begun)
+    return taken
+
+
+def _things(folder: Path, hosts: list[Host]) -> list[tuple[str, Callable[[], object]]]:
+    first, last = hosts[0], hosts[-1]
+    one, all_of_them = inventory(folder, "one", [first]), inventory(folder, "all", hosts)
+    off, light = inventory(folder, "off", [last], profile="llm_off"), inventory(folder, "light", [last])
+    plain, all_plain = plain_inventory(folder, "plain", [first]), plain_inventory(folder, "all-plain", hosts)
+    planned = _planned(one, first)
+    asked = question(planned.resources, planned.parts, planned.generation.services)
+    (folder / "question").write_text(str(asked))
+    (folder / "look").write_text(command(asked).get_raw_value())
+    environment = {**os.environ, "LOOK": str(folder / "look"), "QUESTION": str(folder / "question")}
+    ansible.prepare(folder, [first], variables(planned))
+
+    def back() -> None:
+        pyinfra(light, "deploy/rollback.py")
+
+    def look(declared: Path) -> None:
+        # Without our config.py, which is no cost of pyinfra's.
+        pyinfra(declared, "lab/bench/pyinfra/look.py", environment, "--config", "none.py")
+
+    of_eight = [
+        ("pyinfra-8", lambda: look(all_plain)),
+        ("venom-8", lambda: _unchanged(all_of_them, len(hosts))),
+    ]
+    return [
+        ("bare", lambda: _bare(first, asked)),
+        ("pyinfra", lambda: look(plain)),
+        ("venom", lambda: _unchanged(one, 1)),
+        ("mitogen", lambda: ansible.keep(folder, mitogen=True)),
+        ("ansible", lambda: ansible.keep(folder)),
+        *(of_eight if len(hosts) == COUNT else []),
+        ("off", lambda: pyinfra(off)),
+        ("light", lambda: pyinfra(light)),
+        # To llm_off and to light again, as the next round expects it.
+        ("rollback", back),
+        ("rollback", back),
+    ]
+
+
+def _planned(declared: Path, host: Host) -> Planned:
+    (one,) = load(declared.with_suffix(".yaml")).hosts
+    return planning(one, parse(probed(host)).hardware)
+
+
+def _bare(host: Host, asked: Question) -> None:
+    line = [*ssh.command(host.address), command(asked).get_raw_value()]
+    answer = subprocess.run(line, input=str(asked), capture_output=True, text=True, check=False)
+    if not read(answer.stdout.splitlines(), sorted(set(asked.units))).receipt:
+        raise LabError(f"{host.name} did not answer: {answer.stderr}")
+
+
+def _unchanged(hosts: Path, count: int) -> None:
+    said = pyinfra(hosts)
+    if said.count("No changes") != count or _UNCHANGED not in said:
+        raise LabError(f"deploy/venom.py found something to do\n{said}")
+
+
+def _tell(text: str) -> None:
+    print(f"bench: {text}", file=sys.stderr, flush=True)
+
+
+if __name__ == "__main__":
+    sys.exit(main())

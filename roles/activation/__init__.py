@@ -1,1 +1,0 @@
-"""Switching a host to a generation: done by the host itself, and taken back if it does not serve."""

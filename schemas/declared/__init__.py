@@ -1,0 +1,1 @@
+"""What an inventory says of each host: inherited, checked, and as typed values."""

@@ -1,0 +1,161 @@
+"""What the inventory says of the door: who may come in, where, and how that is known."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from ipaddress import IPv4Network, IPv6Network, collapse_addresses, ip_network
+
+from schemas.data.contract import contract
+from schemas.declared.references import absolute, secret_of
+from schemas.model import Door, OllamaClients, Secret
+from schemas.reading.inherit import Settings
+from schemas.reading.problem import Problem
+
+Network = IPv4Network | IPv6Network
+
+# Under these the host itself, and who has tunnelled to it, opens the door.
+_LOCAL = ("localhost", "127.0.0.1", "::1")
+_PRIVATE = [
+    ip_network(it)
+    for it in (
+        *("10.0.0.0/8", "172.16.0.0/12", "192.168.0.0/16", "100.64.0.0/10", "169.254.0.0/16", "127.0.0.0/8"),
+        *("fc00::/7", "fe80::/10", "::1/128"),
+    )
+]
+# So many public addresses are no network of anybody's: more than an IPv4 /7, or an IPv6 /16.
+_INTERNET = {4: 1 << 25, 6: 1 << 112}
+
+
+def door_of(settings: Settings, profile: str, ports: Mapping[str, int], problems: list[Problem]) -> Door:
+    """The door of one host, resolved. What is wrong with it goes to `problems`."""
+    exposure = settings.get("door", "exposure", default="loopback")
+    tls = settings.get("door", "tls", default="none")
+    users = {name: secret_of(it, settings) for name, it in settings.get("door", "users", default={}).items()}
+    named = _networks(settings, ("door", "allow_from"), users, problems)
+    if exposure == "lan" and not settings.written("door", "allow_from"):
+        hint = "name the networks that may come in, e.g. allow_from: [192.168.1.0/24]"
+        keys = ("door", "exposure")
+        problems.append(settings.problem(keys, "lan without allow_from", "lan with allow_from", hint))
+    certificate, key = _own(settings, tls, problems)
+    door = Door(
+        exposure=exposure,
+        allow_from=named if exposure == "lan" else (),
+        port=settings.get("door", "port", default=80 if tls == "none" else 443),
+        names=_names(settings),
+        tls=tls,
+        certificate=certificate,
+        key=key,
+        users=users,
+        runtime_control=settings.get("door", "runtime_control", default="closed") == "open",
+        firewall=settings.get("door", "firewall", default=False),
+        ollama=_ollama(settings, profile, users, problems),
+    )
+    _distinct(settings, door, ports, problems)
+    return door
+
+
+def effectless(settings: Settings) -> list[str]:
+    """What is said of the door and has no effect, for the operator."""
+    said = settings.get("door", default={})
+    notes = []
+    if said.get("exposure", "loopback") == "loopback" and "allow_from" in said:
+        notes.append("door.allow_from concerns exposure: lan: no effect here")
+    if said.get("tls", "none") != "own":
+        notes += [
+            f"door.{name} concerns tls: own: no effect here"
+            for name in ("certificate", "key")
+            if name in said
+        ]
+    return notes
+
+
+def _names(settings: Settings) -> tuple[str, ...]:
+    """Every name under which it is opened, lower case, as a browser sends it."""
+    address = settings.get("address", default=settings.host)
+    own = [settings.host, *([] if address == "@local" else [address.partition("%")[0]])]
+    names = [*own, *settings.get("door", "names", default=[]), *_LOCAL]
+    return tuple(dict.fromkeys(it.lower().rstrip(".") for it in names))
+
+
+def _networks(
+    settings: Settings, keys: tuple[str, ...], users: Mapping[str, Secret], problems: list[Problem]
+) -> tuple[str, ...]:
+    """The networks at `keys` in their usual form: sorted, each once, none inside another."""
+    found: list[Network] = []
+    for index, text in enumerate(settings.get(*keys, default=[])):
+        try:
+            found.append(ip_network(text))
+        except ValueError:
+            problems.append(settings.problem((*keys, index), f'"{text}"', "a network", _meant(text)))
+    merged = _merged(found)
+    if not users and _internet(merged):
+        hint = "name the networks that you mean, or give door.users: the door then asks for a password"
+        allowed = "networks of your own, while there are no door.users"
+        problems.append(settings.problem(keys, f"the Internet: {', '.join(map(str, found))}", allowed, hint))
+    return tuple(map(str, merged))
+
+
+def _meant(text: str) -> str:
+    """The remedy for what is no network: often the address of a host with the length of its network."""
+    try:
+        return f"did you mean {ip_network(text, strict=False)}?"
+    except ValueError:
+        return "write an address and a length, such as 192.168.1.0/24 or fd00:1::/64"
+
+
+def _merged(networks: Iterable[Network]) -> list[Network]:
+    four = [it for it in networks if isinstance(it, IPv4Network)]
+    six = [it for it in networks if isinstance(it, IPv6Network)]
+    return [*collapse_addresses(four), *collapse_addresses(six)]
+
+
+def _internet(networks: Iterable[Network]) -> bool:
+    """Whether the networks are, in effect, the Internet; written as halves of it, too."""
+    public = dict.fromkeys(_INTERNET, 0)
+    for it in networks:
+        if not any(it.version == own.version and it.subnet_of(own) for own in _PRIVATE):  # type: ignore[arg-type]
+            public[it.version] += it.num_addresses
+    return any(public[version] > most for version, most in _INTERNET.items())
+
+
+def _own(settings: Settings, tls: str, problems: list[Problem]) -> tuple[str, Secret | None]:
+    """Path of the certificate and reference to its key, where they are the operator's own."""
+    if tls != "own":
+        return "", None
+    certificate, key = settings.get("door", "certificate"), settings.get("door", "key")
+    missing = [name for name, value in (("certificate", certificate), ("key", key)) if value is None]
+    if missing:
+        found = f"own without {' and '.join(missing)}"
+        hint = "give both, or write tls: self-made"
+        problems.append(settings.problem(("door", "tls"), found, "own with certificate and key", hint))
+        return "", None
+    return absolute(certificate, settings), secret_of(key, settings)
+
+
+def _ollama(
+    settings: Settings, profile: str, users: Mapping[str, Secret], problems: list[Problem]
+) -> OllamaClients | None:
+    if settings.get("door", "ollama") is None:
+        return None
+    networks = _networks(settings, ("door", "ollama", "allow_from"), users, problems)
+    if "ollama" not in contract().profiles[profile].services:
+        having = [it.name for it in contract().profiles.values() if "ollama" in it.services]
+        hint = f"remove it, or choose profile: {' or '.join(having)}"
+        keys, found = ("door", "ollama"), f"clients of Ollama in profile {profile}, which has none"
+        problems.append(settings.problem(keys, found, "nothing", hint))
+    return OllamaClients(networks, settings.get("door", "ollama", "port", default=11435))
+
+
+def _distinct(settings: Settings, door: Door, ports: Mapping[str, int], problems: list[Problem]) -> None:
+    """A port of its own for the door, and for the clients of Ollama."""
+    taken = {f"ports.{name}": port for name, port in ports.items()}
+    taken["ssh.port"] = settings.get("ssh", "port", default=22)
+    wanted: dict[tuple[str, ...], int] = {("door", "port"): door.port}
+    if door.ollama:
+        wanted["door", "ollama", "port"] = door.ollama.port
+    for keys, port in wanted.items():
+        others = [name for name, other in taken.items() if other == port]
+        if others:
+            found = f"{port}, which {' and '.join(others)} has too"
+            problems.append(settings.problem(keys, found, "a port of its own"))
+        taken[".".join(keys)] = port

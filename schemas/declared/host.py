@@ -1,0 +1,285 @@
+"""What the inventory says of one host, checked against the contract and the pins."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+from schemas.data.contract import contract
+from schemas.data.image_reference import Reference, without_digest
+from schemas.data.pinned import version_meant
+from schemas.data.pins import File, Pins, how_to_pin
+from schemas.data.version import is_requirement
+from schemas.declared.door import door_of
+from schemas.declared.environment import checked
+from schemas.declared.references import absolute, reference, secret_of
+from schemas.declared.spellings import model_meant
+from schemas.declared.venom import images_of, source_of
+from schemas.model import Development, Door, Mirrors, Proxy, Secret, Source, Ssh
+from schemas.reading.inherit import Settings
+from schemas.reading.problem import Problem, did_you_mean, listed
+
+_KINDS = ("python", "node", "ollama")
+
+
+@dataclass(frozen=True)
+class Choice:
+    """A version of Python, Node.js or Ollama that the inventory asks for."""
+
+    version: str  # empty: the release's
+    files: Mapping[str, File]  # of the operator's own, by architecture; empty: the pinned ones
+    by_image: bool = False  # from a container image instead of a file
+    image: Reference | None = None  # of the operator's own; None: the pinned one
+
+
+@dataclass(frozen=True)
+class DeclaredHost:
+    """One host as declared: defaults filled in, paths absolute, names known. No hardware yet."""
+
+    name: str
+    ssh: Ssh
+    arch: str
+    profile: str
+    vram_tier: str  # a tier's name, or auto
+    model: str  # a tag, or auto
+    source: Source
+    images: Mapping[str, Reference]  # Venom's, by what they hold (backend, frontend); empty: it is made
+    development: Development | None
+    tier: str  # of the requirements
+    extras: tuple[str, ...]
+    add: tuple[str, ...]
+    python: Choice
+    node: Choice
+    ollama: Choice
+    mirrors: Mirrors
+    proxy: Proxy | None
+    ca_bundle: str | None
+    ports: Mapping[str, int]
+    door: Door
+    ready_timeout: int  # of the backend, seconds
+    keep_generations: int
+    budgets: Mapping[str, float]  # figure → what it may be at most; the unit is in the name
+    environment: Mapping[str, str]
+    secrets: Mapping[str, Secret]
+    pins: Pins = field(repr=False)
+    settings: Settings = field(repr=False)
+
+    @property
+    def by_image(self) -> bool:
+        """Whether anything of it runs from a container image."""
+        ollama = self.ollama.by_image and "ollama" in contract().profiles[self.profile].services
+        return ollama or bool(self.images)
+
+    def problem(self, keys: tuple[str, ...], found: str, allowed: str, hint: str = "") -> Problem:
+        """A fault of this host's plan, with the line that asks for it."""
+        line, path = self.settings.place(keys)
+        return Problem(self.settings.document.name, line, path, found, allowed, hint)
+
+    def to_json(self) -> dict[str, Any]:
+        """What was declared, for pyinfra's debug-inventory: secrets as references."""
+        secrets = {name: reference(secret) for name, secret in self.secrets.items()}
+        told = {**self.settings.data, **({"secrets": secrets} if secrets else {})}
+        if "door" in told:
+            users = {name: reference(secret) for name, secret in self.door.users.items()}
+            key = {"key": reference(self.door.key)} if self.door.key else {}
+            told["door"] = {**told["door"], **({"users": users} if users else {}), **key}
+        if self.proxy and self.proxy.credentials:
+            told["proxy"] = {**told["proxy"], "credentials": reference(self.proxy.credentials)}
+        return told
+
+
+def declare(settings: Settings, pins: Pins) -> tuple[DeclaredHost | None, list[Problem]]:
+    """The host, or None and everything that the contract and the pins have against it."""
+    known, problems = contract(), []
+    profile = settings.get("profile", default=known.profile)
+    model = settings.get("model", default=known.model)
+    if model != "auto" and model not in pins.weights:
+        tags = [*pins.weights, "auto"]
+        problems.append(settings.problem(("model",), f'"{model}"', listed(tags), _model_hint(model, tags)))
+    source = source_of(settings, pins, problems)
+    choices = {kind: _choice(settings, pins, kind, problems) for kind in _KINDS}
+    ports = {**known.ports, **settings.get("ports", default={})}
+    _distinct(settings, ports, problems)
+    door = door_of(settings, profile, ports, problems)
+    environment = checked(settings, profile, problems)
+    secrets = _secrets(settings, problems)
+    tier = settings.get("requirements", "tier", default=known.profiles[profile].requirements)
+    extras = tuple(settings.get("requirements", "extras", default=()))
+    if source is not None:
+        _requirements(settings, profile, source.release, (tier, *extras), problems)
+        images = images_of(settings, pins, source, (tier, *extras), problems)
+    added = tuple(settings.get("requirements", "add", default=()))
+    for index, requirement in enumerate(added):
+        if not is_requirement(requirement):
+            keys = ("requirements", "add", index)
+            found = f'"{requirement}"'
+            problems.append(settings.problem(keys, found, 'a requirement such as "pillow>=11"'))
+    ssh = settings.get("ssh", default={})
+    user = ssh.get("user")
+    ca_bundle = settings.get("ca_bundle")
+    mirrors = settings.get("mirrors", default={})
+    # Where one of the two is missing, that was told already.
+    work = settings.get("development", default={})
+    development = Development(**work) if len(work) == 2 else None
+    if problems or source is None:
+        return None, problems
+    host = DeclaredHost(
+        name=settings.host,
+        ssh=Ssh(
+            address=settings.get("address", default=settings.host),
+            port=ssh.get("port"),
+            user=user,
+            key=absolute(ssh["key"], settings) if "key" in ssh else None,
+            known_hosts=absolute(ssh["known_hosts"], settings) if "known_hosts" in ssh else None,
+            sudo=ssh.get("sudo", None if user is None else user != "root"),
+        ),
+        arch=settings.get("arch", default="amd64"),
+        profile=profile,
+        vram_tier=settings.get("vram_tier", default=known.vram_tier),
+        model=model,
+        source=source,
+        images=images,
+        development=development,
+        tier=tier,
+        extras=extras,
+        add=added,
+        python=choices["python"],
+        node=choices["node"],
+        ollama=choices["ollama"],
+        mirrors=Mirrors(
+            files=tuple(url.rstrip("/") for url in mirrors.get("files", ())),
+            pypi=mirrors.get("pypi", ""),
+            npm=mirrors.get("npm", ""),
+            ollama=mirrors.get("ollama", "").rstrip("/"),
+            images=tuple(url.rstrip("/") for url in mirrors.get("images", ())),
+        ),
+        proxy=_proxy(settings),
+        ca_bundle=absolute(ca_bundle, settings) if ca_bundle else None,
+        ports=ports,
+        door=door,
+        ready_timeout=settings.get("ready_timeout", default=known.ready_timeout),
+        keep_generations=settings.get("keep_generations", default=known.keep_generations),
+        budgets={**known.budgets, **settings.get("budgets", default={})},
+        environment=environment,
+        secrets=secrets,
+        pins=pins,
+        settings=settings,
+    )
+    return host, []
+
+
+def _model_hint(model: str, tags: list[str]) -> str:
+    if model in ("none", "off"):
+        return "write profile: llm_off"
+    meant = model_meant(model)
+    # As a typing error: gemma2 and gemma3n are other models, not that.
+    hint = f'did you mean "{meant}"?' if meant in tags else did_you_mean(model, tags, 0.92)
+    return hint or "another tag needs its digests under weights in a file of pins"
+
+
+def _choice(settings: Settings, pins: Pins, kind: str, problems: list[Problem]) -> Choice:
+    section = settings.get(kind, default={})
+    version, artifact = section.get("version", ""), section.get("artifact")
+    if section.get("install") == "image":
+        return _image(settings, kind, version, problems)
+    if "image" in section:
+        hint = "add install: image"
+        problems.append(settings.problem((kind, "image"), "image without install: image", "both", hint))
+    if artifact is None:
+        if version and version not in pins.artifacts[kind]:
+            found, allowed = f'"{version}"', listed(pins.artifacts[kind])
+            meant = version_meant(f"{kind}.version", version)
+            hint = f'did you mean "{meant}"?' if meant else how_to_pin(kind, version)
+            problems.append(settings.problem((kind, "version"), found, allowed, hint))
+        return Choice(version, {})
+    if not version:
+        found = "an artifact without a version"
+        problems.append(settings.problem((kind,), found, "version and artifact together"))
+    by_arch = {arch: artifact[arch] for arch in ("amd64", "arm64") if arch in artifact}
+    single = {key: value for key, value in artifact.items() if key not in by_arch}
+    if by_arch and single:
+        allowed = "either url and sha256, or amd64 and arm64"
+        problems.append(settings.problem((kind, "artifact"), listed(artifact), allowed))
+    files = {}
+    for arch, file in (by_arch or {"amd64": single, "arm64": single}).items():
+        keys = (kind, "artifact", arch) if by_arch else (kind, "artifact")
+        if "url" not in file:
+            problems.append(settings.problem(keys, "no url", "url and sha256"))
+        elif "sha256" not in file:
+            hint = how_to_pin(kind, version or "…")
+            problems.append(settings.problem(keys, "no sha256", "url and sha256", hint))
+        else:
+            files[arch] = File(file["url"], file["sha256"], file.get("size", 0))
+    return Choice(version, files)
+
+
+def _image(settings: Settings, kind: str, version: str, problems: list[Problem]) -> Choice:
+    """A choice of `install: image`. Which image the pins have for it, the plan finds."""
+    section = settings.get(kind)
+    if "artifact" in section:
+        found = "artifact with install: image"
+        problems.append(settings.problem((kind, "artifact"), found, "image, or install: binary"))
+    if "image" not in section:
+        return Choice(version, {}, by_image=True)
+    if not version:
+        found = "an image without a version"
+        problems.append(settings.problem((kind,), found, "version and image together"))
+    image = Reference.of(section["image"])
+    if not image.sha256:
+        problems.append(settings.problem((kind, "image"), *without_digest(image)))
+    return Choice(version, {}, by_image=True, image=image)
+
+
+def _distinct(settings: Settings, ports: dict[str, int], problems: list[Problem]) -> None:
+    for name, port in ports.items():
+        others = [other for other in ports if other != name and ports[other] == port]
+        if others and settings.get("ports", name) is not None:
+            found = f"{port}, which {' and '.join(others)} has too"
+            problems.append(settings.problem(("ports", name), found, "a port of its own"))
+
+
+def _proxy(settings: Settings) -> Proxy | None:
+    told = settings.get("proxy", default={})
+    if "url" not in told:  # where it is missing, that was told already
+        return None
+    return Proxy(
+        url=told["url"].rstrip("/"),
+        exempt=tuple(it.lstrip(".").lower() for it in told.get("except", ())),
+        credentials=secret_of(told["credentials"], settings) if "credentials" in told else None,
+    )
+
+
+def _secrets(settings: Settings, problems: list[Problem]) -> dict[str, Secret]:
+    known, result = contract(), {}
+    for name, written in settings.get("secrets", default={}).items():
+        if name not in known.secret():
+            hint = did_you_mean(name, known.secret())
+            if name in known.settable():
+                hint = f"{name} is no secret: write it under environment"
+            allowed = listed(known.secret())
+            problems.append(settings.problem(("secrets", name), f'the name "{name}"', allowed, hint))
+            continue
+        result[name] = secret_of(written, settings)
+    return result
+
+
+def _requirements(
+    settings: Settings, profile: str, release: str, tiers: tuple[str, ...], problems: list[Problem]
+) -> None:
+    known = contract().requirements
+    for index, name in enumerate(tiers):
+        keys = ("requirements", "tier") if index == 0 else ("requirements", "extras", index - 1)
+        tier = known[name]
+        if not tier.files_of(release):
+            having = [t for t, spec in known.items() if spec.files_of(release)]
+            found = f'"{name}", which {release} does not have'
+            problems.append(settings.problem(keys, found, listed(having)))
+        if tier.kind != "core-light" and profile != "full":
+            light = [t for t, spec in known.items() if spec.kind == "core-light"]
+            found = f'"{name}" ({tier.kind}) in profile {profile}'
+            problems.append(settings.problem(keys, found, listed(light), "heavy tiers need profile: full"))
+        if tier.after and tier.files_of(release) and not set(tier.after) & set(tiers):
+            found = f'"{name}" alone'
+            allowed = f"{name} after {' or '.join(tier.after)}"
+            problems.append(settings.problem(keys, found, allowed))

@@ -1,0 +1,171 @@
+"""Tells a plan: as data that can be compared and kept, and as a block that an operator reads.
+
+No secret is in a plan, so none can come out here: secrets stand as the references they are.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import fields, is_dataclass
+from typing import Any
+
+from schemas.declared.references import reference
+from schemas.model import Artifact, Door, Engine, HostPlan, Image, Ollama, Secret
+from schemas.plan.memory import gib
+
+_NOT_APPLIED = ("ssh", "notes")  # how the host is reached, and remarks: no part of what it becomes
+_HELD_BY_IMAGES = ("requirements", "python", "uv", "node")  # nothing is made with them where Venom is images
+
+
+def to_dict(plan: HostPlan) -> dict[str, Any]:
+    """What is applied to the host, as JSON can hold it: the same plan gives the same data."""
+    left_out = (*_NOT_APPLIED, *(_HELD_BY_IMAGES if plan.images else ("images",)))
+    return {
+        field.name: _plain(getattr(plan, field.name)) for field in fields(plan) if field.name not in left_out
+    }
+
+
+def describe(plan: HostPlan) -> str:
+    """The plan as a block of text, one line a subject."""
+    ssh = plan.ssh
+    rows: list[tuple[str, str]] = [
+        ("reached", f"{ssh}{f' port {ssh.port}' if ssh.port else ''}{', sudo' if ssh.sudo else ''}"),
+        ("profile", f"{plan.profile}: {', '.join(plan.services)}"),
+        ("venom", _source(plan)),
+        *_development(plan),
+        *_parts(plan),
+        ("ports", _ports(plan)),
+        *_door(plan.door),
+    ]
+    rows += _local(plan)
+    rows += _mirrors(plan)
+    rows += _environment("backend", plan.backend.process_env)
+    rows += _environment("venom.env", plan.backend.env_file)
+    if plan.ollama:
+        rows += _environment("ollama", plan.ollama.env)
+    rows += _environment("ui build", plan.ui.build_env)
+    rows += [("secret", f"{name}={reference(s)}") for name, s in plan.backend.secrets.items()]
+    rows += [("note", note) for note in plan.notes]
+    told = ""
+    lines = [plan.host]
+    for subject, text in rows:
+        lines.append(f"  {subject if subject != told else '':<10} {text}".rstrip())
+        told = subject
+    return "\n".join(lines)
+
+
+def _plain(value: Any) -> Any:
+    if isinstance(value, Secret):
+        return reference(value)
+    if is_dataclass(value) and not isinstance(value, type):
+        return {field.name: _plain(getattr(value, field.name)) for field in fields(value)}
+    if isinstance(value, Mapping):
+        return {key: _plain(value[key]) for key in sorted(value)}
+    if isinstance(value, list | tuple):
+        return [_plain(item) for item in value]
+    return value
+
+
+def _source(plan: HostPlan) -> str:
+    source = plan.source
+    if plan.images:
+        return f"{source.release}, from images"
+    if source.kind == "tree":
+        return f"the tree {source.location}, as {source.release}"
+    return f"{source.release}, commit {source.commit[:12]} of {source.location}"
+
+
+def _development(plan: HostPlan) -> list[tuple[str, str]]:
+    work = plan.development
+    return [("runs", f"{work.tree} as {work.user}: uvicorn --reload, next dev")] if work else []
+
+
+def _parts(plan: HostPlan) -> list[tuple[str, str]]:
+    if plan.images:
+        both = (("backend", plan.images.backend), ("ui", plan.images.frontend))
+        return [(part, f"image {_image(it, plan.engine)}") for part, it in both]
+    return [
+        ("packages", _packages(plan)),
+        ("python", f"{plan.python.version} ({_origin(plan.python.artifact)})"),
+        ("node", f"{plan.node.version} ({_origin(plan.node.artifact)})"),
+    ]
+
+
+def _packages(plan: HostPlan) -> str:
+    wanted = plan.requirements
+    more = f" + {', '.join(wanted.add)}" if wanted.add else ""
+    return f"{', '.join((wanted.tier, *wanted.extras))}: {', '.join(wanted.files)}{more}"
+
+
+def _origin(artifact: Artifact | None) -> str:
+    if artifact is None:
+        return "the host's own"
+    return f"sha256 {artifact.sha256[:12]}… from {artifact.urls[0].split('/')[2]}"
+
+
+def _ollama(ollama: Ollama, engine: Engine | None) -> str:
+    if ollama.image is None or engine is None:
+        return _origin(ollama.artifact)
+    return f"image {_image(ollama.image, engine)}"
+
+
+def _image(image: Image, engine: Engine | None) -> str:
+    unit = "a quadlet" if engine and engine.quadlets else "a plain unit"
+    how = f"{engine.kind if engine else 'no engine'}, {unit}"
+    return f"sha256 {image.sha256[:12]}… from {image.places[0].split('/')[2]}; {how}"
+
+
+def _ports(plan: HostPlan) -> str:
+    ollama = f", ollama {plan.ollama.port}" if plan.ollama else ""
+    return f"backend {plan.backend.port}, ui {plan.ui.port}{ollama}; on loopback"
+
+
+def _door(door: Door) -> list[tuple[str, str]]:
+    scheme = "http" if door.tls == "none" else f"https ({door.tls} certificate)"
+    who = f"the host itself and {', '.join(door.allow_from)}" if door.allow_from else "the host itself"
+    rows = [("door", f"{scheme}, port {door.port}, for {who}; as {', '.join(door.names)}")]
+    rows += [("door", f"user {name}={reference(secret)}") for name, secret in door.users.items()]
+    if door.runtime_control:
+        rows.append(("door", "visitors may start and stop services (POST /api/v1/runtime/…)"))
+    if door.ollama:
+        networks = ", ".join(door.ollama.allow_from)
+        rows.append(("door", f"Ollama itself, port {door.ollama.port}, for the host itself and {networks}"))
+    if door.firewall:
+        rows.append(("door", "firewall: nftables, a table of its own"))
+    return rows
+
+
+def _local(plan: HostPlan) -> list[tuple[str, str]]:
+    if plan.ollama is None or plan.model is None or plan.tier is None:
+        return [("model", "none on the host")]
+    tier, need = plan.tier, plan.model.need
+    slots = f"{tier.num_parallel} slot{'s' if tier.num_parallel != 1 else ''}"
+    context = f"{slots} of {tier.context_length} tokens, KV cache {tier.kv_cache_type}"
+    parts = f"{gib(need.weights)} weights, {gib(need.kv_cache)} KV cache"
+    rest = gib(need.graph + need.reserve)
+    return [
+        ("ollama", f"{plan.ollama.version} ({_ollama(plan.ollama, plan.engine)})"),
+        ("tier", f"{tier.name}: {context}"),
+        ("model", f"{plan.model.name} {plan.model.digest[:12]} ({gib(plan.model.size)})"),
+        ("memory", f"{gib(need.total)} ({parts}, {rest} graph and reserve)"),
+    ]
+
+
+def _mirrors(plan: HostPlan) -> list[tuple[str, str]]:
+    named = plan.mirrors
+    rows = [("mirror", f"files {url}") for url in named.files]
+    for kind, place in (("pypi", named.pypi), ("npm", named.npm), ("ollama", named.ollama)):
+        if place:
+            rows.append(("mirror", f"{kind} {place}"))
+    rows += [("mirror", f"images {url}") for url in named.images]
+    if plan.proxy:
+        by = f", as {reference(plan.proxy.credentials)}" if plan.proxy.credentials else ""
+        directly = f"; directly: {', '.join(plan.proxy.exempt)}" if plan.proxy.exempt else ""
+        rows.append(("proxy", f"{plan.proxy.url}{by}{directly}"))
+    if plan.ca_bundle:
+        rows.append(("ca bundle", plan.ca_bundle))
+    return rows
+
+
+def _environment(subject: str, env: Mapping[str, str]) -> list[tuple[str, str]]:
+    return [(subject, f"{name}={value}") for name, value in env.items()]

@@ -1,0 +1,37 @@
+"""Venom's images in a plan: where each can be pulled from, and what has no effect beside them."""
+
+from __future__ import annotations
+
+from schemas.data import image_reference as images
+from schemas.data.contract import contract
+from schemas.declared.host import DeclaredHost
+from schemas.model import VenomImages
+
+# What an image was made with: it cannot be chosen when it is run.
+_HELD = ("python", "node")
+
+
+def venom_images(declared: DeclaredHost, notes: list[str]) -> VenomImages | None:
+    """The two images; None where the host makes Venom of its source."""
+    found, version = declared.images, declared.source.release
+    if not found:
+        return None
+    _effectless(declared, notes)
+    return VenomImages(
+        *(images.image(it, version, found[it], declared.mirrors.images) for it in ("backend", "frontend"))
+    )
+
+
+def _effectless(declared: DeclaredHost, notes: list[str]) -> None:
+    """Notes for what is declared, and what only those who made the images could have heeded."""
+    named = declared.settings.get("venom", "images", default={})
+    held = (*_HELD, *(("requirements",) if "backend" in named else ()))
+    notes += [f"{key} is declared, but the image holds its own" for key in held if declared.settings.own(key)]
+    variables = contract().variables
+    notes += [
+        f"{name} is baked into the image of the UI: what is declared reaches its server only"
+        for name in declared.environment
+        if "ui-build" in variables[name].scope
+    ]
+    if declared.ports["backend"] != contract().ports["backend"]:
+        notes.append("the UI's image was built for the backend's port 8000: only the door knows of another")

@@ -1,0 +1,93 @@
+"""Weights that were damaged on the disk: which files they are is told where the model cannot be loaded."""
+
+from __future__ import annotations
+
+import hashlib
+import importlib
+import json
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from engine import remote
+from engine.jobs import Job
+from engine.observation import Seen
+from tests.engine.test_observation import ask, question
+
+BLOBS = {b"config": "config", b"weights": "model", b"template": "template"}
+
+
+@pytest.fixture
+def switch(monkeypatch: pytest.MonkeyPatch) -> Iterator[Any]:
+    """The script that runs on the host."""
+    monkeypatch.syspath_prepend(str(remote.SCRIPTS))
+    yield importlib.import_module("switch_services")
+    for name in ("switch_services", "switch_files", "fingerprint", "hidden"):
+        sys.modules.pop(name, None)
+
+
+@pytest.fixture
+def manifest(tmp_path: Path) -> Path:
+    """A model in a store."""
+    blobs = tmp_path / "models" / "blobs"
+    blobs.mkdir(parents=True)
+    entries = []
+    for content in BLOBS:
+        digest = hashlib.sha256(content).hexdigest()
+        (blobs / f"sha256-{digest}").write_bytes(content)
+        entries.append({"digest": f"sha256:{digest}", "size": len(content)})
+    path = tmp_path / "models" / "manifests" / "registry.ollama.ai" / "library" / "gemma3" / "4b"
+    path.parent.mkdir(parents=True)
+    path.write_text(json.dumps({"config": entries[0], "layers": entries[1:]}))
+    return path
+
+
+def blob(manifest: Path, content: bytes) -> Path:
+    return manifest.parents[4] / "blobs" / f"sha256-{hashlib.sha256(content).hexdigest()}"
+
+
+def seen(manifest: Path) -> Seen:
+    """What the look says of it, on this machine."""
+    return ask(question(paths=[str(manifest)], manifests=str(manifest.parents[3])))
+
+
+def test_weights_that_are_not_whole_are_not_there_and_the_look_says_what_they_lack(manifest: Path) -> None:
+    digest = hashlib.sha256(manifest.read_bytes()).hexdigest()
+    job = Job(name="weights", title="", key="", makes=str(manifest), script="", digest=digest)
+    assert job.done(seen(manifest))
+    weights = blob(manifest, b"weights")
+    weights.write_bytes(b"half")
+    assert not job.done(seen(manifest))
+    [difference] = job.differs(seen(manifest))
+    assert difference.why == f"of {weights.name[:19]} there are 4 of 7 bytes"
+    weights.unlink()
+    [difference] = job.differs(seen(manifest))
+    assert difference.why == f"of {weights.name[:19]} there are 0 of 7 bytes"
+
+
+def test_of_whole_weights_nothing_is_told(switch: Any, manifest: Path) -> None:
+    assert switch.damaged({"manifest": str(manifest)}) == ""
+
+
+def test_files_that_were_damaged_or_are_gone_are_named_with_what_brings_them_back(
+    switch: Any, manifest: Path
+) -> None:
+    weights, template = blob(manifest, b"weights"), blob(manifest, b"template")
+    weights.write_bytes(b"weighty")
+    template.unlink()
+    assert switch.damaged({"manifest": str(manifest)}).splitlines() == [
+        "",
+        "required  weights whose files have the digests that they are named by",
+        f"found     {weights}: damaged",
+        f"found     {template}: not there",
+        f"do        rm -f {manifest} {weights} {template}, and run again: what is missing is pulled anew",
+    ]
+
+
+def test_without_a_manifest_there_is_nothing_to_compare(switch: Any, tmp_path: Path) -> None:
+    assert switch.damaged({"manifest": str(tmp_path / "none")}) == ""
+    # A generation of before this was looked at.
+    assert switch.damaged({}) == ""

@@ -1,0 +1,64 @@
+"""What is sent to hosts is sound shell: every script, and every job as it is rendered for a host."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from engine import remote
+from engine.jobs import Job
+from engine.release import Release
+from roles.backend import deploy as backend
+from roles.backend.lock import Lock
+from roles.ollama import deploy as ollama
+from roles.ui import deploy as ui
+from roles.weights import deploy as weights
+from tests.roles.plans import plan
+
+ROLES = Path(remote.__file__).parents[1]
+SHELLCHECK = Path(sys.executable).with_name("shellcheck")
+
+
+def check(text: str, shell: str, *excluded: str) -> str:
+    """What shellcheck has to say."""
+    options = [f"--shell={shell}", *(f"--exclude={code}" for code in excluded)]
+    done = subprocess.run(
+        [str(SHELLCHECK), *options, "-"], input=text, text=True, capture_output=True, check=False
+    )
+    return done.stdout
+
+
+@pytest.mark.parametrize("path", sorted(ROLES.rglob("scripts/*.sh")), ids=lambda path: path.name)
+def test_a_script_for_hosts_is_sound(path: Path) -> None:
+    shell = "bash" if path.name == "job.sh" else "sh"
+    # os-release is the host's; what stands in single quotes is for another program; `mkdir -p -m` is
+    # for the last directory only, and meant so.
+    assert check(path.read_text(encoding="utf-8"), shell, "SC1091", "SC2016", "SC2174") == ""
+
+
+def jobs() -> list[Job]:
+    it = plan()
+    assert it.ollama
+    assert it.model
+    release = Release.of(it, "0" * 64, "2" * 64, "1" * 64)
+    lock = Lock(Path("lock.txt"), "fastapi==1 \\\n    --hash=sha256:0\n", "1" * 64, fresh=False)
+    return [
+        backend.environment_job(it, release, lock),
+        ui.build_job(it, release),
+        ui.node_job(it, release),
+        ollama.install_job(it, it.ollama),
+        weights.pull_job(it.model, it.ollama, ollama.serve_command(it, it.ollama)),
+    ]
+
+
+@pytest.mark.parametrize("job", jobs(), ids=lambda job: job.name)
+def test_a_job_is_sound_with_its_library(job: Job) -> None:
+    assert check(f"{remote.script('job.sh')}\n{job.script}", "bash", "SC2016") == ""
+
+
+def test_the_same_plan_gives_the_same_jobs_and_another_one_others() -> None:
+    assert [job.key for job in jobs()] == [job.key for job in jobs()]
+    assert len({job.name for job in jobs()}) == len(jobs())

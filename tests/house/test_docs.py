@@ -1,0 +1,126 @@
+"""The documents say the same in both languages, lead where they say, and what they show is accepted."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from fleet.verbs import VERBS
+from schemas.data.contract import contract
+from schemas.data.pins import load as load_pins
+from schemas.inventory import load
+
+ROOT = Path(__file__).parents[2]
+ENGLISH = sorted(p for p in (ROOT / "README.md", *(ROOT / "docs").glob("*.md")) if ".pl." not in p.name)
+DOCUMENTS = [document for path in ENGLISH for document in (path, path.with_suffix(".pl.md"))]
+
+# What the reader makes, following the README.
+MADE_BY_THE_READER = {"inventories/office.yaml", "inventories/office.py"}
+FOLDERS = "audit|deploy|docs|inventories|lab|locks|roles|schemas|script|tests"
+
+_FENCE = re.compile(r"^```(?P<kind>[^\n]*)\n(?P<text>.*?)^```$", re.MULTILINE | re.DOTALL)
+_HEADING = re.compile(r"^(?P<level>#+) (?P<title>.+)$", re.MULTILINE)
+_LINK = re.compile(r"\[[^\]]*\]\((?P<target>[^)\s]+)\)")
+_CODE = re.compile(r"`(?P<text>[^`\n]+)`")
+_PATH = re.compile(rf"(?<![\w./-])(?P<path>(?:{FOLDERS})/[\w./-]*)")
+
+
+def _name(path: Path) -> str:
+    return str(path.relative_to(ROOT))
+
+
+each_document = pytest.mark.parametrize("path", DOCUMENTS, ids=_name)
+
+
+def _blocks(path: Path) -> Iterator[tuple[str, str]]:
+    """The fenced blocks: what stands behind the fence, and the text."""
+    for block in _FENCE.finditer(path.read_text(encoding="utf-8")):
+        yield block["kind"].strip(), block["text"]
+
+
+def _prose(path: Path) -> str:
+    return _FENCE.sub("", path.read_text(encoding="utf-8"))
+
+
+def _headings(path: Path) -> list[tuple[int, str]]:
+    return [(len(heading["level"]), heading["title"]) for heading in _HEADING.finditer(_prose(path))]
+
+
+def _anchors(path: Path) -> set[str]:
+    """The anchors of the headings, as GitHub makes them."""
+    plain = (re.sub(r"[^\w\- ]", "", title.lower()) for _, title in _headings(path))
+    return {title.replace(" ", "-") for title in plain}
+
+
+def _examples(kind: str) -> list[tuple[str, str]]:
+    return [(_name(path), text) for path in DOCUMENTS for said, text in _blocks(path) if said == kind]
+
+
+@pytest.mark.parametrize("path", ENGLISH, ids=_name)
+def test_every_document_has_a_polish_twin_of_the_same_structure(path: Path) -> None:
+    twin = path.with_suffix(".pl.md")
+    assert twin.exists()
+    assert [level for level, _ in _headings(twin)] == [level for level, _ in _headings(path)]
+    assert [kind for kind, _ in _blocks(twin)] == [kind for kind, _ in _blocks(path)]
+    rows = [len(re.findall(r"^\|", _prose(one), re.MULTILINE)) for one in (twin, path)]
+    assert rows[0] == rows[1]
+
+
+def test_no_polish_document_is_without_an_english_one() -> None:
+    assert set((ROOT / "docs").glob("*.pl.md")) <= set(DOCUMENTS)
+
+
+@each_document
+def test_links_lead_somewhere(path: Path) -> None:
+    for link in _LINK.finditer(_prose(path)):
+        if "://" in link["target"]:
+            continue
+        file, _, anchor = link["target"].partition("#")
+        target = (path.parent / file).resolve() if file else path
+        assert target.exists(), link["target"]
+        if anchor:
+            assert anchor in _anchors(target), link["target"]
+
+
+@each_document
+def test_paths_that_are_named_exist(path: Path) -> None:
+    code = [match["text"] for match in _CODE.finditer(_prose(path))]
+    code += [text for kind, text in _blocks(path) if kind == "sh"]
+    for text in code:
+        for named in (match["path"] for match in _PATH.finditer(text)):
+            assert named in MADE_BY_THE_READER or (ROOT / named).exists(), named
+
+
+@pytest.mark.parametrize(("where", "text"), _examples("yaml inventory"))
+def test_an_inventory_that_is_shown_is_accepted(where: str, text: str, tmp_path: Path) -> None:
+    path = tmp_path / "office.yaml"
+    path.write_text(text, encoding="utf-8")
+    assert load(path, {}).hosts, where
+
+
+@pytest.mark.parametrize(("where", "text"), _examples("yaml pins"))
+def test_pins_that_are_shown_are_accepted(where: str, text: str, tmp_path: Path) -> None:
+    path = tmp_path / "pins.yaml"
+    path.write_text(text, encoding="utf-8")
+    assert load_pins([(path, where)])[1] == []
+
+
+@pytest.mark.parametrize("path", [ROOT / "README.md", ROOT / "README.pl.md"], ids=_name)
+def test_the_readme_names_every_profile_and_tier_and_shows_an_inventory(path: Path) -> None:
+    text = path.read_text(encoding="utf-8")
+    for name in (*contract().profiles, *contract().tiers):
+        assert f"| `{name}`" in text, name
+    assert "yaml inventory" in [kind for kind, _ in _blocks(path)]
+
+
+@pytest.mark.parametrize("path", [ROOT / "docs/operating.md", ROOT / "docs/operating.pl.md"], ids=_name)
+def test_the_table_of_verbs_has_what_each_may_be_told(path: Path) -> None:
+    rows = (line.split(" | ") for line in path.read_text(encoding="utf-8").splitlines())
+    told = {row[0].strip("| `"): row[2] for row in rows if row[0].startswith("| `deploy/") and len(row) > 2}
+    assert set(told) == set(VERBS)
+    for verb in VERBS.values():
+        named = [it for it in re.findall(r"`([^`]+)`", told[verb.path]) if "=" in it]
+        assert named == [str(it) for it in verb.options], verb.path
