@@ -14,8 +14,13 @@ from roles.ollama import deploy as ollama
 from roles.ui import deploy as ui
 from tests.roles.plans import plan
 
-ROLES = Path(remote.__file__).parents[1]
-SENT = [path for folder in ("scripts", "templates") for path in sorted(ROLES.rglob(f"{folder}/*.*"))]
+HOUSE = Path(remote.__file__).parents[1]
+SENT = [
+    path
+    for floor in ("engine", "roles")
+    for folder in ("scripts", "templates")
+    for path in sorted((HOUSE / floor).rglob(f"{folder}/*.*"))
+]
 
 
 def job(folder: Path, lines: str) -> subprocess.CompletedProcess[str]:
@@ -81,7 +86,7 @@ def test_a_service_without_a_user_that_lives_somewhere_is_given_a_home() -> None
 
 @pytest.mark.parametrize("name", ["container.j2", "podman.service.j2", "docker.service.j2"])
 def test_a_container_engine_has_the_home_of_root(name: str) -> None:
-    text = (ROLES / "common" / "templates" / name).read_text(encoding="utf-8")
+    text = (HOUSE / "engine" / "templates" / name).read_text(encoding="utf-8")
     assert "\nEnvironment=HOME=/root\n" in text.partition("[Service]")[2]
 
 

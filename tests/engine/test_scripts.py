@@ -18,7 +18,7 @@ from roles.ui import deploy as ui
 from roles.weights import deploy as weights
 from tests.roles.plans import plan
 
-ROLES = Path(remote.__file__).parents[1]
+HOUSE = Path(remote.__file__).parents[1]
 SHELLCHECK = Path(sys.executable).with_name("shellcheck")
 
 
@@ -31,7 +31,10 @@ def check(text: str, shell: str, *excluded: str) -> str:
     return done.stdout
 
 
-@pytest.mark.parametrize("path", sorted(ROLES.rglob("scripts/*.sh")), ids=lambda path: path.name)
+SCRIPTS = [path for floor in ("engine", "roles") for path in sorted((HOUSE / floor).rglob("scripts/*.sh"))]
+
+
+@pytest.mark.parametrize("path", SCRIPTS, ids=lambda path: path.name)
 def test_a_script_for_hosts_is_sound(path: Path) -> None:
     shell = "bash" if path.name == "job.sh" else "sh"
     # os-release is the host's; what stands in single quotes is for another program; `mkdir -p -m` is

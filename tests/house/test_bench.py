@@ -6,7 +6,7 @@ import re
 
 from lab.state import REPOSITORY
 
-_BENCH = REPOSITORY / "bench"
+_BENCH = REPOSITORY / "lab" / "bench"
 
 
 def test_the_playbook_uses_every_variable_that_is_made_of_the_declared_state() -> None:

@@ -94,4 +94,4 @@ def test_no_role_imports_another() -> None:
 
 def test_the_imports_are_found_at_all() -> None:
     found = {name for _, path in modules("roles") for name in imports(path)}
-    assert {"engine.paths", "audit.graph"} <= {".".join(it.split(".")[:2]) for it in found}
+    assert {"engine.paths", "audit.tree"} <= {".".join(it.split(".")[:2]) for it in found}

@@ -31,7 +31,7 @@ def test_the_schemas_are_json_schema_2020_12(name: str) -> None:
 
 @pytest.mark.parametrize("name", ["contract", "pins", "dependencies"])
 def test_the_data_files_are_valid(name: str) -> None:
-    document = read(SCHEMAS / f"{name}.yaml")
+    document = read(SCHEMAS / "data" / f"{name}.yaml")
     assert document.problems == []
     assert validate(document, schema(name)).problems == []
 
