@@ -7,7 +7,7 @@ pyinfra --dry inventories/lab.py deploy/remove.py               tells what would
 
 from engine.lock import acquired, released
 from engine.operations import refusal_ends_this_host
-from fleet.assessment import everything, looking
+from fleet.assessment import declared_of, everything, looking, units_of
 from fleet.verbs import declared_host, options_of
 from roles.removal.deploy import (
     cleared,
@@ -25,8 +25,10 @@ options = options_of("deploy/remove.py")
 declared = declared_host()
 
 with refusal_ends_this_host():
-    ours = everything(declared)
-    it = decide(ours, looking(ours, ()), found(ours), purge=options.flag("purge"))
+    components = everything(declared)
+    ours = declared_of(components)
+    seen = looking(ours, (), units_of(components))
+    it = decide(ours, seen, found(ours), purge=options.flag("purge"))
     told(it)
 
     if it.needed:

@@ -29,6 +29,7 @@ if told and told.provisioned:
         seen = looking(
             [r for it in managed for r in it.resources],
             [p for it in managed for p in it.parts],
+            [u for it in managed for u in it.units],
             [s for it in managed if it.generation for s in it.generation.services],
         )
 if planned and seen:

@@ -8,7 +8,6 @@ lies in reports/<UTC time>/.
 Exit status: 0 every host is accepted, 1 not.
 """
 
-from fleet import serving
 from fleet.assessment import looking, planning
 from fleet.verbs import declared_host, options_of
 from roles.preflight.deploy import probe
@@ -26,7 +25,7 @@ with noted(errors):
     told = ask()
     facts = probe(containers=declared.by_image)
     planned = planning(declared, facts.hardware, offline=True)
-    seen = looking(planned.resources, planned.parts, planned.generation.services)
+    seen = looking(planned.resources, planned.parts, planned.units, planned.generation.services)
 
 if told is None or planned is None or seen is None:
     result = unreached(declared, "\n".join(errors) or "was never provisioned: run deploy/venom.py")
@@ -39,7 +38,8 @@ else:
     subject = Subject(
         plan=plan,
         generation=planned.generation,
-        archive=planned.made.archive,
+        components=planned.components,
+        archive=planned.build.archive,
         applied=told.applied,
         changed=changed,
         asked=asked,
@@ -50,8 +50,6 @@ else:
         budgets=declared.budgets,
         suites=options.flag("suites"),
     )
-    model = f", {plan.model.name}" if plan.model else ""
-    serves = f"{serving.name(plan)}, profile {plan.profile}{model}"
-    result = judged(declared, subject, serves, plan.source.release)
+    result = judged(declared, subject, planned.serves.removeprefix("serves "), plan.source.release)
 
 tell(result, documents)

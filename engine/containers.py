@@ -13,6 +13,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 
 from engine import paths, remote
+from engine.component import Need
+from engine.fetch import UNPACKED
 from engine.jobs import Job
 from engine.resources import Absent, Directory, Enabled, File, Packages, Switchable
 from engine.templates import render
@@ -116,6 +118,13 @@ def pull_job(image: Image, engine: Engine, arch: str, title: str, program: str =
         script=f"export HOME=~root\nexec {remote.PYTHON} - {arguments} <<'PYTHON'\n{text}PYTHON\n",
         needs=(home,) if home else (),
     )
+
+
+def need_of(image: Image, unless: Mapping[str, str], typical: int) -> Need:
+    """That the image is pulled. `typical`: bytes of it packed, which no registry tells before."""
+    # Packed and unpacked, side by side in the engine's store.
+    room = {"/var": typical * (1 + UNPACKED)}
+    return Need(f"the image {image.name} {image.version}", unless, room, sources=image.places)
 
 
 def resources(container: Container, engine: Engine) -> list[Switchable]:

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import shlex
+from collections.abc import Mapping
 
+from engine.component import Need
 from engine.paths import CACHE
 from schemas.model import Artifact
 
@@ -16,3 +18,18 @@ def archive_path(artifact: Artifact) -> str:
 def fetch_line(artifact: Artifact) -> str:
     """A call of the job library's `fetch`, which verifies before anything is in place."""
     return shlex.join(["fetch", archive_path(artifact), artifact.sha256, str(artifact.size), *artifact.urls])
+
+
+# An archive unpacks to about so many times its size.
+UNPACKED = 3
+
+
+def need_of(artifact: Artifact, unless: Mapping[str, str], into: str, typical: int) -> Need:
+    """That the artifact comes, and is unpacked below `into`. `typical`: bytes, where upstream states none."""
+    size = artifact.size or typical
+    return Need(
+        what=f"{artifact.name} {artifact.version}",
+        unless=unless,
+        disk={CACHE: size, into: size * UNPACKED},
+        sources=artifact.urls,
+    )

@@ -1,4 +1,4 @@
-"""The survey: everything that a run must know of a host before it changes anything there.
+"""The assessment: everything that a run must know of a host before it changes anything there.
 
 Planning, looking and checking are three steps, because who only wants to know how a host stands plans
 and looks, and refuses nothing.
@@ -7,17 +7,17 @@ and looks, and refuses nothing.
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass, fields, replace
+from dataclasses import dataclass, replace
 from functools import cached_property
 
 from pyinfra.context import host
 
-from engine import containers, paths, remote
+from engine import paths, remote
+from engine.component import Component, Work
 from engine.generation import Generation
 from engine.jobs import Job
 from engine.observation import Question, Seen, look
 from engine.refusal import Finding, RefusedError
-from engine.release import ImageRelease, Release
 from engine.resources import (
     Difference,
     Directory,
@@ -35,37 +35,21 @@ from engine.resources import (
 from engine.secrets import reveal
 from engine.services import Service
 from engine.switch import Switch
-from fleet import serving
-from fleet.builds import Made, Making, Pulled, Pulling, parts_of
-from roles.backend import deploy as backend
-from roles.base import deploy as base
-from roles.development import deploy as development
-from roles.door import certificate, firewall, nginx
+from fleet.builds import Build
+from fleet.components import components
+from roles.door import certificate
 from roles.door import deploy as door
 from roles.door.secrets import Revealed, revealed
-from roles.ollama import deploy as ollama
 from roles.preflight import ownership
-from roles.preflight.checks import Coming, installing
+from roles.preflight.checks import installing
 from roles.preflight.deploy import check, probe
 from roles.preflight.facts import Facts
-from roles.release import deploy as release_role
-from roles.ui import deploy as ui
-from roles.weights import deploy as weights
 from roles.weights.unused import Unused, unused
 from schemas.inventory import DeclaredHost
-from schemas.model import MODERN, Hardware, HostPlan
+from schemas.model import Hardware, HostPlan
 from schemas.plan.host import assumed_hardware, plan_host
-from schemas.plan.show import to_dict
+from schemas.plan.show import serving_name, to_dict
 from schemas.reading.problem import PlanError
-
-
-@dataclass(frozen=True)
-class LocalModel:
-    """What a profile with a local model has beyond the others."""
-
-    install: Job
-    service: Service
-    pull: Job
 
 
 @dataclass(frozen=True)
@@ -74,30 +58,19 @@ class Planned:
 
     hardware: Hardware
     plan: HostPlan
-    made: Made | Pulled
+    build: Build
     settings: Mapping[str, str]  # keys of the backend's environment file, secrets among them
-    backend: Service
-    ui: Service
-    local: LocalModel | None
-    secrets: Revealed  # of the door
-    certificate_job: Job | None
-
-    @property
-    def release(self) -> Release | ImageRelease:
-        """Which parts serve."""
-        return self.made.release
+    components: tuple[Component, ...]
 
     @property
     def ground(self) -> list[Ground]:
         """What everything else stands on: mended in place, and never taken back."""
-        return _ground(self.plan)
+        return [it for one in self.components for it in one.prerequisites]
 
     @property
     def jobs(self) -> list[Job]:
         """The long work that makes the parts."""
-        local = [self.local.install, self.local.pull] if self.local else []
-        own = [self.certificate_job] if self.certificate_job else []
-        return [*self.made.jobs, *local, *own]
+        return [job for one in self.components for job in one.jobs]
 
     @property
     def resources(self) -> list[Resource]:
@@ -108,28 +81,24 @@ class Planned:
     def parts(self) -> list[str]:
         """Everything in the stores that the host needs, or that is made of what lies there."""
         made = [path for job in self.jobs for path in (job.makes, *job.needs)]
-        return [*self.generation.parts, *made, backend.uv_path(self.plan)]
+        return [*self.generation.parts, *made, *(path for one in self.components for path in one.looked_at)]
+
+    @property
+    def units(self) -> list[str]:
+        """The units of all components, whether they are to run or not."""
+        return units_of(self.components)
 
     @cached_property
     def generation(self) -> Generation:
         """All that is switched together at the end of the run."""
-        plan, release = self.plan, self.release
+        plan, listed = self.plan, self.components
         return Generation(
-            name=f"{serving.name(plan)}, {plan.profile}",
-            resources=_switchable(plan, release, self.settings, self.secrets),
-            services=(
-                *([self.local.service] if self.local else []),
-                *(self.backend, self.ui),
-                door.service(plan, self.secrets),
-                *([firewall.service(plan)] if plan.door.firewall else []),
-            ),
-            stopped=(*(() if self.local else (ollama.UNIT,)), *firewall.stopped(plan)),
-            parts=(
-                *release.parts,
-                *((self.local.install.makes, *self.local.install.needs) if self.local else ()),
-                *certificate.parts(plan.door),
-            ),
-            record={"applied": {"plan": to_dict(plan), "release": release.key}},
+            name=f"{serving_name(plan)}, {plan.profile}",
+            resources=tuple(_switchable(listed)),
+            services=tuple(it.service for it in listed if it.service),
+            stopped=tuple(it.unit for it in listed if it.unit and not it.service),
+            parts=tuple(path for it in listed for path in it.store_paths),
+            record={"applied": {"plan": to_dict(plan), "release": self.build.release.key}},
         )
 
     def differs(self, seen: Seen) -> list[Difference]:
@@ -149,24 +118,39 @@ class Planned:
     def switch(self) -> Switch:
         """How the run ends: what the operator is told, and how many generations are kept."""
         plan = self.plan
-        model = f", {plan.model.name}" if plan.model else ""
         opened = door.opened(plan, remote.command_line(host))
-        serves = f"serves {serving.name(plan)}, profile {plan.profile}{model}\n{opened}"
-        return Switch(serves=serves, keep=plan.keep_generations)
+        return Switch(serves=f"{self.serves}\n{opened}", keep=plan.keep_generations)
+
+    @property
+    def serves(self) -> str:
+        """What serves once the host is so, for the operator."""
+        model = f", {self.plan.model.name}" if self.plan.model else ""
+        return f"serves {serving_name(self.plan)}, profile {self.plan.profile}{model}"
 
 
 @dataclass(frozen=True)
-class Survey(Planned):
+class Assessment:
     """One host: what it is to be, what was seen of it, and what this run does for it."""
 
+    planned: Planned
     seen: Seen
-    making: Making | Pulling
+    works: Mapping[str, Work]  # by the component's name
     purge: bool  # whether weights that the plan does not use are to go
+
+    @property
+    def plan(self) -> HostPlan:
+        """What the host is to be."""
+        return self.planned.plan
+
+    @property
+    def generation(self) -> Generation:
+        """All that is switched together at the end of the run."""
+        return self.planned.generation
 
     @property
     def remarks(self) -> tuple[str, ...]:
         """What the operator should know of the host's hardware."""
-        return self.hardware.remarks
+        return self.planned.hardware.remarks
 
     @property
     def proven(self) -> bool:
@@ -176,18 +160,17 @@ class Survey(Planned):
     @property
     def current(self) -> str:
         """The key of the generation that the host said was its current one."""
-        link = self.seen.paths.get(f"{paths.GENERATIONS}/current", {})
-        return link.get("target", "").removesuffix(".json")
+        return current(self.seen)
 
     @property
     def in_sync(self) -> bool:
         """Whether nothing has to be changed on the host."""
-        return not self.differs(self.seen) and not (self.purge and self.unused.manifests)
+        return not self.planned.differs(self.seen) and not (self.purge and self.unused.manifests)
 
     @property
     def unused(self) -> Unused:
         """Weights that the plan does not use."""
-        return unused(self.local.pull if self.local else None, self.seen)
+        return unused([job.makes for job in self.planned.jobs], self.seen)
 
     @property
     def troubles(self) -> list[str]:
@@ -200,25 +183,41 @@ class Survey(Planned):
         return certificate.told(self.plan.door, self.seen)
 
 
+def units_of(listed: Iterable[Component]) -> list[str]:
+    """The units of components, whether they are to run or not."""
+    return [it.unit for it in listed if it.unit]
+
+
+def own_units(listed: Iterable[Component]) -> list[str]:
+    """Those of them whose files are ours: units of the distribution's are not."""
+    return [it.unit for it in listed if it.owns_unit]
+
+
+def current(seen: Seen) -> str:
+    """The key of the generation that the host says is its current one; empty where there is none."""
+    link = seen.paths.get(f"{paths.GENERATIONS}/current", {})
+    return link.get("target", "").removesuffix(".json")
+
+
+def _switchable(listed: Iterable[Component]) -> list[Switchable]:
+    return [it for one in listed for it in one.resources]
+
+
 def _lost(path: str) -> Difference:
     return Difference(path, "is not there")
 
 
-def survey(declared: DeclaredHost, *, purge: bool) -> Survey:
+def assess(declared: DeclaredHost, *, purge: bool) -> Assessment:
     """Plan the current host, look at it once, and refuse what cannot work.
 
     Raises RefusedError with everything that is wrong, before the first change.
     """
     facts = probe(containers=declared.by_image)
     planned = planning(declared, facts.hardware)
-    seen = looking(planned.resources, planned.parts, planned.generation.services)
+    seen = looking(planned.resources, planned.parts, planned.units, planned.generation.services)
     checking(planned, facts, seen)
-    return Survey(
-        **{it.name: getattr(planned, it.name) for it in fields(Planned)},
-        seen=seen,
-        purge=purge,
-        making=planned.made.work(declared.name, seen),
-    )
+    works = {it.name: it.to_do(declared.name, seen) for it in planned.components}
+    return Assessment(planned, seen, works, purge)
 
 
 def planning(declared: DeclaredHost, hardware: Hardware, *, offline: bool = False) -> Planned:
@@ -228,32 +227,28 @@ def planning(declared: DeclaredHost, hardware: Hardware, *, offline: bool = Fals
     RefusedError where the plan cannot be, or cannot be known.
     """
     plan = resolved(declared, hardware)
-    made = parts_of(plan, offline=offline)
+    build = Build.of(plan, offline=offline)
     settings = {**plan.backend.env_file, **reveal(plan.backend.secrets)}
-    backend_service, ui_service = serving.services(plan, made.release, settings)
-    return Planned(
-        hardware=hardware,
-        plan=plan,
-        made=made,
-        settings=settings,
-        backend=backend_service,
-        ui=ui_service,
-        local=_local(plan, gpu=bool(hardware.gpus)),
-        secrets=revealed(plan.door),
-        certificate_job=certificate.job(plan.door),
-    )
+    listed = components(plan, build, settings, revealed(plan.door), gpu=bool(hardware.gpus))
+    return Planned(hardware, plan, build, settings, listed)
 
 
-def everything(declared: DeclaredHost) -> list[Resource]:
-    """All that is declared of a host, for who only wants to know what there is and where it lies.
+def everything(declared: DeclaredHost) -> tuple[Component, ...]:
+    """The components of a host, for who only wants to know what there is and where it lies.
 
     That depends on no hardware, no source and no secret: nothing is asked, fetched or revealed for it.
     """
     plan = replace(resolved(declared, assumed_hardware(declared)), proxy=None)
-    release = ImageRelease.of(plan) or Release.of(plan, source="", web="", lock="")
-    # Whatever the inventory says now: what an earlier one brought may be here.
-    brought = [] if plan.engine else containers.packages(MODERN)
-    return [*brought, *_ground(plan), development.DATA, *_switchable(plan, release, {}, Revealed())]
+    return components(plan, Build.unknown(plan), {}, Revealed(), gpu=False)
+
+
+def declared_of(listed: Sequence[Component]) -> list[Resource]:
+    """All that components declare of a host, with what an earlier inventory may have left there."""
+    return [
+        *(it for one in listed for it in one.leftovers),
+        *(it for one in listed for it in one.prerequisites),
+        *_switchable(listed),
+    ]
 
 
 def resolved(declared: DeclaredHost, hardware: Hardware) -> HostPlan:
@@ -266,29 +261,19 @@ def resolved(declared: DeclaredHost, hardware: Hardware) -> HostPlan:
         ) from error
 
 
-def _ground(plan: HostPlan) -> list[Ground]:
-    return [*base.resources(plan), *ollama.ground(), *door.ground()]
-
-
-def _switchable(
-    plan: HostPlan, release: Release | ImageRelease, settings: Mapping[str, str], secrets: Revealed
-) -> tuple[Switchable, ...]:
-    return (
-        *ollama.resources(plan),
-        *release_role.resources(release),
-        *backend.state(settings),
-        *serving.resources(plan, release, settings),
-        *door.resources(plan, secrets),
-        *firewall.resources(plan),
-    )
-
-
-def looking(declared: Sequence[Resource], parts: Iterable[str], services: Iterable[Service] = ()) -> Seen:
+def looking(
+    declared: Sequence[Resource],
+    parts: Iterable[str],
+    units: Iterable[str],
+    services: Iterable[Service] = (),
+) -> Seen:
     """How all of this, and what every host has of ours, stands on the current host."""
-    return look(question(declared, parts, services))
+    return look(question(declared, parts, units, services))
 
 
-def question(declared: Sequence[Resource], parts: Iterable[str], services: Iterable[Service]) -> Question:
+def question(
+    declared: Sequence[Resource], parts: Iterable[str], units: Iterable[str], services: Iterable[Service]
+) -> Question:
     """All that a host is asked in order to know that."""
     doors = {it.url: it.reloads.certificate for it in services if it.reloads}
     displaced = [it for it in declared if isinstance(it, Displaced)]
@@ -309,7 +294,7 @@ def question(declared: Sequence[Resource], parts: Iterable[str], services: Itera
         env_files=[it.path for it in declared if isinstance(it, EnvFile)],
         units=[
             *(it.unit for it in declared if isinstance(it, Enabled)),
-            *(backend.UNIT, ui.UNIT, ollama.UNIT, paths.NGINX, firewall.UNIT),
+            *units,
         ],
         users=[it.name for it in declared if isinstance(it, User)],
         packages=[
@@ -326,33 +311,10 @@ def question(declared: Sequence[Resource], parts: Iterable[str], services: Itera
 
 def checking(planned: Planned, facts: Facts, seen: Seen) -> None:
     """Raise RefusedError with everything that stands between the host and its plan."""
-    local = planned.local
-    coming = Coming.of(
-        planned.plan,
-        planned.release,
-        seen,
-        weights_there=local is None or local.pull.done(seen),
-        ollama=local.install.makes if local else "",
-    )
-    unfit = [
-        *ownership.findings(planned.resources, seen),
-        *installing(
-            facts, [name for it in planned.ground if isinstance(it, Packages) for name in it.missing(seen)]
-        ),
-        *serving.unfit(planned.plan, planned.made.archive),
-        *nginx.unfit(planned.plan.door, door.service(planned.plan, planned.secrets), seen),
-    ]
     lacking = [name for it in planned.ground if isinstance(it, Packages) for name in it.missing(seen)]
-    check(planned.plan, facts, coming, lacking, unfit)
-
-
-def _local(plan: HostPlan, gpu: bool) -> LocalModel | None:
-    if not (plan.ollama and plan.tier and plan.model):
-        return None
-    return LocalModel(
-        install=ollama.install_job(plan, plan.ollama),
-        service=ollama.service(plan, plan.ollama, plan.tier, plan.model, gpu),
-        pull=weights.pull_job(
-            plan.model, plan.ollama, ollama.serve_command(plan, plan.ollama), ollama.pulls_by(plan)
-        ),
-    )
+    unfit = [
+        *ownership.findings(planned.resources, own_units(planned.components), seen),
+        *installing(facts, lacking),
+        *(finding for it in planned.components for finding in it.unfit(seen)),
+    ]
+    check(planned.plan, planned.components, facts, seen, lacking, unfit)

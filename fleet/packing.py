@@ -7,15 +7,17 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
-from engine import jobs, paths
+from engine import jobs
 from engine.jobs import Job
 from engine.observation import Seen
 from engine.options import Options
 from engine.refusal import Finding, RefusedError, refuse
+from engine.release import Release
 from engine.resources import Ground, differing
-from fleet.assessment import looking, resolved
-from fleet.builds import Made
+from fleet.assessment import current, looking, resolved
+from fleet.builds import Build
 from roles.backend import deploy as backend
+from roles.backend.lock import Lock
 from roles.backend.uv import wheel
 from roles.base import deploy as base
 from roles.packing.contents import Contents, backend_contents, frontend_contents
@@ -25,6 +27,7 @@ from roles.packing.tags.rules import by_hand, by_tag
 from roles.preflight.deploy import probe
 from roles.preflight.facts import Facts
 from roles.source.deploy import source
+from roles.ui import deploy as ui
 from schemas.data.artifacts import Variant, variants
 from schemas.data.contract import contract
 from schemas.declared.venom import IMAGE
@@ -40,8 +43,11 @@ BUILD_HOST = "debian 13"
 class Image:
     """One image of the run: what goes into it, and how the host makes that."""
 
-    made: Made
+    build: Build
+    release: Release
     contents: Contents
+    job: Job  # makes the part that it is about
+    lock: Lock | None  # of the backend's packages; None: it is the UI's
 
 
 @dataclass(frozen=True)
@@ -70,8 +76,7 @@ class Packing:
     @property
     def current(self) -> str:
         """The key of the generation that the build host serves, where it serves anything."""
-        link = self.seen.paths.get(f"{paths.GENERATIONS}/current", {})
-        return link.get("target", "").removesuffix(".json")
+        return current(self.seen)
 
     @property
     def in_sync(self) -> bool:
@@ -108,7 +113,7 @@ def packing(declared: DeclaredHost, options: Options) -> Packing:
         publication = Publication(registry, tuple(tags), tuple(contents))
     stands_on = (*base.resources(contents[0].plan), *ground())
     based = base_job()
-    seen = looking(stands_on, [based.makes, *(path for it in images for path in _paths(it))])
+    seen = looking(stands_on, [based.makes, *(path for it in images for path in _paths(it))], ())
     known = records(contents)
     return Packing(
         system=facts.system,
@@ -136,26 +141,26 @@ def registry_of(options: Options) -> Registry | None:
 def parts(packing: Packing) -> None:
     """Make what goes into the images, as a host makes it that serves from it."""
     seen, tools = packing.seen, set[str]()
-    first = packing.missing[0].made
-    source(archive=first.archive, release=first.release, seen=seen)
+    first = packing.missing[0].build
+    if isinstance(first.release, Release) and first.archive:
+        source(archive=first.archive, release=first.release, seen=seen)
     for it in packing.missing:
-        made = it.made
-        if it.contents.variant.tiers:
-            uv = backend.uv_path(made.plan)
-            uv_there = seen.there(made.release.venv_path) or seen.there(uv) or uv in tools
+        if it.lock:
+            uv = backend.uv_path(it.contents.plan)
+            uv_there = seen.there(it.release.venv_path) or seen.there(uv) or uv in tools
             tools.add(uv)
             backend.environment(
-                plan=made.plan,
-                release=made.release,
-                lock=made.lock,
-                wheel=None if uv_there else wheel(made.plan),
-                job=made.environment,
+                plan=it.contents.plan,
+                release=it.release,
+                lock=it.lock,
+                wheel=None if uv_there else wheel(it.contents.plan),
+                job=it.job,
                 seen=seen,
             )
-            backend.installed(job=made.environment, seen=seen)
+            backend.installed(job=it.job, seen=seen)
         else:
-            jobs.start(name="UI build | start", job=made.build, seen=seen)
-            jobs.finish(name="UI build | finish", job=made.build, seen=seen)
+            jobs.start(name="UI build | start", job=it.job, seen=seen)
+            jobs.finish(name="UI build | finish", job=it.job, seen=seen)
 
 
 def _plan(declared: DeclaredHost, facts: Facts, variant: Variant) -> HostPlan:
@@ -173,20 +178,23 @@ def _plan(declared: DeclaredHost, facts: Facts, variant: Variant) -> HostPlan:
 
 
 def _image(variant: Variant, plan: HostPlan) -> Image:
-    made = Made.of(plan, offline=False)
-    release, launchers = made.release, made.launchers
+    build = Build.of(plan)
+    release, lock, launchers = build.release, build.lock, build.launchers
+    assert isinstance(release, Release)
+    assert lock
     if not variant.tiers:
-        return Image(made, frontend_contents(variant, plan, release, launchers["ui-server"]))
-    lock = made.lock
-    return Image(made, backend_contents(variant, plan, release, lock.text, lock.sha256, launchers["backend"]))
+        contents = frontend_contents(variant, plan, release, launchers["ui-server"])
+        return Image(build, release, contents, ui.build_job(plan, release), None)
+    contents = backend_contents(variant, plan, release, lock.text, lock.sha256, launchers["backend"])
+    return Image(build, release, contents, backend.environment_job(plan, release, lock), lock)
 
 
 def _paths(image: Image) -> list[str]:
     """All that the look is asked about for one image."""
-    release, made = image.made.release, image.made
+    release, plan = image.release, image.contents.plan
     return [
-        *(image.contents.path, release.source_path, release.venv_path, backend.uv_path(made.plan)),
-        *(path for job in made.jobs for path in (job.makes, *job.needs)),
+        *(image.contents.path, release.source_path, release.venv_path, backend.uv_path(plan)),
+        *(image.job.makes, *image.job.needs),
     ]
 
 

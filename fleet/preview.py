@@ -6,7 +6,7 @@ from collections.abc import Iterator
 
 from pyinfra.context import host
 
-from fleet.assessment import Survey
+from fleet.assessment import Assessment
 from schemas.plan.compare import changes
 from schemas.plan.show import to_dict
 
@@ -14,26 +14,26 @@ from schemas.plan.show import to_dict
 TOLD = 15
 
 
-def preview(survey: Survey) -> None:
+def preview(assessment: Assessment) -> None:
     """Tell how the plan differs from what was applied, what must be made for it, and what restarts."""
-    for line in lines(survey):
+    for line in lines(assessment):
         host.log(line)
 
 
-def lines(survey: Survey) -> list[str]:
+def lines(assessment: Assessment) -> list[str]:
     """The text of the preview, a line each."""
-    applied = survey.seen.receipt.get("applied", {}).get("plan", {})
-    other = [f"{name}: {change}" for name, change in changes(applied, to_dict(survey.plan)).items()]
+    applied = assessment.seen.receipt.get("applied", {}).get("plan", {})
+    other = [f"{name}: {change}" for name, change in changes(applied, to_dict(assessment.plan)).items()]
     told = other if applied else ["nothing was applied here before"]
     if len(told) > TOLD:
         told = [*told[:TOLD], f"and {len(told) - TOLD} more changes of the plan"]
-    makes = [job.title for job in survey.jobs if not job.done(survey.seen)]
+    makes = [job.title for job in assessment.planned.jobs if not job.done(assessment.seen)]
     told.append(f"to be made: {', '.join(makes)}" if makes else "nothing has to be built or downloaded")
-    return told + list(_services(survey))
+    return told + list(_services(assessment))
 
 
-def _services(survey: Survey) -> Iterator[str]:
-    seen, generation = survey.seen, survey.generation
+def _services(assessment: Assessment) -> Iterator[str]:
+    seen, generation = assessment.seen, assessment.generation
     differ = [it for it in generation.services if not it.runs(seen)]
     active = {unit for unit, it in seen.units.items() if it.get("ActiveState") == "active"}
     reloads = [it.unit for it in differ if it.reloads and it.unit in active]

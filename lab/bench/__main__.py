@@ -66,7 +66,7 @@ def _things(folder: Path, hosts: list[Host]) -> list[tuple[str, Callable[[], obj
     off, light = inventory(folder, "off", [last], profile="llm_off"), inventory(folder, "light", [last])
     plain, all_plain = plain_inventory(folder, "plain", [first]), plain_inventory(folder, "all-plain", hosts)
     planned = _planned(one, first)
-    asked = question(planned.resources, planned.parts, planned.generation.services)
+    asked = question(planned.resources, planned.parts, planned.units, planned.generation.services)
     (folder / "question").write_text(str(asked))
     (folder / "look").write_text(command(asked).get_raw_value())
     environment = {**os.environ, "LOOK": str(folder / "look"), "QUESTION": str(folder / "question")}

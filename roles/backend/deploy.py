@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 
 from pyinfra.api.deploy import deploy
@@ -10,9 +11,10 @@ from pyinfra.api.operation import operation
 from pyinfra.context import host
 
 import audit
-from engine import jobs, paths, proxy, remote, services
+from engine import containers, drop_in, jobs, paths, proxy, remote, services
+from engine.component import Component, JobsWork, Need, Port, Work
 from engine.env import settings_digest
-from engine.fetch import archive_path, fetch_line
+from engine.fetch import archive_path, fetch_line, need_of
 from engine.jobs import Job
 from engine.observation import Seen
 from engine.operations import Commands, tell
@@ -21,9 +23,17 @@ from engine.resources import Enabled, EnvFile, File, Link, Switchable
 from engine.services import Service
 from engine.templates import render
 from roles.backend.lock import Lock
+from roles.backend.uv import wheel as uv_wheel
 from schemas.model import HostPlan
 
 UNIT = "venom-backend.service"
+# Resident (facts): up to 314 MB, more while it answers.
+MEMORY_BYTES = int(0.45e9)
+# Bytes on the disk while it is made and afterwards, measured with Venom 1.9.0: environment and downloads.
+_VENV_BYTES = {paths.OPT: int(0.9e9), paths.BUILD: int(0.4e9)}
+_PYTHON_BYTES = int(0.03e9)
+# Checks of the acceptance that its journal explains.
+CONCERNS = ("api.", "ui.chat", "runtime.", "cloud.")
 IMPORTS = Path(audit.__file__).parent / "scripts" / "imports.py"
 BUILD_CONSTRAINTS = Path(__file__).parent / "files" / "build-constraints.txt"
 
@@ -191,3 +201,79 @@ def delivered(
 def installed(job: Job, seen: Seen) -> None:
     """Wait until the backend's environment is there and has imported the application."""
     jobs.finish(name="finish", job=job, seen=seen)
+
+
+@dataclass(frozen=True)
+class _Environment:
+    """What a run does for the environment: uv and the lock are delivered, the job is started and awaited."""
+
+    plan: HostPlan
+    release: Release
+    lock: Lock
+    job: Job
+    wheel: Path | None  # uv, where an environment has to be made and the host has no uv yet
+    seen: Seen
+
+    def begin(self) -> None:
+        """Start it."""
+        environment(
+            plan=self.plan,
+            release=self.release,
+            lock=self.lock,
+            wheel=self.wheel,
+            job=self.job,
+            seen=self.seen,
+        )
+
+    def end(self) -> None:
+        """Wait for it."""
+        installed(job=self.job, seen=self.seen)
+
+    def share(self) -> None:
+        """Each host makes its own."""
+
+
+def component(plan: HostPlan, release: Release, settings: Mapping[str, str], lock: Lock | None) -> Component:
+    """The backend from the release on the host. `lock`: of its packages; None: nothing is made of it now."""
+    return made(
+        plan,
+        release,
+        lock,
+        resources=[*state(settings), *resources(plan, settings)],
+        service=service(plan, release, settings),
+    )
+
+
+def made(
+    plan: HostPlan, release: Release, lock: Lock | None, resources: Sequence[Switchable], service: Service
+) -> Component:
+    """The same however it is started: its environment, with the unit that these resources are."""
+    job = environment_job(plan, release, lock) if lock else None
+
+    def work(_host: str, seen: Seen) -> Work:
+        if not (lock and job):
+            return JobsWork((), seen)
+        uv_there = seen.there(release.venv_path) or seen.there(uv_path(plan))
+        return _Environment(plan, release, lock, job, None if uv_there else uv_wheel(plan), seen)
+
+    return Component(
+        name="backend",
+        resources=(*resources, *containers.absent(UNIT), *drop_in.absent(UNIT)),
+        jobs=(job,) if job else (),
+        work=work,
+        service=service,
+        unit=UNIT,
+        ports=(Port(plan.backend.port, "backend"),),
+        looked_at=(release.venv_path, uv_path(plan)),
+        needs=tuple(_needs(plan, release)),
+        memory=MEMORY_BYTES,
+        concerns=CONCERNS,
+    )
+
+
+def _needs(plan: HostPlan, release: Release) -> Iterator[Need]:
+    there = {release.venv_path: ""}
+    if plan.python.artifact:
+        yield need_of(plan.python.artifact, there, paths.OPT, _PYTHON_BYTES)
+    mirror = (plan.mirrors.pypi,) if plan.mirrors.pypi else ()
+    yield Need("Python packages (mirrors.pypi)", there, _VENV_BYTES, sources=mirror)

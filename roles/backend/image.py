@@ -5,17 +5,20 @@ from __future__ import annotations
 from collections.abc import Mapping
 
 from engine import containers, paths, proxy, services
+from engine.component import Component, Port
 from engine.containers import Container
 from engine.drop_in import drop_in, text
 from engine.env import settings_digest
 from engine.release import ImageRelease
 from engine.resources import Switchable
 from engine.services import Service
-from roles.backend.deploy import UNIT, environment_of
+from roles.backend.deploy import CONCERNS, MEMORY_BYTES, UNIT, environment_of, state
 from schemas.model import HostPlan
 
 # In the unit they would be the engine's, which runs as root: no home that others can write.
 _ENGINES_OWN = ("HOME", "PATH")
+# Of the image, packed.
+_TYPICAL_BYTES = int(0.35e9)
 
 
 def service(plan: HostPlan, release: ImageRelease, settings: Mapping[str, str]) -> Service:
@@ -78,4 +81,21 @@ def _container(plan: HostPlan, release: ImageRelease, environment: Mapping[str, 
         writable=(paths.STATE,),
         # Weights first, backend second: without its model in Ollama, Venom rewrites its own settings.
         after=("ollama.service",),
+    )
+
+
+def component(plan: HostPlan, release: ImageRelease, settings: Mapping[str, str]) -> Component:
+    """The backend from its image."""
+    image, engine = release.images.backend, release.engine
+    job = containers.pull_job(image, engine, plan.arch, "Backend image")
+    return Component(
+        name="backend",
+        resources=(*state(settings), *resources(plan, release, settings)),
+        jobs=(job,),
+        service=service(plan, release, settings),
+        unit=UNIT,
+        ports=(Port(plan.backend.port, "backend"),),
+        needs=(containers.need_of(image, {job.makes: ""}, _TYPICAL_BYTES),),
+        memory=MEMORY_BYTES,
+        concerns=CONCERNS,
     )

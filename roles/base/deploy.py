@@ -11,11 +11,12 @@ from pyinfra.api.operation import operation
 from pyinfra.context import host
 
 from engine import containers, paths, proxy, remote
+from engine.component import Component, Need
 from engine.observation import Seen
 from engine.operations import Commands, converge
 from engine.resources import Absent, Directory, Enabled, File, Ground, Packages, User, sha256
 from engine.templates import render
-from schemas.model import HostPlan
+from schemas.model import MODERN, HostPlan
 
 # python3 and the unpackers are for the provisioner itself; git, because Venom's import needs the
 # binary (facts: GitPython); nginx and nftables are the door. What of them Debian would start by itself
@@ -116,3 +117,18 @@ def trusted(plan: HostPlan, seen: Seen) -> Commands:
     # Anew: else links to a certificate that is gone would stay.
     yield remote.shell("quiet.sh", "update-ca-certificates", "--fresh")
     yield from converge._inner(resources=[trust(plan)], seen=seen)
+
+
+# Bytes on the disk, measured on a bare Debian.
+_PACKAGES_BYTES = {"/usr": int(0.1e9), "/var": int(0.4e9)}
+
+
+def component(plan: HostPlan) -> Component:
+    """What every host has, whatever serves there."""
+    return Component(
+        name="base",
+        prerequisites=tuple(resources(plan)),
+        # Whatever the inventory says now: what an earlier one brought may be here.
+        leftovers=() if plan.engine else tuple(containers.packages(MODERN)),
+        needs=(Need("Debian packages", {paths.OPT: ""}, _PACKAGES_BYTES),),
+    )

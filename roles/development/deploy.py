@@ -7,11 +7,14 @@ What changes in the tree is none of the run's inputs: it takes effect at once, o
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 
 from engine import paths, proxy, services
+from engine.component import Component, Need
 from engine.env import settings_digest
+from engine.observation import Seen
+from engine.refusal import Finding
 from engine.release import Release
 from engine.resources import Absent, Directory, Enabled, EnvFile, File, Link, Switchable
 from engine.services import Service
@@ -26,6 +29,8 @@ START = f"{paths.ETC}/start-development"
 START_TEXT = (Path(__file__).parent / "scripts" / "start.sh").read_text(encoding="utf-8")
 # The first start installs the UI's packages, and `next dev` compiles a page when it is asked for it.
 UI_READY_SECONDS = 300
+# `next dev` takes 1.5 GB with a first page of the real Venom.
+MEMORY_BYTES = int(1.6e9)
 
 
 def backend_service(
@@ -53,23 +58,38 @@ def ui_service(plan: HostPlan, work: Development, release: Release) -> Service:
     )
 
 
-def resources(
+def backend_resources(
     plan: HostPlan, work: Development, release: Release, settings: Mapping[str, str]
 ) -> list[Switchable]:
-    """What serving from the tree has on the host, outside of the tree."""
-    backend = _fingerprint(_backend_unit(plan, work, release, settings, ""))
-    ui = _fingerprint(_ui_unit(plan, work, release, ""))
+    """What serving the backend from the tree has on the host, outside of the tree."""
+    fingerprint = _fingerprint(_backend_unit(plan, work, release, settings, ""))
     return [
         Directory(paths.DEVELOPMENT, owner=work.user, mode="0700"),
         EnvFile(ENV_FILE, settings, owner=work.user),
         Link(f"{paths.DEVELOPMENT}/{paths.DOT_ENV}", ENV_FILE),
         Link(f"{paths.DEVELOPMENT}/config", f"{work.tree}/config"),
         File(START, START_TEXT, mode="0755"),
-        File(f"{paths.UNITS}/{BACKEND}", _backend_unit(plan, work, release, settings, backend)),
-        File(f"{paths.UNITS}/{UI}", _ui_unit(plan, work, release, ui)),
+        File(f"{paths.UNITS}/{BACKEND}", _backend_unit(plan, work, release, settings, fingerprint)),
         Enabled(BACKEND),
-        Enabled(UI),
     ]
+
+
+def ui_resources(plan: HostPlan, work: Development, release: Release) -> list[Switchable]:
+    """The same of the UI."""
+    fingerprint = _fingerprint(_ui_unit(plan, work, release, ""))
+    return [File(f"{paths.UNITS}/{UI}", _ui_unit(plan, work, release, fingerprint)), Enabled(UI)]
+
+
+def component(plan: HostPlan, unfit: Callable[[Seen], Sequence[Finding]]) -> Component:
+    """What a developer's tree is beside its two services; absent where the release serves.
+
+    `unfit`: what stands against serving from the tree on the current host.
+    """
+    # Of whoever has worked there, whatever the inventory says now.
+    if plan.development is None:
+        return Component(name="development", resources=tuple(absent()), leftovers=(DATA,))
+    serving = Need("", memory=MEMORY_BYTES, while_="compiling pages of a tree (next dev)")
+    return Component(name="development", leftovers=(DATA,), needs=(serving,), unfit=unfit)
 
 
 def absent() -> list[Switchable]:

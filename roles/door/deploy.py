@@ -2,17 +2,18 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable, Sequence
 from dataclasses import asdict
 
 from pyinfra.api.command import StringCommand
-from pyinfra.api.deploy import deploy
 from pyinfra.api.operation import operation
 from pyinfra.context import host
 
-from engine import jobs, paths, remote
-from engine.jobs import Job
+from engine import paths, remote
+from engine.component import Component, Port
 from engine.observation import Seen
 from engine.operations import Commands
+from engine.refusal import Finding
 from engine.resources import Absent, Directory, Displaced, Enabled, File, Ground, Switchable
 from engine.services import Reloads, Service, fingerprint
 from roles.door import certificate, site
@@ -80,11 +81,27 @@ def opened(plan: HostPlan, login: str) -> str:
     return f"open {scheme}://127.0.0.1:8000 while this runs: {tunnel}"
 
 
-@deploy("Door")
-def certified(job: Job, seen: Seen) -> None:
-    """Let the host make its certificate."""
-    jobs.start(name="start", job=job, seen=seen)
-    jobs.finish(name="certificate", job=job, seen=seen)
+def component(
+    plan: HostPlan, secrets: Revealed, unfit: Callable[[Service, Seen], Sequence[Finding]]
+) -> Component:
+    """The one way in. `unfit`: what a host's own nginx has against this service."""
+    door, made = plan.door, certificate.job(plan.door)
+    ports = [Port(door.port, "the door", "door.port", exposed=door.exposure == "lan")]
+    if door.ollama:
+        ports.append(Port(door.ollama.port, "clients of Ollama", "door.ollama.port", exposed=True))
+    serves = service(plan, secrets)
+    return Component(
+        name="door",
+        prerequisites=tuple(ground()),
+        resources=tuple(resources(plan, secrets)),
+        jobs=(made,) if made else (),
+        service=serves,
+        unit=paths.NGINX,
+        ports=tuple(ports),
+        store_paths=certificate.parts(door),
+        unfit=lambda seen: unfit(serves, seen),
+        concerns=("door.",),
+    )
 
 
 @operation()

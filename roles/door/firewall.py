@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 from ipaddress import ip_network
 
 from engine import paths
+from engine.component import Component
 from engine.resources import Absent, Enabled, File, Switchable
 from engine.services import Reloads, Service, fingerprint
 from engine.templates import render
@@ -25,43 +26,48 @@ class _Networks:
     six: list[str] = field(default_factory=list)
 
 
-def resources(plan: HostPlan) -> list[Switchable]:
+def resources(plan: HostPlan, behind: Sequence[int]) -> list[Switchable]:
     """The rules and their unit; nothing of them where the inventory wants none."""
     unit = f"{paths.UNITS}/{UNIT}"
     if not plan.door.firewall:
         return [Absent(RULES), Absent(unit)]
     text = render(__file__, "venom-firewall.service.j2", rules=RULES, loaded=LOADED, listing=LISTING)
-    return [File(RULES, _rules(plan, _fingerprint(plan))), File(unit, text), Enabled(UNIT)]
+    return [File(RULES, _rules(plan, behind, _fingerprint(plan, behind))), File(unit, text), Enabled(UNIT)]
 
 
-def service(plan: HostPlan) -> Service:
+def service(plan: HostPlan, behind: Sequence[int]) -> Service:
     """The table as a service that is told by a reload, and tells its fingerprint."""
     return Service(
         unit=UNIT,
         title="Firewall",
-        fingerprint=_fingerprint(plan),
+        fingerprint=_fingerprint(plan, behind),
         url=f"nft:{LOADED}",
         ready_timeout=15,
         reloads=Reloads(("nft", "--check", "--file", RULES), RULES, "", ()),
     )
 
 
-def stopped(plan: HostPlan) -> tuple[str, ...]:
-    """The unit, where it must not be loaded."""
-    return () if plan.door.firewall else (UNIT,)
+def component(plan: HostPlan, behind: Sequence[int]) -> Component:
+    """The packet filter; absent where the inventory wants none. `behind`: ports of the host alone."""
+    wanted = plan.door.firewall
+    return Component(
+        name="firewall",
+        resources=tuple(resources(plan, behind)),
+        service=service(plan, behind) if wanted else None,
+        unit=UNIT,
+    )
 
 
-def _fingerprint(plan: HostPlan) -> str:
-    return fingerprint({"rules": _rules(plan, "")})
+def _fingerprint(plan: HostPlan, behind: Sequence[int]) -> str:
+    return fingerprint({"rules": _rules(plan, behind, "")})
 
 
-def _rules(plan: HostPlan, fingerprint: str) -> str:
+def _rules(plan: HostPlan, behind: Sequence[int], fingerprint: str) -> str:
     door = plan.door
     opened = {
         door.port: door.allow_from,
         **({door.ollama.port: door.ollama.allow_from} if door.ollama else {}),
     }
-    behind = [plan.backend.port, plan.ui.port, *([plan.ollama.port] if plan.ollama else [])]
     return render(
         __file__,
         "firewall.nft.j2",

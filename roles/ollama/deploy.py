@@ -4,13 +4,11 @@ from __future__ import annotations
 
 from dataclasses import replace
 
-from pyinfra.api.deploy import deploy
-
-from engine import containers, jobs, paths, proxy, services
+from engine import containers, paths, proxy, services
+from engine.component import Component, Driver, Need, Port
 from engine.containers import Container
-from engine.fetch import archive_path, fetch_line
+from engine.fetch import archive_path, fetch_line, need_of
 from engine.jobs import Job
-from engine.observation import Seen
 from engine.resources import Absent, Directory, Enabled, File, Ground, Link, Switchable, User
 from engine.services import Generates, Service
 from engine.templates import render
@@ -20,6 +18,8 @@ UNIT = "ollama.service"
 DROP_IN = f"{paths.UNITS}/{UNIT}.d"
 # Loading 17 GB from a slow disk takes minutes; Ollama's own stall limit ends what hangs before this.
 LOAD_SECONDS = 1200
+# Bytes of its archive or image, where upstream does not state them.
+_TYPICAL_BYTES = int(1.4e9)
 
 
 def home(ollama: Ollama) -> str:
@@ -184,13 +184,31 @@ def _tier_text(plan: HostPlan, ollama: Ollama, tier: VramTier, fingerprint: str)
     )
 
 
-@deploy("Ollama")
-def install(job: Job, seen: Seen) -> None:
-    """Start the job that brings Ollama to the host."""
-    jobs.start(name="start the download", job=job, seen=seen)
+def component(plan: HostPlan, *, gpu: bool) -> Component:
+    """The model server; absent in a profile without one. `gpu`: as for `service`."""
+    ollama, tier, model = plan.ollama, plan.tier, plan.model
+    if not (ollama and tier and model):
+        return Component(
+            name="ollama", prerequisites=tuple(ground()), resources=tuple(resources(plan)), unit=UNIT
+        )
+    job, remedy = install_job(plan, ollama), "install a newer driver, or choose an older `ollama.version`"
+    return Component(
+        name="ollama",
+        prerequisites=tuple(ground()),
+        resources=tuple(resources(plan)),
+        jobs=(job,),
+        service=service(plan, ollama, tier, model, gpu),
+        unit=UNIT,
+        ports=(Port(ollama.port, "ollama"),),
+        store_paths=(job.makes, *job.needs),
+        needs=(_need(ollama),),
+        driver=Driver(ollama.min_driver, f"Ollama {ollama.version}", f"{remedy} in the inventory"),
+        concerns=("api.", "model.", "gpu."),
+    )
 
 
-@deploy("Ollama")
-def installed(job: Job, seen: Seen) -> None:
-    """Wait for Ollama's files."""
-    jobs.finish(name="download", job=job, seen=seen)
+def _need(ollama: Ollama) -> Need:
+    there = {home(ollama): ""}
+    if ollama.image:
+        return containers.need_of(ollama.image, there, _TYPICAL_BYTES)
+    return need_of(_file(ollama), there, paths.OLLAMAS, _TYPICAL_BYTES)

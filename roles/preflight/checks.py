@@ -4,18 +4,15 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Sequence
-from dataclasses import dataclass
 from datetime import UTC, datetime
 
 from packaging.version import InvalidVersion, Version
 
-from engine import paths
-from engine.observation import Seen
+from engine.component import Component, Need
 from engine.refusal import Finding
-from engine.release import ImageRelease, Release
 from roles.preflight import containers
 from roles.preflight.facts import Facts, Listener
-from schemas.model import Artifact, HostPlan, Image
+from schemas.model import HostPlan
 
 SUPPORTED = {
     "debian 12": "Debian 12",
@@ -26,29 +23,7 @@ SUPPORTED = {
 ARCHITECTURES = ("amd64", "arm64")
 GB = 10**9
 
-# Bytes on disk while it is being made and afterwards, measured with Venom 1.9.0 (facts): the virtual
-# environment 592 MB and its downloads; node_modules 881 MB, npm's cache and the build beside it.
-PACKAGES_BYTES = {"/usr": int(0.1 * GB), "/var": int(0.4 * GB)}
-VENV_BYTES = {paths.OPT: int(0.9 * GB), paths.BUILD: int(0.4 * GB)}
-UI_BYTES = {paths.OPT: int(0.4 * GB), paths.BUILD: int(2.0 * GB)}
-# An archive of Ollama unpacks to about three times its size.
-UNPACKED = 3
-# What upstream does not state the size of.
-TYPICAL_BYTES = {
-    **{"python": int(0.03 * GB), "node": int(0.06 * GB), "ollama": int(1.4 * GB)},
-    # Venom's images, packed.
-    **{"backend": int(0.35 * GB), "frontend": int(0.15 * GB)},
-}
-
-# Resident memory (facts): backend up to 314 MB, UI 95 MB; the UI build at most 2 GB, beside the rest.
-# `next dev` takes 1.5 GB with a first page of the real Venom.
-SERVING_BYTES = int(0.6 * GB)
-BUILD_BYTES = int(2.0 * GB)
-DEVELOPMENT_BYTES = int(1.6 * GB)
-
 CLOCK_SECONDS = 300
-
-OUR_UNITS = ("venom-backend.service", "venom-ui.service", "ollama.service", "venom-firewall.service")
 
 
 def host_findings(facts: Facts, now: float) -> list[Finding]:
@@ -103,69 +78,18 @@ def _utc(seconds: float) -> str:
     return datetime.fromtimestamp(seconds, UTC).strftime("%Y-%m-%d %H:%M UTC")
 
 
-@dataclass(frozen=True)
-class Coming:
-    """What is not on the host yet and will come in this run."""
+def plan_findings(
+    plan: HostPlan, listed: Sequence[Component], facts: Facts, coming: Sequence[Need]
+) -> list[Finding]:
+    """What stands between this host and these components: ports, disk, memory, driver.
 
-    packages: bool
-    environment: bool
-    ui: bool
-    artifacts: tuple[Artifact, ...]
-    images: tuple[Image, ...]
-    weights: int  # bytes
-
-    @classmethod
-    def of(
-        cls, plan: HostPlan, release: Release | ImageRelease, seen: Seen, weights_there: bool, ollama: str
-    ) -> Coming:
-        """What `plan` needs beyond what was seen. `ollama` is where that server's files belong."""
-        artifacts = []
-        made = None if isinstance(release, ImageRelease) else release
-        if made and plan.python.artifact and not seen.there(made.venv_path):
-            artifacts.append(plan.python.artifact)
-        if made and not seen.there(made.ui_path) and not seen.there(made.node_path):
-            artifacts.append(plan.node.artifact)
-        images = release.missing(seen) if isinstance(release, ImageRelease) else []
-        if plan.ollama and not seen.there(ollama):
-            artifacts += [plan.ollama.artifact] if plan.ollama.artifact else []
-            images += [plan.ollama.image] if plan.ollama.image else []
-        return cls(
-            packages=not seen.there(paths.OPT),
-            environment=made is not None and not seen.there(made.venv_path),
-            ui=made is not None and not seen.there(made.ui_path),
-            artifacts=tuple(artifacts),
-            images=tuple(images),
-            weights=plan.model.size if plan.model and not weights_there else 0,
-        )
-
-    def disk(self) -> dict[str, int]:
-        """Bytes that are needed under each directory while it comes."""
-        need: Counter[str] = Counter()
-        parts = (
-            (self.packages, PACKAGES_BYTES),
-            (self.environment, VENV_BYTES),
-            (self.ui, UI_BYTES),
-        )
-        for coming, size in parts:
-            need.update(size if coming else {})
-        for artifact in self.artifacts:
-            archive = artifact.size or TYPICAL_BYTES[artifact.name]
-            need[paths.CACHE] += archive
-            need[paths.OLLAMAS if artifact.name == "ollama" else paths.OPT] += archive * UNPACKED
-        for image in self.images:
-            # Packed and unpacked, side by side in the engine's store.
-            need["/var"] += TYPICAL_BYTES[image.name] * (1 + UNPACKED)
-        need[paths.OLLAMA_STATE] += self.weights
-        return dict(need)
-
-
-def plan_findings(plan: HostPlan, facts: Facts, coming: Coming) -> list[Finding]:
-    """What stands between this host and this plan: ports, disk, memory, driver."""
+    `coming`: what is not on the host yet.
+    """
     return [
-        *_ports(plan, facts),
+        *_ports(listed, facts),
         *_disk(facts, coming),
-        *_memory(plan, facts, coming),
-        *_driver(plan, facts),
+        *_memory(listed, facts, coming),
+        *_drivers(listed, facts),
         *containers.findings(plan, facts),
     ]
 
@@ -183,26 +107,20 @@ def installing(facts: Facts, missing: Sequence[str]) -> list[Finding]:
     ]
 
 
-def _ports(plan: HostPlan, facts: Facts) -> list[Finding]:
-    wanted = {"backend": ("ports", plan.backend.port), "ui": ("ports", plan.ui.port)}
-    if plan.ollama:
-        wanted["ollama"] = ("ports", plan.ollama.port)
-    wanted["the door"] = ("door.port", plan.door.port)
-    if plan.door.ollama:
-        wanted["clients of Ollama"] = ("door.ollama.port", plan.door.ollama.port)
+def _ports(listed: Sequence[Component], facts: Facts) -> list[Finding]:
+    # What other sites of nginx have is the door's own question.
+    ours = {it.unit for it in listed if it.owns_unit}
     found = []
-    for service, (setting, port) in wanted.items():
-        # What other sites of nginx have is the door's own question.
-        ours = OUR_UNITS if setting == "ports" else (paths.NGINX,)
-        for owner in {_who(it): it for it in facts.listeners if it.port == port}.values():
-            if owner.unit in ours:
+    for component, port in ((it, port) for it in listed for port in it.ports):
+        for owner in {_who(it): it for it in facts.listeners if it.port == port.number}.values():
+            if owner.unit in ours | {component.unit}:
                 continue
             stop = containers.how_to_stop(owner)
             found.append(
                 Finding(
-                    f"port {port} free for {service}",
+                    f"port {port.number} free for {port.name}",
                     f"held by {_who(owner)}",
-                    f"{stop}, or give {service} another port in the inventory's `{setting}`",
+                    f"{stop}, or give {port.name} another port in the inventory's `{port.setting}`",
                 )
             )
     return found
@@ -215,12 +133,14 @@ def _who(owner: Listener) -> str:
     return f"{owner.process} (process {owner.pid}{unit})"
 
 
-def _disk(facts: Facts, coming: Coming) -> list[Finding]:
+def _disk(facts: Facts, coming: Sequence[Need]) -> list[Finding]:
     # Two of our directories on one file system share what is free there.
     need: dict[str, int] = {}
     free: dict[str, int] = {}
     what: dict[str, list[str]] = {}
-    wanted = coming.disk()
+    wanted: Counter[str] = Counter()
+    for it in coming:
+        wanted.update(it.disk)
     for disk in facts.disks:
         need[disk.mount] = need.get(disk.mount, 0) + wanted.get(disk.path, 0)
         free[disk.mount] = disk.free
@@ -236,15 +156,12 @@ def _disk(facts: Facts, coming: Coming) -> list[Finding]:
     ]
 
 
-def _memory(plan: HostPlan, facts: Facts, coming: Coming) -> list[Finding]:
-    more, what = 0, "serving"
-    if plan.development:
-        more, what = DEVELOPMENT_BYTES, "serving from a tree (next dev)"
-    if coming.ui:
-        more, what = BUILD_BYTES, "serving, and building the UI"
-    need = SERVING_BYTES + more
+def _memory(listed: Sequence[Component], facts: Facts, coming: Sequence[Need]) -> list[Finding]:
+    most = max(coming, key=lambda it: it.memory, default=Need(""))
+    need = sum(it.memory for it in listed) + most.memory
     if need <= facts.hardware.memory_bytes:
         return []
+    what = f"serving, and {most.while_}" if most.memory else "serving"
     return [
         Finding(
             f"{need / GB:.1f} GB of memory for {what}",
@@ -254,21 +171,17 @@ def _memory(plan: HostPlan, facts: Facts, coming: Coming) -> list[Finding]:
     ]
 
 
-def _driver(plan: HostPlan, facts: Facts) -> list[Finding]:
-    if plan.ollama is None:
-        return []
-    found = []
-    for gpu in facts.hardware.gpus:
-        if gpu.vendor != "nvidia" or not _older(gpu.driver, plan.ollama.min_driver):
-            continue
-        found.append(
-            Finding(
-                f"NVIDIA driver {plan.ollama.min_driver} or later for Ollama {plan.ollama.version}",
-                f"{gpu.driver} ({gpu.name})",
-                "install a newer driver, or choose an older `ollama.version` in the inventory",
-            )
+def _drivers(listed: Sequence[Component], facts: Facts) -> list[Finding]:
+    return [
+        Finding(
+            f"NVIDIA driver {driver.oldest} or later for {driver.what}",
+            f"{gpu.driver} ({gpu.name})",
+            driver.remedy,
         )
-    return found
+        for driver in (it.driver for it in listed if it.driver)
+        for gpu in facts.hardware.gpus
+        if gpu.vendor == "nvidia" and _older(gpu.driver, driver.oldest)
+    ]
 
 
 def _older(version: str, minimum: str) -> bool:

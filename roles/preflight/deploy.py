@@ -11,10 +11,11 @@ from pyinfra.context import host
 
 from engine import outcome, packages, proxy, remote
 from engine.answers import understood
+from engine.component import Component, Need
+from engine.observation import Seen
 from engine.proxy import Way
 from engine.refusal import Finding, RefusedError, refuse
 from roles.preflight import apt, checks, reach
-from roles.preflight.checks import Coming
 from roles.preflight.facts import Facts, parse
 from schemas.model import HostPlan
 
@@ -45,8 +46,9 @@ def probe(*, containers: bool) -> Facts:
 
 def check(
     plan: HostPlan,
+    listed: Sequence[Component],
     facts: Facts,
-    coming: Coming,
+    seen: Seen,
     lacking: Sequence[str],
     unfit: Sequence[Finding],
 ) -> None:
@@ -55,9 +57,10 @@ def check(
     `lacking`: the Debian packages that it does not have.
     """
     way = proxy.way(plan)
+    coming = [need for it in listed for need in it.needs if need.comes(seen)]
     findings = [*unfit]
-    findings += checks.plan_findings(plan, facts, coming)
-    silent = _reach(plan, coming, way)
+    findings += checks.plan_findings(plan, listed, facts, coming)
+    silent = _reach(coming, way)
     findings += silent
     # Where the proxy lets nothing through, apt would say the same once more.
     if not any(way.url and way.url in it.requirement for it in silent):
@@ -78,8 +81,8 @@ def _packages(lacking: Sequence[str], way: Way) -> list[Finding]:
     return findings
 
 
-def _reach(plan: HostPlan, coming: Coming, way: Way) -> list[Finding]:
-    wanted = reach.places(plan, coming)
+def _reach(coming: Sequence[Need], way: Way) -> list[Finding]:
+    wanted = reach.places(coming)
     if not any(wanted.values()):
         return []
     text = (SCRIPTS / "reach.sh").read_text(encoding="utf-8")

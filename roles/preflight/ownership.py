@@ -14,25 +14,27 @@ from engine.observation import Seen
 from engine.refusal import Finding
 from engine.resources import Absent, Directory, EnvFile, File, Link, Resource, User
 from roles.preflight import containers
-from roles.preflight.checks import OUR_UNITS
 
 _SHARED = (f"{paths.UNITS}/", f"{paths.QUADLETS}/", paths.SITE)
 _NAMED = 3  # how many names of what is in a folder are told
 
 
-def findings(resources: Sequence[Resource], seen: Seen) -> list[Finding]:
-    """Everything of somebody else's that stands where `resources` would be, all at once."""
+def findings(resources: Sequence[Resource], units: Sequence[str], seen: Seen) -> list[Finding]:
+    """Everything of somebody else's that stands where `resources` would be, all at once.
+
+    `units`: those of all components, whether they are to run or not.
+    """
     folders = [it for it in resources if isinstance(it, Directory) and (it.ours or it.keeps)]
     return [
-        *_units(seen),
-        *_files(resources, [it.path for it in folders], seen),
+        *_units(units, seen),
+        *_files(resources, units, [it.path for it in folders], seen),
         *(finding for it in folders for finding in _folder(it, seen)),
         *_users(resources, seen),
     ]
 
 
-def _units(seen: Seen) -> Iterable[Finding]:
-    for unit in OUR_UNITS:
+def _units(units: Iterable[str], seen: Seen) -> Iterable[Finding]:
+    for unit in units:
         if file := seen.foreign(unit) or containers.foreign_quadlet(unit, seen):
             yield Finding(
                 f"no {unit} of somebody else's",
@@ -48,8 +50,10 @@ def _away(unit: str, file: str) -> str:
     return f"systemctl disable --now {unit}; rm -rf {file} {paths.UNITS}/{unit}.d; systemctl daemon-reload"
 
 
-def _files(resources: Iterable[Resource], folders: Sequence[str], seen: Seen) -> Iterable[Finding]:
-    told = {seen.foreign(unit) or containers.foreign_quadlet(unit, seen) for unit in OUR_UNITS}
+def _files(
+    resources: Iterable[Resource], units: Iterable[str], folders: Sequence[str], seen: Seen
+) -> Iterable[Finding]:
+    told = {seen.foreign(unit) or containers.foreign_quadlet(unit, seen) for unit in units}
     for it in resources:
         if not isinstance(it, File | Link | EnvFile | Absent) or it.path in told:
             continue

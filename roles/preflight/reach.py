@@ -10,10 +10,9 @@ from dataclasses import dataclass
 from urllib.parse import urlsplit
 
 from engine.answers import number
+from engine.component import Need
 from engine.proxy import Way
 from engine.refusal import Finding
-from roles.preflight.checks import Coming
-from schemas.model import HostPlan
 
 _PORTS = {"http": 80, "https": 443}
 
@@ -30,18 +29,9 @@ class Place:
         return f"{self.host}:{self.port}"
 
 
-def places(plan: HostPlan, coming: Coming) -> dict[str, list[Place]]:
+def places(coming: Iterable[Need]) -> dict[str, list[Place]]:
     """The places to ask for what will come: what for → places, of which one must answer."""
-    wanted = {f"{artifact.name} {artifact.version}": _of(artifact.urls) for artifact in coming.artifacts}
-    wanted |= {f"the image {it.name} {it.version}": _of(it.places) for it in coming.images}
-    if coming.environment and plan.mirrors.pypi:
-        wanted["Python packages (mirrors.pypi)"] = _of([plan.mirrors.pypi])
-    if coming.ui and plan.mirrors.npm:
-        wanted["npm packages (mirrors.npm)"] = _of([plan.mirrors.npm])
-    if coming.weights and plan.mirrors.ollama and plan.model:
-        scheme = "http" if plan.model.insecure else "https"
-        wanted[f"weights {plan.model.name}"] = _of([f"{scheme}://{plan.model.pull_name.split('/')[0]}/v2/"])
-    return wanted
+    return {it.what: _of(it.sources) for it in coming if it.sources}
 
 
 def _of(urls: Iterable[str]) -> list[Place]:

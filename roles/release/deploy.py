@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping
+from dataclasses import dataclass
 
 from pyinfra.api.operation import operation
 from pyinfra.context import host
 
 from engine import paths, remote
+from engine.component import Component
 from engine.observation import Seen
 from engine.operations import Commands, tell
 from engine.release import ImageRelease, Release
@@ -57,3 +59,40 @@ def tied(plan: HostPlan, release: Release, launchers: Mapping[str, str], seen: S
     }
     yield tell(f"release {release.key}")
     yield remote.python("tie_release.py", json.dumps(request))
+
+
+@dataclass(frozen=True)
+class _Tying:
+    plan: HostPlan
+    release: Release
+    launchers: Mapping[str, str]
+    seen: Seen
+
+    def begin(self) -> None:
+        """Tie together what the others made."""
+        tied(
+            name="Release | tie together",
+            plan=self.plan,
+            release=self.release,
+            launchers=self.launchers,
+            seen=self.seen,
+        )
+
+    def end(self) -> None:
+        """It is tied."""
+
+    def share(self) -> None:
+        """Each host ties its own."""
+
+
+def component(plan: HostPlan, release: Release | ImageRelease, launchers: Mapping[str, str]) -> Component:
+    """The release that serves. `launchers`: file name → text of each script that starts a part of it."""
+    if isinstance(release, ImageRelease):
+        return Component(name="release", resources=tuple(resources(release)), store_paths=release.parts)
+    return Component(
+        name="release",
+        resources=tuple(resources(release)),
+        after=("source", "backend", "ui"),
+        work=lambda _host, seen: _Tying(plan, release, launchers, seen),
+        store_paths=release.parts,
+    )

@@ -2,15 +2,18 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
+
 from pyinfra.api.deploy import deploy
 from pyinfra.api.operation import operation
 from pyinfra.context import host
 
 from engine import paths, remote
 from engine.archive import Archive
+from engine.component import Component
 from engine.observation import Seen
 from engine.operations import Commands, tell
-from engine.release import Release
+from engine.release import ImageRelease, Release
 
 
 @deploy("Source")
@@ -41,3 +44,31 @@ def delivered(archive: Archive, release: Release, seen: Seen) -> Commands:
     yield remote.send(archive.path, upload)
     links = [f"config/env-history={paths.ENV_HISTORY}", f"{paths.DOT_ENV}={paths.ENV_FILE}"]
     yield remote.shell("unpack.sh", upload, archive.sha256, release.source_path, "source", *links)
+
+
+@dataclass(frozen=True)
+class _Delivery:
+    archive: Archive
+    release: Release
+    seen: Seen
+
+    def begin(self) -> None:
+        """Deliver it: what is built of it needs it whole."""
+        source(archive=self.archive, release=self.release, seen=self.seen)
+
+    def end(self) -> None:
+        """It is there."""
+
+    def share(self) -> None:
+        """Each host gets it from the controller."""
+
+
+def component(release: Release | ImageRelease, archive: Archive | None) -> Component:
+    """Venom's source on the host; absent where Venom comes as images, or where the source is not known."""
+    if isinstance(release, ImageRelease) or archive is None:
+        return Component(name="source")
+    return Component(
+        name="source",
+        looked_at=(release.source_path,),
+        work=lambda _host, seen: _Delivery(archive, release, seen),
+    )

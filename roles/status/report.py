@@ -13,6 +13,7 @@ from engine.generation import Generation, restored
 from engine.observation import Seen
 from engine.receipt import check_receipt
 from engine.resources import Difference, Switchable, once
+from schemas.data.contract import contract
 from schemas.model import Gpu
 from schemas.plan.compare import changes
 from schemas.plan.memory import gib
@@ -312,10 +313,11 @@ def _services(told: Told) -> tuple[ServiceReport, ...]:
                 memory=unit["memory"],
             )
         )
+    profiles = {service for it in contract().profiles.values() for service in it.services}
     for name in told.generation.stopped:
         runs = told.units[name]["state"] not in {"inactive", "failed"}
-        # What no profile has is worth a word only where it is there.
-        if name == paths.FIREWALL and not runs:
+        # What no profile has by its contract is worth a word only where it runs.
+        if name.removesuffix(".service") not in profiles and not runs:
             continue
         health = "runs, and must not" if runs else "does not run, as the profile says"
         found.append(ServiceReport(name, name.removesuffix(".service"), health))

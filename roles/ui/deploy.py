@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 from urllib.parse import urlsplit
 
 from pyinfra.api.deploy import deploy
 
-from engine import paths, services
-from engine.fetch import archive_path, fetch_line
+from engine import containers, drop_in, paths, services
+from engine.component import Component, Need, Port
+from engine.fetch import archive_path, fetch_line, need_of
 from engine.jobs import Job
 from engine.observation import Seen
 from engine.release import Release
@@ -21,6 +23,14 @@ from roles.ui.shared import UiWork
 from schemas.model import HostPlan
 
 UNIT = "venom-ui.service"
+# Resident (facts): 95 MB, more under load.
+MEMORY_BYTES = int(0.15e9)
+# Measured with Venom 1.9.0 while it is built: node_modules 881 MB, npm's cache and the build beside it.
+_BUILD_BYTES = {paths.OPT: int(0.4e9), paths.BUILD: int(2.0e9)}
+_BUILD_MEMORY = int(2.0e9)
+_NODE_BYTES = int(0.06e9)
+# Checks of the acceptance that its journal explains.
+CONCERNS = ("ui.",)
 # What of Venom's source a build reads.
 SOURCES = ("web-next", "modules")
 FONT_SERVER = Path(__file__).parent / "files" / "mock-google-fonts.cjs"
@@ -129,3 +139,66 @@ def built(work: UiWork, seen: Seen) -> None:
     shared.ended(name="finish", work=work, seen=seen)
     shared.given(name="share", work=work, seen=seen)
     shared.received(name="receive", work=work, seen=seen)
+
+
+@dataclass(frozen=True)
+class _Build:
+    """What a run does for the UI: build it, or get one that another host built."""
+
+    work: UiWork
+    seen: Seen
+
+    def begin(self) -> None:
+        """Start it."""
+        build(work=self.work, seen=self.seen)
+
+    def end(self) -> None:
+        """Wait for it, and hand it from the host that made it to those that wait for it."""
+        built(work=self.work, seen=self.seen)
+
+    def share(self) -> None:
+        """Let other hosts of this run have what this one has already."""
+        shared.given(name="As declared", work=self.work, seen=self.seen)
+
+
+def component(plan: HostPlan, release: Release, *, known: bool) -> Component:
+    """The UI from the release on the host. `known`: whether its source is, so that it can be built."""
+    return made(plan, release, known=known, resources=resources(plan), service=service(plan, release))
+
+
+def made(
+    plan: HostPlan,
+    release: Release,
+    *,
+    known: bool,
+    resources: Sequence[Switchable],
+    service: Service,
+    memory: int = MEMORY_BYTES,
+) -> Component:
+    """The same however it is started: its build, with the unit that these resources are."""
+    job, node = build_job(plan, release), node_job(plan, release)
+
+    def work(host: str, seen: Seen) -> _Build:
+        return _Build(shared.work_for(host, job, node, seen), seen)
+
+    return Component(
+        name="ui",
+        resources=(*resources, *containers.absent(UNIT), *drop_in.absent(UNIT)),
+        jobs=(job,) if known else (),
+        work=work if known else None,
+        service=service,
+        unit=UNIT,
+        ports=(Port(plan.ui.port, "ui"),),
+        needs=tuple(_needs(plan, release)),
+        memory=memory,
+        concerns=CONCERNS,
+    )
+
+
+def _needs(plan: HostPlan, release: Release) -> Iterator[Need]:
+    there = {release.ui_path: ""}
+    yield need_of(plan.node.artifact, {**there, release.node_path: ""}, paths.OPT, _NODE_BYTES)
+    mirror = (plan.mirrors.npm,) if plan.mirrors.npm else ()
+    yield Need(
+        "npm packages (mirrors.npm)", there, _BUILD_BYTES, _BUILD_MEMORY, mirror, while_="building the UI"
+    )

@@ -3,13 +3,17 @@
 from __future__ import annotations
 
 from engine import containers, paths, services
+from engine.component import Component, Port
 from engine.containers import Container
 from engine.drop_in import drop_in, text
 from engine.release import ImageRelease
 from engine.resources import Switchable
 from engine.services import Service
-from roles.ui.deploy import UNIT, asks_loopback_only
+from roles.ui.deploy import CONCERNS, MEMORY_BYTES, UNIT, asks_loopback_only
 from schemas.model import HostPlan
+
+# Of the image, packed.
+_TYPICAL_BYTES = int(0.15e9)
 
 
 def service(plan: HostPlan, release: ImageRelease) -> Service:
@@ -55,4 +59,21 @@ def _container(release: ImageRelease, environment: dict[str, str]) -> Container:
         directory="/tmp",
         passes=(*environment, "VENOM_FINGERPRINT"),
         writable=(),
+    )
+
+
+def component(plan: HostPlan, release: ImageRelease) -> Component:
+    """The UI from its image."""
+    image, engine = release.images.frontend, release.engine
+    job = containers.pull_job(image, engine, plan.arch, "UI image")
+    return Component(
+        name="ui",
+        resources=tuple(resources(plan, release)),
+        jobs=(job,),
+        service=service(plan, release),
+        unit=UNIT,
+        ports=(Port(plan.ui.port, "ui"),),
+        needs=(containers.need_of(image, {job.makes: ""}, _TYPICAL_BYTES),),
+        memory=MEMORY_BYTES,
+        concerns=CONCERNS,
     )

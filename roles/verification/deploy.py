@@ -93,7 +93,7 @@ def judged(declared: DeclaredHost, subject: Subject, serves: str, release: str) 
     took: dict[str, float] = {}
     checks = accept(subject, folder(), took)
     step("figures")
-    figures = _figures(declared.name, took, subject.budgets)
+    figures = _figures(declared.name, took, subject)
     checks += figures.checks
     return HostAcceptance(
         name=declared.name,
@@ -111,9 +111,10 @@ def judged(declared: DeclaredHost, subject: Subject, serves: str, release: str) 
     )
 
 
-def _figures(name: str, took: Mapping[str, float], budgets: Mapping[str, float]) -> Figures:
+def _figures(name: str, took: Mapping[str, float], subject: Subject) -> Figures:
+    names = {it.unit: it.name for it in subject.components if it.unit}
     try:
-        return measure(begun(), name, took, budgets)
+        return measure(begun(), name, took, subject.budgets, names)
     except RefusedError as trouble:
         found = "; ".join(it.found for it in trouble.findings)
         failed = Check("figures", "The host can be measured", FAILED, "an answer", found)

@@ -31,15 +31,23 @@ class Figures:
     checks: tuple[Check, ...]  # one a budget
 
 
-def measure(at: str, host: str, seconds: Mapping[str, float], budgets: Mapping[str, float]) -> Figures:
+def measure(
+    at: str,
+    host: str,
+    seconds: Mapping[str, float],
+    budgets: Mapping[str, float],
+    names: Mapping[str, str],
+) -> Figures:
     """Measure the current host, `host` in the inventory; it and the controller remember the figures.
 
-    `at`: now, UTC. `seconds`: what checks measured, by the figure's name. Raises RefusedError where the
-    host cannot be asked.
+    `at`: now, UTC. `seconds`: what checks measured, by the figure's name. `names`: what figures of a unit are
+    called by. Raises RefusedError where the host cannot be asked.
     """
     question = json.dumps({"ours": _OURS, "history": paths.MEASURED})
     answer = _told(remote.ask(remote.python("measure.py", question, SCRIPTS, modules=("reading.py",))))
-    said, values = understood("how much of everything there is", answer, lambda it: measured(it, seconds))
+    said, values = understood(
+        "how much of everything there is", answer, lambda it: measured(it, seconds, names)
+    )
     receipt = said["receipt"]
     now = Measured(at, receipt.get("generation", ""), said["release"], said["profile"], values)
     line = history.line(now)
@@ -68,14 +76,16 @@ class Said(TypedDict):
     history: list[str]
 
 
-def measured(text: str, seconds: Mapping[str, float]) -> tuple[Said, dict[str, float]]:
+def measured(
+    text: str, seconds: Mapping[str, float], names: Mapping[str, str]
+) -> tuple[Said, dict[str, float]]:
     """What the script said, and its figures. Raises what `answers.data` raises, or TypeError."""
     said = data(text, Said)
     receipt = said["receipt"]
     check_receipt(receipt)
     formed(receipt.get("branches", {}), dict[str, dict[str, Any]])
     formed(receipt.get("seconds", 0), float)
-    return said, metrics.figures(said, seconds)
+    return said, metrics.figures(said, seconds, names)
 
 
 def _told(answer: remote.Answer) -> str:

@@ -34,13 +34,6 @@ TOTALS = {
     "download_mib": "Received",
 }
 
-_SERVICES = {
-    "ollama.service": "ollama",
-    "venom-backend.service": "backend",
-    "venom-ui.service": "ui",
-    "nginx.service": "door",
-}
-_BRANCHES = ("backend", "ui", "ollama", "weights")
 # What a total is made of, so that it can be told what of it grew.
 _PARTS = {
     "memory_mib": "memory",
@@ -74,20 +67,24 @@ def limit(value: float, unit: str) -> str:
     return f"{value:,g} {unit}".replace(",", "\N{NARROW NO-BREAK SPACE}")
 
 
-def figures(said: Mapping[str, Any], seconds: Mapping[str, float]) -> dict[str, float]:
+def figures(
+    said: Mapping[str, Any], seconds: Mapping[str, float], names: Mapping[str, str]
+) -> dict[str, float]:
     """The figures of what a host said (see measure.py), and of what checks took (`seconds`, by name).
+
+    `names`: unit → what its figures are called by.
 
     What could not be measured has no entry.
     """
     receipt, branches = said["receipt"], said["receipt"].get("branches", {})
     starts, loads = receipt.get("starts", {}), receipt.get("loads", {})
-    resident = {_SERVICES[unit]: it for unit, it in said["memory"].items() if unit in _SERVICES}
+    resident = {names[unit]: it for unit, it in said["memory"].items() if unit in names}
     loaded = said["model"] or {}
     received = [it["received"] for it in branches.values() if "received" in it]
     found: dict[str, float | None] = {
         **seconds,
         "all_ready_seconds": receipt.get("ready"),
-        **{f"{name}_ready_seconds": starts.get(unit) for unit, name in _SERVICES.items()},
+        **{f"{name}_ready_seconds": starts.get(unit) for unit, name in names.items()},
         "model_load_seconds": max(loads.values(), default=None),
         "memory_mib": sum(said["memory"].values()) / 2**20,
         **{f"{name}_memory_mib": it / 2**20 for name, it in resident.items()},
@@ -96,7 +93,7 @@ def figures(said: Mapping[str, Any], seconds: Mapping[str, float]) -> dict[str, 
         "disk_gib": said["ours"] / 2**30,
         **{f"{name}_mib": it / 2**20 for name, it in said["disk"].items()},
         "run_seconds": receipt.get("seconds"),
-        **{f"{it}_branch_seconds": branches.get(it, {}).get("seconds") for it in _BRANCHES},
+        **{f"{name}_branch_seconds": it.get("seconds") for name, it in branches.items()},
         "download_mib": sum(received) / 2**20 if received else None,
     }
     return {name: round(found[name], 3) for name in known() if found.get(name)}  # type: ignore[arg-type]

@@ -12,6 +12,7 @@ from pyinfra.context import host
 
 from engine import remote
 from engine.archive import Archive
+from engine.component import Component
 from engine.generation import Generation
 from engine.observation import Seen
 from engine.resources import Difference
@@ -29,6 +30,7 @@ class Subject:
 
     plan: HostPlan
     generation: Generation  # the plan's
+    components: Sequence[Component]  # the plan's
     archive: Archive | None  # the source that serves; None: an image holds it
     applied: str  # key of the generation that serves; empty where none does
     changed: Sequence[Difference]  # the host is not as it was left
@@ -56,7 +58,7 @@ def accept(subject: Subject, folder: Path, took: dict[str, float]) -> tuple[Chec
         step("the door")
         found = [
             *door.checks(way, plan.door, _door(subject)),
-            outside.closed(remote.address(host, plan.ssh.address), _inner(plan)),
+            outside.closed(remote.address(host, plan.ssh.address), _inner(subject.components)),
         ]
         found += outside.runtime(way, plan)
         step("a chat by the API")
@@ -65,7 +67,7 @@ def accept(subject: Subject, folder: Path, took: dict[str, float]) -> tuple[Chec
         step("the UI in a browser")
         found += [browsing.pages(), browsing.narrow()]
         found += [browsing.chat(took, "" if plan.model else outside.NO_MODEL)]
-        checks = list(_with_journals(checks + _from_inside(subject) + found))
+        checks = list(_with_journals(checks + _from_inside(subject) + found, subject.components))
     if subject.suites:
         step("Venom's own suites")
         checks += suites.checks(plan, subject.archive)
@@ -83,11 +85,9 @@ def _certificate(subject: Subject) -> str:
     return subject.seen.paths.get(reloads.certificate, {}).get("fingerprint", "") if reloads else ""
 
 
-def _inner(plan: HostPlan) -> list[tuple[str, int]]:
+def _inner(components: Iterable[Component]) -> list[tuple[str, int]]:
     """What only the host itself may reach."""
-    ports = [("backend", plan.backend.port), ("UI", plan.ui.port)]
-    ports += [("Ollama", plan.ollama.port)] if plan.ollama else []
-    return ports + ([("the door", plan.door.port)] if plan.door.exposure == "loopback" else [])
+    return [(port.name, port.number) for it in components for port in it.ports if not port.exposed]
 
 
 def _from_inside(subject: Subject) -> list[Check]:
@@ -110,31 +110,19 @@ def step(what: str) -> None:
     click.echo(f"    [{host.name}] {what}", err=True)
 
 
-# Which units' journals tell why a check failed, by the beginning of its name.
-_CONCERNED: tuple[tuple[str, tuple[str, ...]], ...] = (
-    ("door.", ("nginx.service",)),
-    ("api.", ("venom-backend.service", "ollama.service")),
-    ("ui.chat", ("venom-backend.service", "venom-ui.service")),
-    ("ui.", ("venom-ui.service",)),
-    ("runtime.", ("venom-backend.service",)),
-    ("cloud.", ("venom-backend.service",)),
-    ("model.", ("ollama.service",)),
-    ("gpu.", ("ollama.service",)),
-)
-
-
-def _with_journals(checks: Iterable[Check]) -> Iterable[Check]:
+def _with_journals(checks: Iterable[Check], components: Sequence[Component]) -> Iterable[Check]:
     told = cache(remote.journal)
     for it in checks:
-        units = _units_of(it.name) if it.result == FAILED else ()
+        units = _units_of(it.name, components) if it.result == FAILED else []
         yield with_evidence(it, *(Evidence("journal", f"Last lines of {unit}", told(unit)) for unit in units))
 
 
-def _units_of(name: str) -> tuple[str, ...]:
+def _units_of(name: str, components: Iterable[Component]) -> list[str]:
+    """The units whose journals tell why a check of this name failed."""
     kind, _, rest = name.partition(".")
     if kind in {"units", "health"}:
-        return (f"{rest}.service",)
-    return next((units for start, units in _CONCERNED if name.startswith(start)), ())
+        return [f"{rest}.service"]
+    return [it.unit for it in components if it.unit and name.startswith(it.concerns)]
 
 
 def _masked(check: Check, secrets: Sequence[str]) -> Check:

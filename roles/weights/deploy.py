@@ -7,13 +7,11 @@ import shlex
 from collections.abc import Sequence
 from pathlib import Path
 
-from pyinfra.api.deploy import deploy
-
-from engine import jobs, remote
+from engine import remote
+from engine.component import Component, Need
 from engine.jobs import Job
-from engine.observation import Seen
-from engine.paths import MANIFESTS, MODELS
-from schemas.model import Model, Ollama
+from engine.paths import MANIFESTS, MODELS, OLLAMA_STATE
+from schemas.model import HostPlan, Model, Ollama
 
 PULL = Path(__file__).parent / "scripts" / "pull.py"
 
@@ -48,13 +46,17 @@ def pull_job(model: Model, ollama: Ollama, command: list[str], proxy: Sequence[s
     )
 
 
-@deploy("Weights")
-def pull(job: Job, seen: Seen) -> None:
-    """Start the pull; other work goes on meanwhile."""
-    jobs.start(name="start the pull", job=job, seen=seen)
+def component(plan: HostPlan, command: list[str], proxy: Sequence[str]) -> Component:
+    """The model's weights; absent where no model is served. `command`, `proxy`: as for `pull_job`."""
+    if not (plan.model and plan.ollama):
+        return Component(name="weights")
+    job = pull_job(plan.model, plan.ollama, command, proxy)
+    return Component(name="weights", jobs=(job,), after=("ollama",), needs=(_need(plan, plan.model, job),))
 
 
-@deploy("Weights")
-def pulled(job: Job, seen: Seen) -> None:
-    """Wait for the weights."""
-    jobs.finish(name="pull", job=job, seen=seen)
+def _need(plan: HostPlan, model: Model, job: Job) -> Need:
+    # Whether Ollama's own registry answers is not asked: the pull tells.
+    scheme = "http" if model.insecure else "https"
+    mirror = (f"{scheme}://{model.pull_name.split('/')[0]}/v2/",) if plan.mirrors.ollama else ()
+    what = f"weights {model.name}"
+    return Need(what, {job.makes: job.digest}, {OLLAMA_STATE: model.size}, sources=mirror)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -11,7 +11,6 @@ from pyinfra.api.operation import operation
 from pyinfra.context import host
 
 from engine import outcome, remote
-from engine.jobs import Job
 from engine.observation import Seen
 from engine.operations import Commands, noted, tell
 from engine.paths import MANIFESTS, MODELS
@@ -38,9 +37,9 @@ class Unused:
         return f"{self.names} ({sum(self.manifests.values()) / 1e9:.1f} GB)"
 
 
-def unused(pull: Job | None, seen: Seen) -> Unused:
-    """What of the weights on a host its plan does not use. `pull` makes those that it does."""
-    return Unused({path: size for path, size in seen.models.items() if pull is None or path != pull.makes})
+def unused(made: Collection[str], seen: Seen) -> Unused:
+    """What of the weights on a host its plan does not use. `made`: the paths that its jobs make."""
+    return Unused({path: size for path, size in seen.models.items() if path not in made})
 
 
 def named(models: Unused, purge: bool) -> None:

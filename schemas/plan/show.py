@@ -25,6 +25,24 @@ def to_dict(plan: HostPlan) -> dict[str, Any]:
     }
 
 
+def serving_name(plan: HostPlan) -> str:
+    """What serves, for the operator."""
+    if plan.development:
+        return f"Venom from {plan.development.tree} (development)"
+    return release_name(plan)
+
+
+def release_name(plan: HostPlan) -> str:
+    """The release that the host is built from, for the operator."""
+    source = plan.source
+    if plan.images:
+        both = (plan.images.backend, plan.images.frontend)
+        return f"Venom {source.release} from images ({', '.join(it.sha256[:12] for it in both)})"
+    if source.kind == "tree":
+        return f"Venom from {source.location}"
+    return f"Venom {source.release} ({source.commit[:12]})"
+
+
 def describe(plan: HostPlan) -> str:
     """The plan as a block of text, one line a subject."""
     ssh = plan.ssh

@@ -28,10 +28,10 @@ from roles.status.table import table
 from roles.verification import inside
 from roles.verification.measuring import measured
 from tests.engine.test_observation import answer, question
-from tests.roles.plans import plan
+from tests.roles.plans import components_of, plan
 from tests.roles.test_development import TREE, WORK
-from tests.roles.test_figures import SAID
-from tests.roles.test_preflight import NOTHING, PROBE
+from tests.roles.test_figures import NAMES, SAID
+from tests.roles.test_preflight import PROBE
 from tests.roles.test_status import GENERATION, said, wanted
 
 
@@ -69,7 +69,7 @@ def told(text: str) -> None:
 def probed(text: str) -> None:
     it = facts.parse(text)
     checks.host_findings(it, 1795305600.0)
-    checks.plan_findings(plan(), it, NOTHING)
+    checks.plan_findings(plan(), components_of(plan()), it, ())
 
 
 def watched(text: str) -> None:
@@ -134,7 +134,7 @@ PARSERS: dict[str, tuple[Callable[[str], object], str]] = {
     "generations": (kept_in, json.dumps(KEPT)),
     "inside": (insided, json.dumps(INSIDE)),
     "measure": (
-        lambda text: measured(text, {}),
+        lambda text: measured(text, {}, NAMES),
         json.dumps({**SAID, "release": "v1.9.0", "profile": "light"}),
     ),
     "records": (records_in, '/a {"digest": "sha256:1"}\n/b \n'),

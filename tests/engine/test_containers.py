@@ -16,11 +16,10 @@ from engine import containers, remote
 from engine.resources import Absent, Enabled, File, Packages
 from roles.ollama import deploy as ollama
 from roles.preflight import checks
-from roles.preflight.checks import Coming
 from roles.preflight.facts import parse
 from schemas.model import Engine, HostPlan
-from tests.roles.plans import INVENTORY, plan
-from tests.roles.test_preflight import NOTHING, PROBE
+from tests.roles.plans import INVENTORY, components_of, plan
+from tests.roles.test_preflight import PROBE
 
 DIGEST = "0123456789abcdef" * 4
 BY_IMAGE = INVENTORY.replace(
@@ -139,11 +138,11 @@ def test_a_host_has_podman_or_gets_it_unless_it_runs_docker(said: str, engine: E
     assert parse(f"{rest}\n{said}").hardware.engine == engine
 
 
-def findings(it: HostPlan, more: str, coming: Coming = NOTHING) -> list[str]:
+def findings(it: HostPlan, more: str) -> list[str]:
     rest = "\n".join(
         line for line in PROBE.splitlines() if not line.startswith(("listen=", "amd=", "nvidia="))
     )
-    return [str(one) for one in checks.plan_findings(it, parse(f"{rest}\n{more}"), coming)]
+    return [str(one) for one in checks.plan_findings(it, components_of(it), parse(f"{rest}\n{more}"), ())]
 
 
 def test_a_podman_that_is_too_old_is_refused() -> None:

@@ -6,11 +6,11 @@ from pyinfra.context import host
 
 from engine import packages
 from engine.operations import refusal_ends_this_host
-from fleet.assessment import survey
+from fleet.assessment import assess
 from roles.base.deploy import base, marked
 
 packages.WAIT_SECONDS = float(os.environ.get("PATIENCE") or packages.WAIT_SECONDS)
 with refusal_ends_this_host():
-    s = survey(host.data.declared, purge=False)
-    marked(seen=s.seen)
-    base(plan=s.plan, ground=s.ground, seen=s.seen)
+    it = assess(host.data.declared, purge=False)
+    marked(seen=it.seen)
+    base(plan=it.plan, ground=it.planned.ground, seen=it.seen)

@@ -6,6 +6,10 @@ import tempfile
 from functools import cache
 from pathlib import Path
 
+from engine.component import Component
+from fleet.builds import Build
+from fleet.components import components
+from roles.door.secrets import Revealed
 from schemas.inventory import DeclaredHost, load
 from schemas.model import HostPlan
 from schemas.plan.host import assumed_hardware, plan_host
@@ -35,3 +39,8 @@ def plan(inventory: str = INVENTORY) -> HostPlan:
     """The plan of the first host of an inventory, for the hardware that it declares."""
     host = declared(inventory)
     return plan_host(host, assumed_hardware(host))
+
+
+def components_of(of: HostPlan) -> tuple[Component, ...]:
+    """The components of a plan, as far as they need neither source nor secret."""
+    return components(of, Build.unknown(of), {}, Revealed(), gpu=False)

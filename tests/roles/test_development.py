@@ -67,7 +67,10 @@ def test_other_requirements_than_the_releases_are_named() -> None:
 
 
 def test_the_units_are_the_same_two_and_all_else_goes_with_the_release() -> None:
-    mine = development.resources(PLAN, WORK, RELEASE, {"KEY": "value"})
+    mine = [
+        *development.backend_resources(PLAN, WORK, RELEASE, {"KEY": "value"}),
+        *development.ui_resources(PLAN, WORK, RELEASE),
+    ]
     theirs = [*backend.resources(plan(), {"KEY": "value"}), *ui.resources(plan())]
     units = {it.path for it in theirs if isinstance(it, File)}
     assert units < {it.path for it in mine if isinstance(it, File)}
@@ -117,7 +120,11 @@ def test_a_taken_port_ends_the_start_with_a_word_and_no_second_try(tmp_path: Pat
         done = start(port, "echo", "started", cwd=tmp_path)
     assert (done.returncode, done.stdout) == (78, "")
     assert f"port {port} is taken by somebody else" in done.stderr
-    units = [it.content for it in development.resources(PLAN, WORK, RELEASE, {}) if isinstance(it, File)]
+    both = [
+        *development.backend_resources(PLAN, WORK, RELEASE, {}),
+        *development.ui_resources(PLAN, WORK, RELEASE),
+    ]
+    units = [it.content for it in both if isinstance(it, File)]
     assert sum("RestartPreventExitStatus=78" in text for text in units) == 2
 
 

@@ -6,6 +6,7 @@ from pathlib import Path
 
 from roles.verification import history, metrics
 from roles.verification.acceptance import FAILED, PASSED, SKIPPED, Measured
+from tests.roles.plans import components_of, plan
 
 # As roles/verification/scripts/measure.py said it of a host of the lab.
 SAID = {
@@ -39,6 +40,8 @@ SAID = {
     "history": [],
 }
 
+NAMES = {it.unit: it.name for it in components_of(plan()) if it.unit}
+
 
 def measured(at: str, generation: str, profile: str = "light", **values: float) -> Measured:
     """A measurement of a day in November."""
@@ -51,7 +54,7 @@ def test_every_figure_has_a_group_and_a_unit() -> None:
 
 
 def test_figures_are_made_of_what_the_host_says() -> None:
-    found = metrics.figures(SAID, {"chat_seconds": 4.25})
+    found = metrics.figures(SAID, {"chat_seconds": 4.25}, NAMES)
     assert found["chat_seconds"] == 4.25
     assert found["backend_ready_seconds"] == 3.2
     assert found["all_ready_seconds"] == 5.4
@@ -63,13 +66,13 @@ def test_figures_are_made_of_what_the_host_says() -> None:
 
 
 def test_what_nobody_measured_is_no_figure() -> None:
-    found = metrics.figures(SAID, {})
+    found = metrics.figures(SAID, {}, NAMES)
     assert not {"chat_seconds", "model_load_seconds", "ollama_ready_seconds", "weights_branch_seconds"} & set(
         found
     )
     uncounted = {**SAID, "receipt": {"branches": {"ui": {"seconds": 1.0, "steps": []}}}}
-    assert "download_mib" not in metrics.figures(uncounted, {})
-    assert "run_seconds" not in metrics.figures(uncounted, {})
+    assert "download_mib" not in metrics.figures(uncounted, {}, NAMES)
+    assert "run_seconds" not in metrics.figures(uncounted, {}, NAMES)
 
 
 def test_one_compares_with_the_last_other_generation_of_the_same_profile() -> None:

@@ -10,7 +10,7 @@ import pytest
 from engine import paths
 from engine.observation import Account, Group, Seen
 from engine.resources import Directory, File, User
-from fleet.assessment import everything
+from fleet.assessment import declared_of, everything, own_units
 from roles.preflight import ownership
 from tests.roles.plans import declared
 
@@ -22,7 +22,8 @@ FOLDER = {"kind": "directory", "owner": "root", "mode": "0755"}
 
 
 def found(seen: Seen) -> list[str]:
-    return [str(it) for it in ownership.findings(everything(declared()), seen)]
+    listed = everything(declared())
+    return [str(it) for it in ownership.findings(declared_of(listed), own_units(listed), seen)]
 
 
 def test_a_bare_host_has_nothing_of_anybody() -> None:
@@ -54,8 +55,8 @@ def test_a_file_that_the_provisioner_did_not_write_is_told_and_stays(path: str) 
 def test_a_file_that_equals_what_we_would_write_is_ours() -> None:
     site = File("/etc/systemd/system/x.service", "text")
     seen = Seen(paths={site.path: {**FILE, "sha256": site.digest}})
-    assert ownership.findings([site], seen) == []
-    assert len(ownership.findings([replace(site, content="other")], seen)) == 1
+    assert ownership.findings([site], [], seen) == []
+    assert len(ownership.findings([replace(site, content="other")], [], seen)) == 1
 
 
 def test_a_folder_with_something_in_it_is_somebody_elses_unless_an_earlier_run_is_told_of() -> None:
@@ -136,6 +137,6 @@ def test_a_group_without_a_user_is_somebodys_unless_it_is_empty() -> None:
 
 def test_every_folder_of_ours_is_looked_into() -> None:
     # A folder that is deleted with everything in it must be known to be ours.
-    folders = [it for it in everything(declared()) if isinstance(it, Directory) and it.ours]
+    folders = [it for it in declared_of(everything(declared())) if isinstance(it, Directory) and it.ours]
     for it in folders:
         assert len(found(Seen(paths={it.path: FOLDER}, holds={it.path: ("theirs",)}))) == 1

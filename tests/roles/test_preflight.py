@@ -2,17 +2,16 @@
 
 from __future__ import annotations
 
-import dataclasses
-
 import pytest
 
+from engine.component import Need
+from engine.fetch import need_of
 from engine.proxy import Way
 from roles.preflight import checks, reach
-from roles.preflight.checks import Coming
 from roles.preflight.facts import Facts, parse
 from roles.preflight.reach import Place
 from schemas.model import Artifact, HostPlan
-from tests.roles.plans import plan
+from tests.roles.plans import components_of, plan
 
 PROBE = """\
 os=debian 12
@@ -37,7 +36,6 @@ amd=|17163091968
 """
 
 NOW = 1795305600.0  # 2026-11-22 00:00 UTC
-NOTHING = Coming(packages=False, environment=False, ui=False, artifacts=(), images=(), weights=0)
 
 
 def facts(**changes: str) -> Facts:
@@ -95,8 +93,9 @@ def test_everything_that_is_wrong_is_listed_at_once() -> None:
     assert len(checks.host_findings(facts(os="arch linux", uid="1000", init="openrc"), NOW)) == 3
 
 
-def found(host_plan: HostPlan, coming: Coming = NOTHING, **changes: str) -> list[str]:
-    return [str(it) for it in checks.plan_findings(host_plan, facts(**changes), coming)]
+def found(host_plan: HostPlan, *coming: Need, **changes: str) -> list[str]:
+    listed = components_of(host_plan)
+    return [str(it) for it in checks.plan_findings(host_plan, listed, facts(**changes), coming)]
 
 
 def test_a_foreign_process_on_our_port_is_named_and_our_own_is_not() -> None:
@@ -107,13 +106,14 @@ def test_a_foreign_process_on_our_port_is_named_and_our_own_is_not() -> None:
 
 def test_directories_on_one_file_system_share_what_is_free_there() -> None:
     artifact = Artifact("ollama", "1", "0" * 64, 1_000_000_000, ("https://example.org/o.tar",))
-    coming = dataclasses.replace(NOTHING, artifacts=(artifact,), weights=2_000_000_000)
+    server = need_of(artifact, {}, "/opt/ollama", typical=0)
+    coming = (server, Need("weights", disk={"/var/lib/ollama": 2_000_000_000}))
     nobody = "127.0.0.1:1 1 a b"
     places = ("/opt/ollama", "/var/cache/venom", "/var/lib/ollama", "/usr")
 
     def on(free: int, weights: str = "") -> list[str]:
         disks = [f"{it} {weights if weights and 'lib' in it else f'/ {free}'}" for it in places]
-        return found(plan(), coming, listen=nobody, disk="\ndisk=".join(disks))
+        return found(plan(), *coming, listen=nobody, disk="\ndisk=".join(disks))
 
     (short,) = on(5_900_000_000)
     assert "6.0 GB free on / for what will come" in short
@@ -140,8 +140,8 @@ def test_an_old_driver_is_refused_for_the_ollama_that_needs_a_newer_one() -> Non
 
 
 def test_a_build_needs_more_memory_than_serving() -> None:
-    building = dataclasses.replace(NOTHING, ui=True)
-    assert any("building the UI" in it for it in found(plan(), building, memory="1000000000"))
+    (ui,) = [it for it in components_of(plan()) if it.name == "ui"]
+    assert any("building the UI" in it for it in found(plan(), *ui.needs, memory="1000000000"))
     assert not any("memory" in it for it in found(plan(), memory="1000000000"))
 
 

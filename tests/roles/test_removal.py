@@ -9,7 +9,7 @@ from pathlib import Path
 
 from engine.observation import Account, Group, Seen
 from engine.resources import Directory, User
-from fleet.assessment import everything
+from fleet.assessment import declared_of, everything
 from roles.removal.deploy import SCRIPTS
 from roles.removal.removal import Found, Removal, decide
 from tests.roles.plans import declared
@@ -26,7 +26,7 @@ NOT_OURS = {"/usr/local", "/usr/local/share/ca-certificates", "/etc/systemd/syst
 
 def seen(changes: dict[str, dict[str, str]]) -> Seen:
     """A host that has everything that is declared, each file with our mark, but for `changes`."""
-    resources = everything(declared())
+    resources = declared_of(everything(declared()))
     there = {path: {"ours": "yes"} for it in resources if (path := getattr(it, "path", ""))}
     users = [it for it in resources if isinstance(it, User)]
     return Seen(
@@ -40,7 +40,7 @@ def seen(changes: dict[str, dict[str, str]]) -> Seen:
 def decided(
     found: Found = FOUND, *, purge: bool = False, changes: dict[str, dict[str, str]] | None = None
 ) -> Removal:
-    return decide(everything(declared()), seen(changes or {}), found, purge=purge)
+    return decide(declared_of(everything(declared())), seen(changes or {}), found, purge=purge)
 
 
 def test_what_is_declared_goes_but_for_shared_folders_and_data() -> None:
@@ -67,7 +67,7 @@ def test_what_is_declared_goes_but_for_shared_folders_and_data() -> None:
 def test_every_declared_folder_goes_as_ours_or_stays_as_data_or_is_shared_on_purpose() -> None:
     shared = {
         it.path
-        for it in everything(declared())
+        for it in declared_of(everything(declared()))
         if isinstance(it, Directory) and not it.ours and not it.keeps
         if not it.path.startswith(("/opt/venom/", "/etc/venom/", "/var/lib/venom/", "/var/lib/ollama/"))
         if not it.path.startswith("/var/cache/venom-build/")
@@ -103,7 +103,7 @@ def test_a_user_of_the_same_name_with_another_home_is_somebody_elses() -> None:
     ours = host.users["venom-build"]
     for theirs in (replace(ours, home="/home/venom-build"), replace(ours, uid=1000)):
         host = replace(host, users={**host.users, "venom-build": theirs})
-        assert decide(everything(declared()), host, FOUND, purge=True).users == ()
+        assert decide(declared_of(everything(declared())), host, FOUND, purge=True).users == ()
 
 
 def test_what_a_link_of_the_operators_leads_to_is_emptied_and_both_stay(tmp_path: Path) -> None:

@@ -3,21 +3,25 @@
 from __future__ import annotations
 
 import subprocess
+from collections.abc import Iterable, Mapping
 from dataclasses import replace
 from pathlib import Path
 
 import pytest
 
+from engine.component import Component
 from engine.env import quoted
 from engine.observation import Seen
 from engine.release import ImageRelease, Release
 from engine.resources import Absent, File, Resource
-from fleet import serving
+from engine.services import Service
+from fleet.builds import Build
+from fleet.components import components
 from roles.backend import deploy as backend
-from roles.preflight.checks import Coming
+from roles.door.secrets import Revealed
 from roles.release import deploy as release_role
 from schemas.model import Engine, HostPlan
-from tests.roles.plans import INVENTORY, plan
+from tests.roles.plans import INVENTORY, components_of, plan
 
 A, B = "a" * 64, "b" * 64
 SETTINGS = {"AI_MODE": "LOCAL", "OPENAI_API_KEY": "sk-of-nobody"}
@@ -43,7 +47,23 @@ def release_of(it: HostPlan) -> ImageRelease:
 
 
 def resources(it: HostPlan) -> list[Resource]:
-    return list(serving.resources(it, release_of(it), SETTINGS))
+    return resources_of(components(it, Build(release_of(it)), SETTINGS, Revealed(), gpu=False))
+
+
+def resources_of(listed: Iterable[Component]) -> list[Resource]:
+    """What backend and UI have on the host."""
+    return [r for one in listed if one.name in ("backend", "ui") for r in one.resources]
+
+
+def services(
+    it: HostPlan, release: ImageRelease, settings: Mapping[str, str] = SETTINGS
+) -> tuple[Service, Service]:
+    """Backend and UI as running services."""
+    listed = components(it, Build(release), settings, Revealed(), gpu=False)
+    backend_service, ui_service = (one.service for one in listed if one.name in ("backend", "ui"))
+    assert backend_service
+    assert ui_service
+    return backend_service, ui_service
 
 
 def text_of(it: HostPlan, name: str) -> str:
@@ -83,8 +103,8 @@ def test_another_image_is_another_fingerprint_of_its_own_service_only() -> None:
     it = by_image(QUADLETS)
     images = release_of(it).images
     other = replace(images, backend=replace(images.backend, sha256="c" * 64))
-    backend_before, ui_before = serving.services(it, release_of(it), SETTINGS)
-    backend_after, ui_after = serving.services(it, replace(release_of(it), images=other), SETTINGS)
+    backend_before, ui_before = services(it, release_of(it))
+    backend_after, ui_after = services(it, replace(release_of(it), images=other))
     assert backend_before.fingerprint != backend_after.fingerprint
     assert ui_before.fingerprint == ui_after.fingerprint
 
@@ -94,7 +114,7 @@ def test_the_start_script_tells_the_image_and_what_stood_in_the_file(tmp_path: P
     script = backend.launcher(MADE).split("exec ", 1)[0] + 'echo "$VENOM_FINGERPRINT"; umask\n'
     file = tmp_path / "venom.env"
     file.write_text("".join(f"{key}={quoted(value)}\n" for key, value in settings.items()))
-    expected = serving.services(it, release_of(it), settings)[0].fingerprint
+    expected = services(it, release_of(it), settings)[0].fingerprint
     environment = {
         "PATH": "/usr/bin:/bin",
         "ENV_FILE": str(file),
@@ -110,7 +130,8 @@ def test_a_host_has_no_release_where_venom_is_images_and_no_container_where_it_i
     it = by_image(QUADLETS)
     assert release_role.resources(release_of(it)) == [Absent("/opt/venom/current")]
     made = plan(INVENTORY)
-    absent = {r.path for r in serving.resources(made, MADE, SETTINGS) if isinstance(r, Absent)}
+    listed = components(made, Build(MADE), SETTINGS, Revealed(), gpu=False)
+    absent = {r.path for r in resources_of(listed) if isinstance(r, Absent)}
     for name in ("venom-backend", "venom-ui"):
         assert f"/etc/containers/systemd/{name}.container" in absent
         assert f"/etc/systemd/system/{name}.service.d/venom.conf" in absent
@@ -124,7 +145,8 @@ def test_venom_finds_the_command_of_the_ollama_that_there_is() -> None:
 
 def test_nothing_is_built_on_the_host_and_both_images_come() -> None:
     it = by_image(QUADLETS)
-    coming = Coming.of(it, release_of(it), Seen(), weights_there=True, ollama="")
-    assert (coming.environment, coming.ui) == (False, False)
-    assert [image.name for image in coming.images][:2] == ["backend", "frontend"]
-    assert coming.disk()["/var"] > 0
+    listed = [one for one in components_of(it) if one.name in ("backend", "ui")]
+    coming = [need for one in listed for need in one.needs if need.comes(Seen())]
+    assert not any(need.memory for need in coming), "nothing is built"
+    assert [need.what.split()[2] for need in coming] == ["backend", "frontend"]
+    assert all(need.disk["/var"] > 0 for need in coming)

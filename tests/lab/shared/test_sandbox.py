@@ -67,7 +67,8 @@ def test_neither_is_one_that_runs_elsewhere(host: Host) -> None:
     units = {
         "full.service": "\n".join(backend_unit("full")),
         **_units(ollama.resources(plans.plan())),
-        **_units(development.resources(at_work, work, release, {}), "development-"),
+        **_units(development.backend_resources(at_work, work, release, {}), "development-"),
+        **_units(development.ui_resources(at_work, work, release), "development-"),
     }
     assert len(units) == 4
     for name, text in units.items():

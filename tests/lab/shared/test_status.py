@@ -110,10 +110,10 @@ def test_every_managed_thing_that_is_changed_by_hand_is_named_and_mended_by_one_
         host = hosts[declared.name]
         probed = host.run(["sh", "-c", (SCRIPTS / "probe.sh").read_text(encoding="utf-8")]).stdout
         planned = planning(declared, parse(probed).hardware)
-        release = planned.release
+        release = planned.build.release
         assert isinstance(release, Release)
         cheap = {release.path, release.source_path, release.proof_path}
-        cheap |= {planned.local.pull.makes} if planned.local else set()
+        cheap |= {job.makes for job in planned.jobs if job.name == "weights"}
         lines = [spoil(it, number) for number, it in enumerate(planned.resources)]
         lines += [f"rm -rf {path}" for path in sorted(cheap)]
         lines += [f"systemctl stop {it.unit}" for it in planned.generation.services]

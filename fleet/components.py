@@ -1,0 +1,103 @@
+"""The one list of components: everything that is on a host by its plan, each thing a role's own.
+
+Who adds a service adds its folder below `roles/` and its line here; CONTRIBUTING.md tells the rest.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from functools import partial
+
+from engine.component import Component
+from engine.refusal import Finding
+from engine.release import ImageRelease, Release
+from fleet.builds import Build
+from roles.backend import deploy as backend
+from roles.backend import image as backend_image
+from roles.backend.lock import inputs
+from roles.base import deploy as base
+from roles.development import deploy as development
+from roles.development import tree as trees
+from roles.door import deploy as door
+from roles.door import firewall, nginx
+from roles.door.secrets import Revealed
+from roles.ollama import deploy as ollama
+from roles.release import deploy as release_role
+from roles.source import deploy as source
+from roles.ui import deploy as ui
+from roles.ui import image as ui_image
+from roles.weights import deploy as weights
+from schemas.model import HostPlan
+from schemas.plan.show import release_name
+
+
+def components(
+    plan: HostPlan, build: Build, settings: Mapping[str, str], secrets: Revealed, *, gpu: bool
+) -> tuple[Component, ...]:
+    """All components of a host, in the order in which their services start.
+
+    `settings`: keys of the backend's environment file, secrets among them; `secrets`: what the door's
+    references have revealed; `gpu`: whether the host has a card that the model should lie on.
+    """
+    pulls = ollama.serve_command(plan, plan.ollama) if plan.ollama else []
+    found = (
+        base.component(plan),
+        ollama.component(plan, gpu=gpu),
+        weights.component(plan, pulls, ollama.pulls_by(plan)),
+        source.component(build.release, build.archive),
+        release_role.component(plan, build.release, build.launchers),
+        *_venom(plan, build, settings),
+        development.component(plan, lambda _seen: _unfit(plan, build)),
+        door.component(plan, secrets, partial(nginx.unfit, plan.door)),
+    )
+    behind = [it.number for one in found for it in one.ports if not it.exposed]
+    return (*found, firewall.component(plan, behind))
+
+
+def _venom(plan: HostPlan, build: Build, settings: Mapping[str, str]) -> tuple[Component, Component]:
+    """Backend and UI: from images, from a developer's tree, or from the release on the host."""
+    release, lock, known = build.release, build.lock, build.archive is not None
+    if isinstance(release, ImageRelease):
+        return backend_image.component(plan, release, settings), ui_image.component(plan, release)
+    if plan.development:
+        return _from_tree(plan, release, settings, build)
+    return backend.component(plan, release, settings, lock), ui.component(plan, release, known=known)
+
+
+def _from_tree(
+    plan: HostPlan, release: Release, settings: Mapping[str, str], build: Build
+) -> tuple[Component, Component]:
+    work = plan.development
+    assert work is not None
+    return (
+        backend.made(
+            plan,
+            release,
+            build.lock,
+            resources=[
+                *backend.state(settings),
+                *development.backend_resources(plan, work, release, settings),
+            ],
+            service=development.backend_service(plan, work, release, settings),
+        ),
+        ui.made(
+            plan,
+            release,
+            known=build.archive is not None,
+            resources=development.ui_resources(plan, work, release),
+            service=development.ui_service(plan, work, release),
+        ),
+    )
+
+
+def _unfit(plan: HostPlan, build: Build) -> list[Finding]:
+    """What stands against serving from the tree on the current host; where it differs is only told."""
+    work = plan.development
+    if work is None or build.archive is None:
+        return []
+    tree = trees.look(work)
+    findings = trees.findings(work, tree)
+    other = trees.other_requirements(tree, inputs(plan, build.archive))
+    if other and not findings:
+        trees.warn(work, other, release_name(plan))
+    return findings
