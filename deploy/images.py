@@ -11,42 +11,42 @@ The parts are made as deploy/venom.py makes them, and what is on the host alread
 from pyinfra.context import host
 
 from engine import jobs, outcome
-from engine.lock import acquired, released
+from engine.lock import host_locked, host_unlocked
 from engine.operations import refusal_ends_this_host
-from fleet.packing import packing, parts
+from fleet.packing import make_parts, plan_packing
 from fleet.verbs import declared_host, options_of
-from roles.base.deploy import base, marked
-from roles.packing.deploy import described, published, summary, told
+from roles.base.deploy import host_marked, prerequisites_made
+from roles.packing.deploy import bill_of_materials_written, images_published, summary, summary_reported
 
 options = options_of("deploy/images.py")
 declared = declared_host()
 
 with refusal_ends_this_host():
-    p = packing(declared, options)
-    seen = p.seen
+    p = plan_packing(declared, options)
+    observed = p.observed
 
     if p.in_sync:
         outcome.serves(host.name, f"nothing changed: {summary(p.contents, p.publication, p.records)}")
     else:
-        acquired(name="Lock", needed=True, what="deploy/images.py", generation=p.current)
-        marked(seen=seen)
-        base(plan=p.contents[0].plan, ground=p.ground, seen=seen)
+        host_locked(name="Lock", needed=True, what="deploy/images.py", generation=p.current)
+        host_marked(observed=observed)
+        prerequisites_made(plan=p.contents[0].plan, prerequisites=p.prerequisites, observed=observed)
         if p.missing:
-            jobs.start(name="Base | start", job=p.base, seen=seen)
-            parts(p)
-            jobs.finish(name="Base | finish", job=p.base, seen=seen)
+            jobs.job_started(name="Base | start", job=p.base, observed=observed)
+            make_parts(p)
+            jobs.job_finished(name="Base | finish", job=p.base, observed=observed)
         for it in p.missing:
             name, job = it.contents.variant.name, p.pack_job(it)
-            described(
+            bill_of_materials_written(
                 name=f"{name} | bill of materials",
                 contents=it.contents,
                 base=p.base,
                 system=p.system,
-                seen=seen,
+                observed=observed,
             )
-            jobs.start(name=f"{name} | start", job=job, seen=seen)
-            jobs.finish(name=f"{name} | finish", job=job, seen=seen)
+            jobs.job_started(name=f"{name} | start", job=job, observed=observed)
+            jobs.job_finished(name=f"{name} | finish", job=job, observed=observed)
         if p.publication:
-            published(name="Publish", publication=p.publication, needed=bool(p.unpublished))
-        told(name="Tell", images=p.contents, publication=p.publication)
-        released(name="Unlock")
+            images_published(name="Publish", publication=p.publication, needed=bool(p.unpublished))
+        summary_reported(name="Tell", images=p.contents, publication=p.publication)
+        host_unlocked(name="Unlock")

@@ -7,6 +7,6 @@ It changes nothing. Secrets stay where they are; what cannot be carried over is 
 """
 
 from fleet.verbs import options_of
-from roles.migration.deploy import found, tell
+from roles.migration.deploy import look_at_installation, print_inventory
 
-tell(found(options_of("deploy/migration.py").text("tree")))
+print_inventory(look_at_installation(options_of("deploy/migration.py").text("tree")))

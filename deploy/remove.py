@@ -5,19 +5,19 @@ pyinfra --data purge=yes inventories/lab.py deploy/remove.py    they go, too
 pyinfra --dry inventories/lab.py deploy/remove.py               tells what would go and what would stay
 """
 
-from engine.lock import acquired, released
+from engine.lock import host_locked, host_unlocked
 from engine.operations import refusal_ends_this_host
-from fleet.assessment import declared_of, everything, looking, units_of
+from fleet.assessment import declared_of, observe_host, possible_components, units_of
 from fleet.verbs import declared_host, options_of
 from roles.removal.deploy import (
-    cleared,
-    deleted,
-    forgotten,
-    found,
-    purged,
-    stopped,
-    told,
-    unmarked,
+    ask_host,
+    audit_log_removed,
+    data_purged,
+    files_removed,
+    mark_removed,
+    report_removal,
+    units_stopped,
+    users_deleted,
 )
 from roles.removal.removal import decide
 
@@ -25,22 +25,22 @@ options = options_of("deploy/remove.py")
 declared = declared_host()
 
 with refusal_ends_this_host():
-    components = everything(declared)
+    components = possible_components(declared)
     ours = declared_of(components)
-    seen = looking(ours, (), units_of(components))
-    it = decide(ours, seen, found(ours), purge=options.flag("purge"))
-    told(it)
+    observed = observe_host(ours, (), units_of(components))
+    it = decide(ours, observed, ask_host(ours), purge=options.flag("purge"))
+    report_removal(it)
 
     if it.needed:
-        acquired(name="Lock", needed=True, what="deploy/remove.py", generation=it.generation)
+        host_locked(name="Lock", needed=True, what="deploy/remove.py", generation=it.generation)
         if it.marked:
-            stopped(name="Services", removal=it)
-            cleared(name="Files", removal=it)
+            units_stopped(name="Services", removal=it)
+            files_removed(name="Files", removal=it)
         if it.purge:
-            purged(name="Data and weights", removal=it)
-        deleted(name="Users", users=it.leaving)
+            data_purged(name="Data and weights", removal=it)
+        users_deleted(name="Users", users=it.leaving)
         if it.marked:
-            unmarked(name="Mark")
-        released(name="Unlock")
+            mark_removed(name="Mark")
+        host_unlocked(name="Unlock")
         if it.purge:
-            forgotten(name="Audit log")
+            audit_log_removed(name="Audit log")

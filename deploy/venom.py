@@ -8,23 +8,23 @@ from pyinfra.context import host
 
 from engine import outcome
 from engine.component import carry_out
-from engine.lock import acquired, released
+from engine.lock import host_locked, host_unlocked
 from engine.operations import refusal_ends_this_host
-from engine.switch import activated
+from engine.switch import generation_activated
 from fleet.assessment import assess
 from fleet.preview import preview
 from fleet.verbs import declared_host, options_of
-from roles.base.deploy import base, marked
-from roles.door.deploy import noted
-from roles.weights.unused import named, purged
+from roles.base.deploy import host_marked, prerequisites_made
+from roles.door.deploy import nginx_state_recorded
+from roles.weights.unused import report_unused, weights_purged
 
 options = options_of("deploy/venom.py")
 declared = declared_host()
 
 with refusal_ends_this_host():
     it = assess(declared, purge=options.flag("purge"))
-    planned, seen = it.planned, it.seen
-    named(models=it.unused, purge=it.purge)
+    planned, observed = it.planned, it.observed
+    report_unused(models=it.unused, purge=it.purge)
     for text in (*it.remarks, *it.troubles):
         outcome.adds(host.name, text)
 
@@ -37,14 +37,18 @@ with refusal_ends_this_host():
             outcome.adds(host.name, it.certificate)
     else:
         preview(it)
-        acquired(name="Lock", needed=True, what="deploy/venom.py", generation=it.current)
-        marked(seen=seen)
-        noted(name="Door | note what was there", seen=seen)
-        base(plan=it.plan, ground=planned.ground, seen=seen)
+        host_locked(name="Lock", needed=True, what="deploy/venom.py", generation=it.current)
+        host_marked(observed=observed)
+        nginx_state_recorded(name="Door | note what was there", observed=observed)
+        prerequisites_made(plan=it.plan, prerequisites=planned.prerequisites, observed=observed)
         carry_out(it.works, planned.components)
-        activated(
-            name="Switch", generation=it.generation, seen=seen, needed=not it.proven, switch=planned.switch
+        generation_activated(
+            name="Switch",
+            generation=it.generation,
+            observed=observed,
+            needed=not it.proven,
+            switch=planned.switch,
         )
         if it.purge:
-            purged(name="Weights | purge", models=it.unused, seen=seen)
-        released(name="Unlock")
+            weights_purged(name="Weights | purge", models=it.unused, observed=observed)
+        host_unlocked(name="Unlock")

@@ -13,9 +13,9 @@ from typing import Protocol
 
 from engine import jobs, paths
 from engine.jobs import Job
-from engine.observation import Seen
+from engine.observation import Observed
 from engine.refusal import Finding
-from engine.resources import Ground, Switchable
+from engine.resources import Prerequisite, Switchable
 from engine.services import Service
 
 
@@ -50,9 +50,9 @@ class Need:
     sources: tuple[str, ...] = ()  # URLs, one of which must answer; none: nobody is asked
     while_: str = ""  # what takes the memory, e.g. "building the UI"
 
-    def comes(self, seen: Seen) -> bool:
+    def comes(self, observed: Observed) -> bool:
         """Whether it is not on the host yet."""
-        return not any(seen.there(path, digest) for path, digest in self.unless.items())
+        return not any(observed.there(path, digest) for path, digest in self.unless.items())
 
 
 class Work(Protocol):
@@ -75,24 +75,25 @@ class Work(Protocol):
 class JobsWork:
     """The usual work of a component: each of its jobs is started, then awaited."""
 
+    title: str  # of the operations: the same on every host, whatever it gets
     jobs: Sequence[Job]
-    seen: Seen
+    observed: Observed
 
     def begin(self) -> None:
         """Start them."""
         for job in self.jobs:
-            jobs.start(name=f"{job.title} | start", job=job, seen=self.seen)
+            jobs.job_started(name=f"{self.title} | start", job=job, observed=self.observed)
 
     def end(self) -> None:
         """Wait for them."""
         for job in self.jobs:
-            jobs.finish(name=f"{job.title} | finish", job=job, seen=self.seen)
+            jobs.job_finished(name=f"{self.title} | finish", job=job, observed=self.observed)
 
     def share(self) -> None:
         """Nobody else wants what they make."""
 
 
-def _nothing(_seen: Seen) -> Sequence[Finding]:
+def _nothing(_seen: Observed) -> Sequence[Finding]:
     return ()
 
 
@@ -101,12 +102,14 @@ class Component:
     """One concern of a host. Each field is what one part of the house asks of it."""
 
     name: str  # e.g. "ollama"; of a service also what its figures are called by
-    prerequisites: tuple[Ground, ...] = ()  # mended in place, and never taken back
+    prerequisites: tuple[Prerequisite, ...] = ()  # mended in place, and never taken back
     resources: tuple[Switchable, ...] = ()  # switched by a rename, and switched back
-    leftovers: tuple[Ground, ...] = ()  # what an earlier inventory may have brought: removal looks for it
+    leftovers: tuple[
+        Prerequisite, ...
+    ] = ()  # what an earlier inventory may have brought: removal looks for it
     jobs: tuple[Job, ...] = ()  # what must be made
     after: tuple[str, ...] = ()  # components whose work must have ended before this one's begins
-    work: Callable[[str, Seen], Work] | None = None  # of a host by name; None: the jobs, side by side
+    work: Callable[[str, Observed], Work] | None = None  # of a host by name; None: the jobs, side by side
     service: Service | None = None
     unit: str = ""  # its unit; where there is no service, it must not run
     ports: tuple[Port, ...] = ()
@@ -115,7 +118,9 @@ class Component:
     needs: tuple[Need, ...] = ()
     memory: int = 0  # bytes, resident while it serves
     driver: Driver | None = None
-    unfit: Callable[[Seen], Sequence[Finding]] = _nothing  # what of this host stands against it; may ask it
+    unfit: Callable[[Observed], Sequence[Finding]] = (
+        _nothing  # what of this host stands against it; may ask it
+    )
     concerns: tuple[str, ...] = ()  # checks of the acceptance for whose failure its journal says why
 
     @property
@@ -124,9 +129,11 @@ class Component:
         file = f"{paths.UNITS}/{self.unit}"
         return bool(self.unit) and any(getattr(it, "path", "") == file for it in self.resources)
 
-    def to_do(self, host: str, seen: Seen) -> Work:
+    def to_do(self, host: str, observed: Observed) -> Work:
         """What a run does for it on the host of this name, from what it has."""
-        return self.work(host, seen) if self.work else JobsWork(self.jobs, seen)
+        return (
+            self.work(host, observed) if self.work else JobsWork(self.name.capitalize(), self.jobs, observed)
+        )
 
 
 def carry_out(works: Mapping[str, Work], components: Iterable[Component]) -> None:

@@ -13,7 +13,7 @@ from typing import Any, NotRequired, TypedDict
 
 from engine.answers import formed, known
 from engine.env import quoted
-from engine.observation import Seen
+from engine.observation import Observed
 from engine.paths import GENERATIONS, RECEIPT
 from engine.resources import (
     Absent,
@@ -37,7 +37,7 @@ class Generation:
     resources: tuple[Switchable, ...]
     services: tuple[Service, ...]  # in the order in which they start
     stopped: tuple[str, ...]  # units that must not run
-    parts: tuple[str, ...]  # paths in the stores that it needs: not pruned while it is kept
+    store_paths: tuple[str, ...]  # paths in the stores that it needs: not pruned while it is kept
     record: Mapping[str, Any]  # what the receipt says was applied
 
     @property
@@ -55,19 +55,19 @@ class Generation:
             "resources": [describe(it) for it in self.resources],
             "services": [asdict(it) for it in self.services],
             "stopped": list(self.stopped),
-            "parts": list(self.parts),
+            "parts": list(self.store_paths),
             "record": dict(self.record),
         }
 
-    def differs(self, seen: Seen) -> list[Difference]:
+    def differs(self, observed: Observed) -> list[Difference]:
         """What of the host is not so; empty where it is."""
         return [
-            *differing(self.resources, seen),
-            *(Difference(it.unit, it.state(seen)) for it in self.services if not it.runs(seen)),
+            *differing(self.resources, observed),
+            *(Difference(it.unit, it.state(observed)) for it in self.services if not it.runs(observed)),
             *(
                 Difference(unit, "must not run")
                 for unit in self.stopped
-                if seen.units.get(unit, {}).get("ActiveState", "inactive") not in {"inactive", "failed"}
+                if observed.units.get(unit, {}).get("ActiveState", "inactive") not in {"inactive", "failed"}
             ),
         ]
 
@@ -77,16 +77,16 @@ class Generation:
         content = json.dumps(self.content(), indent=1)
         return File(f"{GENERATIONS}/{self.key}.json", f"{content}\n", mode="0600")
 
-    def unproven(self, seen: Seen) -> list[Difference]:
+    def unproven(self, observed: Observed) -> list[Difference]:
         """What is missing on the host where it did not switch to exactly this, and see it serve."""
-        applied = str(seen.receipt.get("generation", ""))
+        applied = str(observed.receipt.get("generation", ""))
         link = Link(f"{GENERATIONS}/current", self.file.path.rsplit("/", 1)[-1])
         receipt = Difference(RECEIPT, f"names {applied or 'no generation'}, not {self.key}")
-        return [*([] if applied == self.key else [receipt]), *differing((link, self.file), seen)]
+        return [*([] if applied == self.key else [receipt]), *differing((link, self.file), observed)]
 
-    def lacks(self, seen: Seen) -> list[Difference]:
+    def lacks(self, observed: Observed) -> list[Difference]:
         """The parts that it needs and the host does not have."""
-        return [Difference(path, "is not there") for path in self.parts if not seen.there(path)]
+        return [Difference(path, "is not there") for path in self.store_paths if not observed.there(path)]
 
 
 class _KnownFile(File):
@@ -137,7 +137,7 @@ class _Service(TypedDict):
     reloads: NotRequired[_Reload | None]
 
 
-class _Told(TypedDict):
+class _Written(TypedDict):
     """The form of a generation."""
 
     name: str
@@ -155,11 +155,11 @@ def restored(told: Mapping[str, Any]) -> Generation:
     """
     formed(
         {
-            **known(told, _Told),
+            **known(told, _Written),
             "resources": [known(it, _Resource) for it in told["resources"]],
             "services": [known(it, _Service) for it in told["services"]],
         },
-        _Told,
+        _Written,
     )
     simple = ("unit", "title", "fingerprint", "url", "ready_timeout")
     return Generation(
@@ -169,7 +169,7 @@ def restored(told: Mapping[str, Any]) -> Generation:
             Service(**{key: it[key] for key in simple}, reloads=_reloads(it)) for it in told["services"]
         ),
         stopped=tuple(told["stopped"]),
-        parts=tuple(told["parts"]),
+        store_paths=tuple(told["parts"]),
         record=told["record"],
     )
 

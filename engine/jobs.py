@@ -16,7 +16,7 @@ from pyinfra.api.operation import operation
 from pyinfra.context import host
 
 from engine import live, outcome, progress, remote
-from engine.observation import Seen
+from engine.observation import Observed
 from engine.operations import Commands, fail
 from engine.paths import JOBS
 from engine.progress import Pace, Status
@@ -45,39 +45,39 @@ class Job:
         """The transient unit that it runs as."""
         return f"venom-job-{self.name}.service"
 
-    def done(self, seen: Seen) -> bool:
+    def done(self, observed: Observed) -> bool:
         """Whether the host has the result already."""
-        return not self.differs(seen)
+        return not self.differs(observed)
 
-    def differs(self, seen: Seen) -> list[Difference]:
+    def differs(self, observed: Observed) -> list[Difference]:
         """What of its result the host does not have."""
         wanted = {self.makes: self.digest, **dict.fromkeys(self.needs, "")}
-        days = int(seen.paths.get(self.expires, {}).get("days", RENEWED_DAYS))
+        days = int(observed.paths.get(self.expires, {}).get("days", RENEWED_DAYS))
         return [
             *(
-                Difference(path, _why(seen, path))
+                Difference(path, _why(observed, path))
                 for path, digest in wanted.items()
-                if not seen.there(path, digest)
+                if not observed.there(path, digest)
             ),
             *([Difference(self.expires, f"is valid for {days} days")] if days < RENEWED_DAYS else []),
         ]
 
 
-def _why(seen: Seen, path: str) -> str:
-    if lacks := seen.paths.get(path, {}).get("lacks"):
+def _why(observed: Observed, path: str) -> str:
+    if lacks := observed.paths.get(path, {}).get("lacks"):
         return lacks
-    return "has another digest" if seen.there(path) else "is not there"
+    return "has another digest" if observed.there(path) else "is not there"
 
 
 @operation()
-def start(job: Job, seen: Seen) -> Commands:
+def job_started(job: Job, observed: Observed) -> Commands:
     """
     Start the job on the host, unless its result is there or it runs already.
 
     + job: what to run
-    + seen: what the host has
+    + observed: what the host has
     """
-    if job.done(seen):
+    if job.done(observed):
         host.noop(f"{job.makes} is there")
         return
     yield _start_command(job)
@@ -89,14 +89,14 @@ def _start_command(job: Job) -> StringCommand:
 
 
 @operation()
-def finish(job: Job, seen: Seen) -> Commands:
+def job_finished(job: Job, observed: Observed) -> Commands:
     """
     Wait until the job has made its result, and tell how far it is.
 
     + job: what was started
-    + seen: what the host had before
+    + observed: what the host had before
     """
-    if job.done(seen):
+    if job.done(observed):
         host.noop(f"{job.makes} is there")
         return
     yield FunctionCommand(_finish, (job,), {})

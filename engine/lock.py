@@ -26,7 +26,7 @@ _held: dict[str, Conversation] = {}
 
 
 @operation()
-def acquired(needed: bool, what: str, generation: str) -> Commands:
+def host_locked(needed: bool, what: str, generation: str) -> Commands:
     """
     Keep other runs from changing this host until `released`, or until this run is gone.
 
@@ -41,7 +41,7 @@ def acquired(needed: bool, what: str, generation: str) -> Commands:
 
 
 @operation()
-def released() -> Commands:
+def host_unlocked() -> Commands:
     """Let other runs change this host again."""
     if host.name not in _held:
         host.noop("no lock is held")

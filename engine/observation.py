@@ -71,7 +71,7 @@ class Group:
 
 
 @dataclass(frozen=True)
-class Seen:
+class Observed:
     """What a host answered. A path, user, package or unit that is not there has no entry."""
 
     paths: Mapping[str, Mapping[str, str]] = field(default_factory=dict)
@@ -161,7 +161,7 @@ def command(question: Question) -> StringCommand:
     return remote.shell("look.sh", remote.program(name, modules), stdin=str(question))
 
 
-def look(question: Question) -> Seen:
+def observe(question: Question) -> Observed:
     """Ask the current host about all of this at once.
 
     The values in an environment file come back as digests with a nonce of this run, so neither log nor
@@ -181,7 +181,7 @@ def look(question: Question) -> Seen:
     )
 
 
-def read(lines: Sequence[str], units: Sequence[str]) -> Seen:
+def read(lines: Sequence[str], units: Sequence[str]) -> Observed:
     """What the lines of look.sh say. `units`: those that were asked for, in their order.
 
     Raises RefusedError with all that could not be looked at, and what `answers.data` raises or ValueError
@@ -199,7 +199,7 @@ def read(lines: Sequence[str], units: Sequence[str]) -> Seen:
     holds: dict[str, list[str]] = {}
     for folder, _, name in (it.partition("\t") for it in told.get("holds", [])):
         holds.setdefault(folder, []).append(name)
-    return Seen(
+    return Observed(
         paths=found,
         holds={folder: tuple(sorted(names)) for folder, names in holds.items()},
         env_files={

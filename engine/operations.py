@@ -18,17 +18,17 @@ from pyinfra.context import state as pyinfra_state
 from pyinfra.operations import server
 
 from engine import live, outcome, packages, remote
-from engine.observation import Seen
+from engine.observation import Observed
 from engine.paths import AUDIT, UNITS
 from engine.refusal import RefusedError
 from engine.resources import (
     Absent,
     Directory,
-    Displaced,
+    Diverted,
     Enabled,
     File,
-    Ground,
     Packages,
+    Prerequisite,
     User,
 )
 
@@ -36,14 +36,14 @@ Commands = Generator[Any, None, None]
 
 
 @operation()
-def converge(resources: Sequence[Ground], seen: Seen) -> Commands:
+def resources_converged(resources: Sequence[Prerequisite], observed: Observed) -> Commands:
     """
     Make every resource what it is declared to be, in the order of the declaration.
 
     + resources: what the host is to have
-    + seen: what it has
+    + observed: what it has
     """
-    different = [resource for resource in resources if resource.differs(seen)]
+    different = [resource for resource in resources if resource.differs(observed)]
     if not different:
         host.noop(f"{len(resources)} things are as declared")
         return
@@ -53,21 +53,21 @@ def converge(resources: Sequence[Ground], seen: Seen) -> Commands:
         yield tell(f"directories: {', '.join(directories)}")
     for resource in different:
         if not isinstance(resource, Directory):
-            yield tell(f"{resource}: {resource.differs(seen)}")
-        yield from _mend(resource, seen)
-    for what, things in _kinds(different, seen).items():
-        yield noted(what, *things)
+            yield tell(f"{resource}: {resource.differs(observed)}")
+        yield from _mend(resource, observed)
+    for what, things in _kinds(different, observed).items():
+        yield record(what, *things)
     if any(getattr(resource, "path", "").startswith(UNITS) for resource in different):
         yield StringCommand("systemctl", "daemon-reload")
 
 
-def _kinds(resources: Sequence[Ground], seen: Seen) -> dict[str, list[str]]:
+def _kinds(resources: Sequence[Prerequisite], observed: Observed) -> dict[str, list[str]]:
     """Resources by what is told of them in the end; the folders of a bare host are of no interest."""
     kinds: dict[str, list[str]] = {}
     for it in resources:
         match it:
             case Packages():
-                kinds.setdefault("installed", []).extend(it.missing(seen))
+                kinds.setdefault("installed", []).extend(it.missing(observed))
             case User():
                 kinds.setdefault("users", []).append(it.name)
             case Absent():
@@ -77,7 +77,7 @@ def _kinds(resources: Sequence[Ground], seen: Seen) -> dict[str, list[str]]:
     return kinds
 
 
-def _mend(resource: Ground, seen: Seen) -> Commands:
+def _mend(resource: Prerequisite, observed: Observed) -> Commands:
     match resource:
         case Packages():
             yield remote.shell("note_packages.sh", AUDIT, *resource.names)
@@ -90,7 +90,7 @@ def _mend(resource: Ground, seen: Seen) -> Commands:
                 user=resource.name,
                 home=resource.home,
                 # A group of that name would keep it from being made with one of its own.
-                group=resource.name if resource.name in seen.groups else None,
+                group=resource.name if resource.name in observed.groups else None,
                 shell="/usr/sbin/nologin",
                 system=True,
                 ensure_home=False,
@@ -107,8 +107,8 @@ def _mend(resource: Ground, seen: Seen) -> Commands:
             yield remote.shell("put.sh", resource.path, resource.owner, resource.mode, stdin=resource.content)
         case Absent():
             yield StringCommand("rm", "-rf", QuoteString(resource.path))
-        case Displaced():
-            yield remote.shell("displace.sh", resource.path, resource.package, resource.to)
+        case Diverted():
+            yield remote.shell("divert.sh", resource.path, resource.package, resource.to)
         case Enabled():
             yield StringCommand("systemctl", "enable", "--quiet", resource.unit)
 
@@ -118,12 +118,12 @@ def _install(state: Any, host: Any, names: Sequence[str], proxy: Mapping[str, st
     return fail(state, host, why) if why else why is not None
 
 
-def noted(what: str, *things: str) -> FunctionCommand:
+def record(what: str, *things: str) -> FunctionCommand:
     """A command that notes a change for the end of the run."""
-    return FunctionCommand(_note, (what, *things), {})
+    return FunctionCommand(_record, (what, *things), {})
 
 
-def _note(state: Any, host: Any, what: str, *things: str) -> bool:
+def _record(state: Any, host: Any, what: str, *things: str) -> bool:
     outcome.did(host.name, what, *things)
     return True
 
@@ -167,11 +167,11 @@ def refusal_ends_this_host() -> Iterator[None]:
         texts = [str(finding) for finding in refusal.findings]
         _print(host, texts)
         outcome.refused(pyinfra_state, host.name)
-        refused(name="Refused before the first change", findings=texts)
+        host_refused(name="Refused before the first change", findings=texts)
 
 
 @operation(is_idempotent=False)
-def refused(findings: Sequence[str]) -> Commands:
+def host_refused(findings: Sequence[str]) -> Commands:
     """
     End this host's part of the run; other hosts go on.
 

@@ -11,7 +11,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 
 from engine import containers, paths
-from engine.observation import Seen
+from engine.observation import Observed
 from engine.services import fingerprint
 from schemas.model import Engine, HostPlan, Image, VenomImages
 
@@ -104,7 +104,7 @@ class Release:
         return f"{paths.PYTHONS}/{self.python}/bin/python3"
 
     @property
-    def parts(self) -> tuple[str, ...]:
+    def store_paths(self) -> tuple[str, ...]:
         """Everything of it in the stores: what must stay while the release can still be asked for."""
         python = (f"{paths.PYTHONS}/{self.python}",) if self.python else ()
         return (self.path, self.source_path, self.venv_path, self.ui_path, self.node_path, *python)
@@ -143,13 +143,13 @@ class ImageRelease:
         return self.images.frontend.sha256[:12]
 
     @property
-    def parts(self) -> tuple[str, ...]:
+    def store_paths(self) -> tuple[str, ...]:
         """What of the host must stay while the release can still be asked for."""
         return tuple(containers.marker(it, self.engine) for it in self._both)
 
-    def missing(self, seen: Seen) -> list[Image]:
+    def missing(self, observed: Observed) -> list[Image]:
         """The images that the host does not have."""
-        return [it for it in self._both if not seen.there(containers.marker(it, self.engine))]
+        return [it for it in self._both if not observed.there(containers.marker(it, self.engine))]
 
     @property
     def _both(self) -> tuple[Image, Image]:

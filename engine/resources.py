@@ -11,7 +11,7 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 
 from engine.env import quoted
-from engine.observation import Seen
+from engine.observation import Observed
 
 
 def sha256(content: str | bytes) -> str:
@@ -46,14 +46,14 @@ class Packages:
     # Variables of the proxy by which they come, a password among them.
     proxy: Mapping[str, str] = field(default_factory=dict, repr=False)
 
-    def differs(self, seen: Seen) -> str:
+    def differs(self, observed: Observed) -> str:
         """Why the host is not so, or the empty string."""
-        missing = self.missing(seen)
+        missing = self.missing(observed)
         return f"not installed: {', '.join(missing)}" if missing else ""
 
-    def missing(self, seen: Seen) -> list[str]:
+    def missing(self, observed: Observed) -> list[str]:
         """Those that the host does not have."""
-        return [name for name in self.names if name not in seen.packages]
+        return [name for name in self.names if name not in observed.packages]
 
     def __str__(self) -> str:
         return f"packages {' '.join(self.names)}"
@@ -67,31 +67,31 @@ class User:
     home: str
     groups: tuple[str, ...] = ()  # joined where the host has them
 
-    def differs(self, seen: Seen) -> str:
+    def differs(self, observed: Observed) -> str:
         """Why the host is not so, or the empty string."""
-        have = seen.users.get(self.name)
+        have = observed.users.get(self.name)
         if have is None:
             return "no such user"
-        there = [name for name in self.groups if name in seen.groups]
-        if missing := [name for name in there if self.name not in seen.groups[name].members]:
+        there = [name for name in self.groups if name in observed.groups]
+        if missing := [name for name in there if self.name not in observed.groups[name].members]:
             return f"not in {', '.join(missing)}"
         if have.shell not in _NO_LOGIN:
             return f"shell is {have.shell}"
         return "" if have.home == self.home else f"home is {have.home}"
 
-    def foreign(self, seen: Seen) -> str:
+    def foreign(self, observed: Observed) -> str:
         """What tells that a user or group of this name is somebody's; empty where it can be ours.
 
         It can be what an earlier run made, or equal to that. On a host of ours home and shell may have been
         changed by hand since, and are mended; what a system user has for a number never changes.
         """
-        user, group = seen.users.get(self.name), seen.groups.get(self.name)
+        user, group = observed.users.get(self.name), observed.groups.get(self.name)
         found = []
         if user and user.uid not in _SYSTEM:
             found.append(f"uid {user.uid}")
         if group and group.gid not in _SYSTEM:
             found.append(f"gid {group.gid}")
-        if not seen.known:
+        if not observed.known:
             if user and user.shell not in _NO_LOGIN:
                 found.append(f"shell {user.shell}")
             if user and user.home != self.home:
@@ -119,9 +119,9 @@ class Directory:
     ours: bool = False  # goes with everything in it
     keeps: str = ""  # what of the operator's lies in it: stays unless purged
 
-    def differs(self, seen: Seen) -> str:
+    def differs(self, observed: Observed) -> str:
         """Why the host is not so, or the empty string."""
-        have = seen.paths.get(self.path)
+        have = observed.paths.get(self.path)
         if have is None or have["kind"] != "directory":
             return "no such directory" if have is None else f"is a {have['kind']}"
         return _ownership(have, self.owner, self.mode)
@@ -144,9 +144,9 @@ class File:
         """Hex digest of what stands in it."""
         return sha256(self.content)
 
-    def differs(self, seen: Seen) -> str:
+    def differs(self, observed: Observed) -> str:
         """Why the host is not so, or the empty string."""
-        have = seen.paths.get(self.path)
+        have = observed.paths.get(self.path)
         if have is None:
             return "no such file"
         if have.get("sha256") != self.digest:
@@ -164,9 +164,9 @@ class Link:
     path: str
     target: str
 
-    def differs(self, seen: Seen) -> str:
+    def differs(self, observed: Observed) -> str:
         """Why the host is not so, or the empty string."""
-        have = seen.paths.get(self.path)
+        have = observed.paths.get(self.path)
         if have is None:
             return "no such link"
         target = have.get("target") or f"a {have['kind']}"
@@ -182,16 +182,16 @@ class Absent:
 
     path: str
 
-    def differs(self, seen: Seen) -> str:
+    def differs(self, observed: Observed) -> str:
         """Why the host is not so, or the empty string."""
-        return "must not be there" if self.path in seen.paths else ""
+        return "must not be there" if self.path in observed.paths else ""
 
     def __str__(self) -> str:
         return self.path
 
 
 @dataclass(frozen=True)
-class Displaced:
+class Diverted:
     """A link that a Debian package brings, out of the way while ours is here; removal puts it back.
 
     Where somebody changed what it leads to, it is theirs, and stays.
@@ -201,11 +201,11 @@ class Displaced:
     package: str
     to: str
 
-    def differs(self, seen: Seen) -> str:
+    def differs(self, observed: Observed) -> str:
         """Why the host is not so, or the empty string."""
-        if self.package not in seen.packages:
+        if self.package not in observed.packages:
             return f"comes with {self.package}"
-        return "is in the way" if seen.paths.get(self.path, {}).get("pristine") == "yes" else ""
+        return "is in the way" if observed.paths.get(self.path, {}).get("pristine") == "yes" else ""
 
     def __str__(self) -> str:
         return self.path
@@ -223,19 +223,19 @@ class EnvFile:
         """Key → digest of its value as it stands in the file, mixed with the run's nonce."""
         return {key: sha256(nonce + quoted(value)) for key, value in self.values.items()}
 
-    def differs(self, seen: Seen) -> str:
+    def differs(self, observed: Observed) -> str:
         """Why the host is not so, or the empty string. Names keys, never values."""
-        have = seen.env_files.get(self.path)
+        have = observed.env_files.get(self.path)
         if have is None:
             return "no such file"
-        if changed := self.changed(seen):
+        if changed := self.changed(observed):
             return f"differs in {', '.join(changed)}"
         return _ownership(have, self.owner, "0600")
 
-    def changed(self, seen: Seen) -> list[str]:
+    def changed(self, observed: Observed) -> list[str]:
         """The keys that have another value on the host, or none."""
-        have = seen.env_files.get(self.path, {}).get("values", {})
-        return sorted(key for key, digest in self.digests(seen.nonce).items() if have.get(key) != digest)
+        have = observed.env_files.get(self.path, {}).get("values", {})
+        return sorted(key for key, digest in self.digests(observed.nonce).items() if have.get(key) != digest)
 
     def __str__(self) -> str:
         return self.path
@@ -247,9 +247,9 @@ class Enabled:
 
     unit: str
 
-    def differs(self, seen: Seen) -> str:
+    def differs(self, observed: Observed) -> str:
         """Why the host is not so, or the empty string."""
-        state = seen.units.get(self.unit, {}).get("UnitFileState", "")
+        state = observed.units.get(self.unit, {}).get("UnitFileState", "")
         return "" if state == "enabled" else f"is {state or 'not there'}"
 
     def __str__(self) -> str:
@@ -257,15 +257,15 @@ class Enabled:
 
 
 # What everything else stands on: it is mended in place, and never taken back.
-Ground = Packages | User | Directory | File | Enabled | Absent | Displaced
+Prerequisite = Packages | User | Directory | File | Enabled | Absent | Diverted
 # What can be switched by a rename, and switched back.
 Switchable = Directory | File | Link | EnvFile | Enabled | Absent
-Resource = Ground | Switchable
+Resource = Prerequisite | Switchable
 
 
-def differing(resources: Iterable[Resource], seen: Seen) -> list[Difference]:
+def differing(resources: Iterable[Resource], observed: Observed) -> list[Difference]:
     """What of the resources is not so, in their order."""
-    return [Difference(str(it), why) for it in resources if (why := it.differs(seen))]
+    return [Difference(str(it), why) for it in resources if (why := it.differs(observed))]
 
 
 def once(differences: Iterable[Difference]) -> list[Difference]:

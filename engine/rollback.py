@@ -31,12 +31,12 @@ class Kept:
         return f"{self.key}  {self.at}  {self.name}{'  (serves now)' if self.current else ''}"
 
 
-def kept() -> list[Kept]:
+def kept_generations() -> list[Kept]:
     """The generations of the current host, the one that was switched to last first."""
     answer = remote.ask(remote.python("generations.py", GENERATIONS))
     if not answer.ok:
         raise refuse("a host that the main job has provisioned", answer.stderr.strip() or "no answer")
-    return understood("which generations it keeps", answer.stdout, kept_in)
+    return understood("which generations it keeps", answer.stdout, read_generations)
 
 
 class _Said(TypedDict):
@@ -47,7 +47,7 @@ class _Said(TypedDict):
     current: bool
 
 
-def kept_in(text: str) -> list[Kept]:
+def read_generations(text: str) -> list[Kept]:
     """What the script said. Raises what `answers.data` raises."""
     return [Kept(**it) for it in data(text, list[_Said])]
 
@@ -71,13 +71,13 @@ def choose(generations: list[Kept], wanted: str) -> Kept:
     return found[0]
 
 
-def current(generations: list[Kept]) -> str:
+def current_key(generations: list[Kept]) -> str:
     """The key of the one that serves now; empty where none does."""
     return next((it.key for it in generations if it.current), "")
 
 
 @operation()
-def rolled_back(to: Kept, keep: int) -> Commands:
+def host_rolled_back(to: Kept, keep: int) -> Commands:
     """
     Switch to a generation that the host has.
 

@@ -7,7 +7,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from engine.observation import Seen
+from engine.observation import Observed
 from engine.resources import sha256
 
 
@@ -46,16 +46,16 @@ class Service:
     reloads: Reloads | None = None
     runner: str = ""  # quadlet, podman or docker, where its process runs in a container
 
-    def state(self, seen: Seen) -> str:
+    def state(self, observed: Observed) -> str:
         """How it stands, for the operator."""
-        unit = seen.units.get(self.unit, {})
+        unit = observed.units.get(self.unit, {})
         if unit.get("ActiveState") != "active":
             return unit.get("ActiveState", "not there")
-        return "runs" if self.runs(seen) else "runs with other inputs than it should"
+        return "runs" if self.runs(observed) else "runs with other inputs than it should"
 
-    def trouble(self, seen: Seen) -> str:
+    def trouble(self, observed: Observed) -> str:
         """That its process ended by itself since it was last started, for the operator; else empty."""
-        unit = seen.units.get(self.unit, {})
+        unit = observed.units.get(self.unit, {})
         times = int(unit.get("NRestarts") or 0)
         if not times:
             return ""
@@ -67,11 +67,11 @@ class Service:
             f"do        journalctl -u {self.unit} tells why; deploy/rollback.py goes back to the one before"
         )
 
-    def runs(self, seen: Seen) -> bool:
+    def runs(self, observed: Observed) -> bool:
         """Whether its process runs and was started with the planned inputs (rule 3 of the design)."""
-        unit = seen.units.get(self.unit, {})
+        unit = observed.units.get(self.unit, {})
         if self.reloads:
-            return unit.get("ActiveState") == "active" and seen.answers.get(self.url) == self.fingerprint
+            return unit.get("ActiveState") == "active" and observed.answers.get(self.url) == self.fingerprint
         return (
             unit.get("ActiveState") == "active"
             and unit.get("Fingerprint") == self.fingerprint

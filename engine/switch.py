@@ -17,7 +17,7 @@ from pyinfra.context import host
 from engine import jobs, outcome, remote
 from engine.generation import Generation
 from engine.jobs import Job
-from engine.observation import Seen
+from engine.observation import Observed
 from engine.operations import Commands, tell
 from engine.paths import JOBS
 from engine.resources import Absent, EnvFile, File
@@ -40,16 +40,18 @@ class Switch:
 
 
 @operation()
-def activated(generation: Generation, seen: Seen, needed: bool, switch: Switch) -> Commands:
+def generation_activated(
+    generation: Generation, observed: Observed, needed: bool, switch: Switch
+) -> Commands:
     """
     Let the host switch to the generation, and prove that it serves.
 
     + generation: what is to be current
-    + seen: what the host has
+    + observed: what the host has
     + needed: prove it although the host is so
     + switch: how the run ends with it
     """
-    different = generation.differs(seen)
+    different = generation.differs(observed)
     if not different and not needed:
         host.noop(f"{generation.name} serves")
         outcome.serves(host.name, switch.serves)
@@ -58,18 +60,20 @@ def activated(generation: Generation, seen: Seen, needed: bool, switch: Switch) 
         yield tell(str(line))
     file = generation.file
     yield remote.shell("put.sh", file.path, file.owner, file.mode, stdin=file.content)
-    changed = {"settings": _settings(generation, seen), "files": _files(generation, seen)}
+    changed = {"settings": _settings(generation, observed), "files": _files(generation, observed)}
     yield FunctionCommand(_activate, (generation, file.path, switch, changed), {})
 
 
-def _settings(generation: Generation, seen: Seen) -> list[str]:
+def _settings(generation: Generation, observed: Observed) -> list[str]:
     """Names of the settings that become other ones."""
-    return sorted({key for it in generation.resources if isinstance(it, EnvFile) for key in it.changed(seen)})
+    return sorted(
+        {key for it in generation.resources if isinstance(it, EnvFile) for key in it.changed(observed)}
+    )
 
 
-def _files(generation: Generation, seen: Seen) -> list[str]:
+def _files(generation: Generation, observed: Observed) -> list[str]:
     """Files that become other ones, come or go; links and folders only hold them together."""
-    return [it.path for it in generation.resources if isinstance(it, File | Absent) and it.differs(seen)]
+    return [it.path for it in generation.resources if isinstance(it, File | Absent) and it.differs(observed)]
 
 
 def _activate(

@@ -16,16 +16,16 @@ from engine import paths, remote
 from engine.component import Component, Work
 from engine.generation import Generation
 from engine.jobs import Job
-from engine.observation import Question, Seen, look
+from engine.observation import Observed, Question, observe
 from engine.refusal import Finding, RefusedError
 from engine.resources import (
     Difference,
     Directory,
-    Displaced,
+    Diverted,
     Enabled,
     EnvFile,
-    Ground,
     Packages,
+    Prerequisite,
     Resource,
     Switchable,
     User,
@@ -44,7 +44,7 @@ from roles.preflight import ownership
 from roles.preflight.checks import installing
 from roles.preflight.deploy import check, probe
 from roles.preflight.facts import Facts
-from roles.weights.unused import Unused, unused
+from roles.weights.unused import Unused, unused_weights
 from schemas.inventory import DeclaredHost
 from schemas.model import Hardware, HostPlan
 from schemas.plan.host import assumed_hardware, plan_host
@@ -63,7 +63,7 @@ class Planned:
     components: tuple[Component, ...]
 
     @property
-    def ground(self) -> list[Ground]:
+    def prerequisites(self) -> list[Prerequisite]:
         """What everything else stands on: mended in place, and never taken back."""
         return [it for one in self.components for it in one.prerequisites]
 
@@ -75,13 +75,17 @@ class Planned:
     @property
     def resources(self) -> list[Resource]:
         """Everything that is declared of the host."""
-        return [*self.ground, *self.generation.resources, self.generation.file]
+        return [*self.prerequisites, *self.generation.resources, self.generation.file]
 
     @property
-    def parts(self) -> list[str]:
+    def store_paths(self) -> list[str]:
         """Everything in the stores that the host needs, or that is made of what lies there."""
         made = [path for job in self.jobs for path in (job.makes, *job.needs)]
-        return [*self.generation.parts, *made, *(path for one in self.components for path in one.looked_at)]
+        return [
+            *self.generation.store_paths,
+            *made,
+            *(path for one in self.components for path in one.looked_at),
+        ]
 
     @property
     def units(self) -> list[str]:
@@ -97,20 +101,20 @@ class Planned:
             resources=tuple(_switchable(listed)),
             services=tuple(it.service for it in listed if it.service),
             stopped=tuple(it.unit for it in listed if it.unit and not it.service),
-            parts=tuple(path for it in listed for path in it.store_paths),
+            store_paths=tuple(path for it in listed for path in it.store_paths),
             record={"applied": {"plan": to_dict(plan), "release": self.build.release.key}},
         )
 
-    def differs(self, seen: Seen) -> list[Difference]:
+    def differs(self, observed: Observed) -> list[Difference]:
         """What of the host is not so. Where this is empty, nothing has to be changed there."""
         return once(
             [
-                *self.generation.unproven(seen),
-                *differing(self.ground, seen),
-                *self.generation.differs(seen),
-                *(it for job in self.jobs for it in job.differs(seen)),
-                *self.generation.lacks(seen),
-                *([] if seen.there(paths.CA_CERTIFICATES) else [_lost(paths.CA_CERTIFICATES)]),
+                *self.generation.unproven(observed),
+                *differing(self.prerequisites, observed),
+                *self.generation.differs(observed),
+                *(it for job in self.jobs for it in job.differs(observed)),
+                *self.generation.lacks(observed),
+                *([] if observed.there(paths.CA_CERTIFICATES) else [_lost(paths.CA_CERTIFICATES)]),
             ]
         )
 
@@ -133,7 +137,7 @@ class Assessment:
     """One host: what it is to be, what was seen of it, and what this run does for it."""
 
     planned: Planned
-    seen: Seen
+    observed: Observed
     works: Mapping[str, Work]  # by the component's name
     purge: bool  # whether weights that the plan does not use are to go
 
@@ -155,32 +159,32 @@ class Assessment:
     @property
     def proven(self) -> bool:
         """Whether the host says that exactly this was switched to, and proven to serve."""
-        return not self.generation.unproven(self.seen)
+        return not self.generation.unproven(self.observed)
 
     @property
     def current(self) -> str:
         """The key of the generation that the host said was its current one."""
-        return current(self.seen)
+        return current(self.observed)
 
     @property
     def in_sync(self) -> bool:
         """Whether nothing has to be changed on the host."""
-        return not self.planned.differs(self.seen) and not (self.purge and self.unused.manifests)
+        return not self.planned.differs(self.observed) and not (self.purge and self.unused.manifests)
 
     @property
     def unused(self) -> Unused:
         """Weights that the plan does not use."""
-        return unused([job.makes for job in self.planned.jobs], self.seen)
+        return unused_weights([job.makes for job in self.planned.jobs], self.observed)
 
     @property
     def troubles(self) -> list[str]:
         """What is not well with services although it is as declared."""
-        return [text for it in self.generation.services if (text := it.trouble(self.seen))]
+        return [text for it in self.generation.services if (text := it.trouble(self.observed))]
 
     @property
     def certificate(self) -> str:
         """The certificate that the door serves, for the operator; empty without TLS."""
-        return certificate.told(self.plan.door, self.seen)
+        return certificate.describe(self.plan.door, self.observed)
 
 
 def units_of(listed: Iterable[Component]) -> list[str]:
@@ -193,9 +197,9 @@ def own_units(listed: Iterable[Component]) -> list[str]:
     return [it.unit for it in listed if it.owns_unit]
 
 
-def current(seen: Seen) -> str:
+def current(observed: Observed) -> str:
     """The key of the generation that the host says is its current one; empty where there is none."""
-    link = seen.paths.get(f"{paths.GENERATIONS}/current", {})
+    link = observed.paths.get(f"{paths.GENERATIONS}/current", {})
     return link.get("target", "").removesuffix(".json")
 
 
@@ -213,14 +217,16 @@ def assess(declared: DeclaredHost, *, purge: bool) -> Assessment:
     Raises RefusedError with everything that is wrong, before the first change.
     """
     facts = probe(containers=declared.by_image)
-    planned = planning(declared, facts.hardware)
-    seen = looking(planned.resources, planned.parts, planned.units, planned.generation.services)
-    checking(planned, facts, seen)
-    works = {it.name: it.to_do(declared.name, seen) for it in planned.components}
-    return Assessment(planned, seen, works, purge)
+    planned = plan_one(declared, facts.hardware)
+    observed = observe_host(
+        planned.resources, planned.store_paths, planned.units, planned.generation.services
+    )
+    check_host(planned, facts, observed)
+    works = {it.name: it.to_do(declared.name, observed) for it in planned.components}
+    return Assessment(planned, observed, works, purge)
 
 
-def planning(declared: DeclaredHost, hardware: Hardware, *, offline: bool = False) -> Planned:
+def plan_one(declared: DeclaredHost, hardware: Hardware, *, offline: bool = False) -> Planned:
     """What the host is to be, down to its parts; no host is asked.
 
     `offline`: of what this machine does not have, nothing is fetched or resolved for it. Raises
@@ -233,7 +239,7 @@ def planning(declared: DeclaredHost, hardware: Hardware, *, offline: bool = Fals
     return Planned(hardware, plan, build, settings, listed)
 
 
-def everything(declared: DeclaredHost) -> tuple[Component, ...]:
+def possible_components(declared: DeclaredHost) -> tuple[Component, ...]:
     """The components of a host, for who only wants to know what there is and where it lies.
 
     That depends on no hardware, no source and no secret: nothing is asked, fetched or revealed for it.
@@ -261,26 +267,29 @@ def resolved(declared: DeclaredHost, hardware: Hardware) -> HostPlan:
         ) from error
 
 
-def looking(
+def observe_host(
     declared: Sequence[Resource],
-    parts: Iterable[str],
+    store_paths: Iterable[str],
     units: Iterable[str],
     services: Iterable[Service] = (),
-) -> Seen:
+) -> Observed:
     """How all of this, and what every host has of ours, stands on the current host."""
-    return look(question(declared, parts, units, services))
+    return observe(question_about(declared, store_paths, units, services))
 
 
-def question(
-    declared: Sequence[Resource], parts: Iterable[str], units: Iterable[str], services: Iterable[Service]
+def question_about(
+    declared: Sequence[Resource],
+    store_paths: Iterable[str],
+    units: Iterable[str],
+    services: Iterable[Service],
 ) -> Question:
     """All that a host is asked in order to know that."""
     doors = {it.url: it.reloads.certificate for it in services if it.reloads}
-    displaced = [it for it in declared if isinstance(it, Displaced)]
+    diverted = [it for it in declared if isinstance(it, Diverted)]
     return Question(
         paths=[
             *(path for it in declared if (path := getattr(it, "path", ""))),
-            *parts,
+            *store_paths,
             *(
                 paths.MARK,
                 paths.OPT,
@@ -288,7 +297,7 @@ def question(
                 f"{paths.GENERATIONS}/current",
                 paths.NGINX_BEFORE,
             ),
-            *(it.to for it in displaced),
+            *(it.to for it in diverted),
         ],
         folders=[it.path for it in declared if isinstance(it, Directory) and (it.ours or it.keeps)],
         env_files=[it.path for it in declared if isinstance(it, EnvFile)],
@@ -299,9 +308,9 @@ def question(
         users=[it.name for it in declared if isinstance(it, User)],
         packages=[
             *(name for it in declared if isinstance(it, Packages) for name in it.names),
-            *(it.package for it in displaced),
+            *(it.package for it in diverted),
         ],
-        links={it.path: it.package for it in displaced},
+        links={it.path: it.package for it in diverted},
         certificates=[it for it in doors.values() if it],
         doors=doors,
         manifests=paths.MANIFESTS,
@@ -309,12 +318,14 @@ def question(
     )
 
 
-def checking(planned: Planned, facts: Facts, seen: Seen) -> None:
+def check_host(planned: Planned, facts: Facts, observed: Observed) -> None:
     """Raise RefusedError with everything that stands between the host and its plan."""
-    lacking = [name for it in planned.ground if isinstance(it, Packages) for name in it.missing(seen)]
-    unfit = [
-        *ownership.findings(planned.resources, own_units(planned.components), seen),
-        *installing(facts, lacking),
-        *(finding for it in planned.components for finding in it.unfit(seen)),
+    lacking = [
+        name for it in planned.prerequisites if isinstance(it, Packages) for name in it.missing(observed)
     ]
-    check(planned.plan, planned.components, facts, seen, lacking, unfit)
+    unfit = [
+        *ownership.findings(planned.resources, own_units(planned.components), observed),
+        *installing(facts, lacking),
+        *(finding for it in planned.components for finding in it.unfit(observed)),
+    ]
+    check(planned.plan, planned.components, facts, observed, lacking, unfit)

@@ -9,24 +9,24 @@ from typing import Any
 
 from engine import jobs
 from engine.jobs import Job
-from engine.observation import Seen
+from engine.observation import Observed
 from engine.options import Options
 from engine.refusal import Finding, RefusedError, refuse
 from engine.release import Release
-from engine.resources import Ground, differing
-from fleet.assessment import current, looking, resolved
+from engine.resources import Prerequisite, differing
+from fleet.assessment import current, observe_host, resolved
 from fleet.builds import Build
 from roles.backend import deploy as backend
 from roles.backend.lock import Lock
 from roles.backend.uv import wheel
 from roles.base import deploy as base
 from roles.packing.contents import Contents, backend_contents, frontend_contents
-from roles.packing.deploy import Publication, Registry, base_job, ground, pack_job, records
+from roles.packing.deploy import Publication, Registry, base_job, pack_job, prerequisites, records
 from roles.packing.tags.repository import look
 from roles.packing.tags.rules import by_hand, by_tag
 from roles.preflight.deploy import probe
 from roles.preflight.facts import Facts
-from roles.source.deploy import source
+from roles.source.deploy import source_delivered
 from roles.ui import deploy as ui
 from schemas.data.artifacts import Variant, variants
 from schemas.data.contract import contract
@@ -57,9 +57,9 @@ class Packing:
     system: str
     images: tuple[Image, ...]
     base: Job
-    ground: tuple[Ground, ...]
+    prerequisites: tuple[Prerequisite, ...]
     publication: Publication | None
-    seen: Seen
+    observed: Observed
     records: Mapping[str, Mapping[str, Any]]
     unpublished: tuple[str, ...]
 
@@ -71,24 +71,24 @@ class Packing:
     @property
     def missing(self) -> list[Image]:
         """Those that have to be packed."""
-        return [it for it in self.images if not self.seen.there(it.contents.path)]
+        return [it for it in self.images if not self.observed.there(it.contents.path)]
 
     @property
     def current(self) -> str:
         """The key of the generation that the build host serves, where it serves anything."""
-        return current(self.seen)
+        return current(self.observed)
 
     @property
     def in_sync(self) -> bool:
         """Whether there is nothing to do."""
-        return not self.missing and not self.unpublished and not differing(self.ground, self.seen)
+        return not self.missing and not self.unpublished and not differing(self.prerequisites, self.observed)
 
     def pack_job(self, image: Image) -> Job:
         """Packs one."""
         return pack_job(image.contents, self.base)
 
 
-def packing(declared: DeclaredHost, options: Options) -> Packing:
+def plan_packing(declared: DeclaredHost, options: Options) -> Packing:
     """What is to be packed on the current host. Raises RefusedError before the first change."""
     registry = registry_of(options)
     asked = [variants()[it] for it in dict.fromkeys(options.words("variants") or DEFAULT)]
@@ -111,17 +111,17 @@ def packing(declared: DeclaredHost, options: Options) -> Packing:
     if registry:
         tags = _tags(contents[0].plan, options)
         publication = Publication(registry, tuple(tags), tuple(contents))
-    stands_on = (*base.resources(contents[0].plan), *ground())
+    stands_on = (*base.resources(contents[0].plan), *prerequisites())
     based = base_job()
-    seen = looking(stands_on, [based.makes, *(path for it in images for path in _paths(it))], ())
+    observed = observe_host(stands_on, [based.makes, *(path for it in images for path in _paths(it))], ())
     known = records(contents)
     return Packing(
         system=facts.system,
         images=images,
         base=based,
-        ground=stands_on,
+        prerequisites=stands_on,
         publication=publication,
-        seen=seen,
+        observed=observed,
         records=known,
         unpublished=tuple(publication.differs(known)) if publication else (),
     )
@@ -138,29 +138,29 @@ def registry_of(options: Options) -> Registry | None:
     return None
 
 
-def parts(packing: Packing) -> None:
+def make_parts(packing: Packing) -> None:
     """Make what goes into the images, as a host makes it that serves from it."""
-    seen, tools = packing.seen, set[str]()
+    observed, tools = packing.observed, set[str]()
     first = packing.missing[0].build
     if isinstance(first.release, Release) and first.archive:
-        source(archive=first.archive, release=first.release, seen=seen)
+        source_delivered(archive=first.archive, release=first.release, observed=observed)
     for it in packing.missing:
         if it.lock:
             uv = backend.uv_path(it.contents.plan)
-            uv_there = seen.there(it.release.venv_path) or seen.there(uv) or uv in tools
+            uv_there = observed.there(it.release.venv_path) or observed.there(uv) or uv in tools
             tools.add(uv)
-            backend.environment(
+            backend.environment_started(
                 plan=it.contents.plan,
                 release=it.release,
                 lock=it.lock,
                 wheel=None if uv_there else wheel(it.contents.plan),
                 job=it.job,
-                seen=seen,
+                observed=observed,
             )
-            backend.installed(job=it.job, seen=seen)
+            backend.environment_finished(job=it.job, observed=observed)
         else:
-            jobs.start(name="UI build | start", job=it.job, seen=seen)
-            jobs.finish(name="UI build | finish", job=it.job, seen=seen)
+            jobs.job_started(name="UI build | start", job=it.job, observed=observed)
+            jobs.job_finished(name="UI build | finish", job=it.job, observed=observed)
 
 
 def _plan(declared: DeclaredHost, facts: Facts, variant: Variant) -> HostPlan:

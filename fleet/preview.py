@@ -22,24 +22,26 @@ def preview(assessment: Assessment) -> None:
 
 def lines(assessment: Assessment) -> list[str]:
     """The text of the preview, a line each."""
-    applied = assessment.seen.receipt.get("applied", {}).get("plan", {})
+    applied = assessment.observed.receipt.get("applied", {}).get("plan", {})
     other = [f"{name}: {change}" for name, change in changes(applied, to_dict(assessment.plan)).items()]
     told = other if applied else ["nothing was applied here before"]
     if len(told) > TOLD:
         told = [*told[:TOLD], f"and {len(told) - TOLD} more changes of the plan"]
-    makes = [job.title for job in assessment.planned.jobs if not job.done(assessment.seen)]
+    makes = [job.title for job in assessment.planned.jobs if not job.done(assessment.observed)]
     told.append(f"to be made: {', '.join(makes)}" if makes else "nothing has to be built or downloaded")
     return told + list(_services(assessment))
 
 
 def _services(assessment: Assessment) -> Iterator[str]:
-    seen, generation = assessment.seen, assessment.generation
-    differ = [it for it in generation.services if not it.runs(seen)]
-    active = {unit for unit, it in seen.units.items() if it.get("ActiveState") == "active"}
+    observed, generation = assessment.observed, assessment.generation
+    differ = [it for it in generation.services if not it.runs(observed)]
+    active = {unit for unit, it in observed.units.items() if it.get("ActiveState") == "active"}
     reloads = [it.unit for it in differ if it.reloads and it.unit in active]
     restarts = [it.unit for it in differ if it.unit not in reloads]
-    goes_on = [it.unit for it in generation.services if it.runs(seen)]
-    stops = [unit for unit in generation.stopped if seen.units.get(unit, {}).get("ActiveState") == "active"]
+    goes_on = [it.unit for it in generation.services if it.runs(observed)]
+    stops = [
+        unit for unit in generation.stopped if observed.units.get(unit, {}).get("ActiveState") == "active"
+    ]
     told = (("starts", restarts), ("reloads", reloads), ("stops", stops), ("goes on undisturbed", goes_on))
     for verb, units in told:
         if units:

@@ -39,7 +39,7 @@ _IMAGES_HEAD = """\
 def prepare() -> None:
     """Make what is missing, and the pins of it all."""
     work.require_tools()
-    pins = yaml.safe_load((REPOSITORY / "schemas" / "pins.yaml").read_text())
+    pins = yaml.safe_load((REPOSITORY / "schemas/data/pins.yaml").read_text())
     asked = upstream_ollama.chosen()
     if asked == upstream_ollama.UPSTREAM:
         upstream_ollama.require_upstream(pins, upstream_weights.MODEL)

@@ -12,7 +12,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 from engine.observation import Question, command, read
-from fleet.assessment import Planned, planning, question
+from fleet.assessment import Planned, plan_one, question_about
 from lab import ssh
 from lab.bench import ansible, report
 from lab.bench.hosts import COUNT, inventory, plain_inventory, probed, provisioned, pyinfra
@@ -66,7 +66,7 @@ def _things(folder: Path, hosts: list[Host]) -> list[tuple[str, Callable[[], obj
     off, light = inventory(folder, "off", [last], profile="llm_off"), inventory(folder, "light", [last])
     plain, all_plain = plain_inventory(folder, "plain", [first]), plain_inventory(folder, "all-plain", hosts)
     planned = _planned(one, first)
-    asked = question(planned.resources, planned.parts, planned.units, planned.generation.services)
+    asked = question_about(planned.resources, planned.store_paths, planned.units, planned.generation.services)
     (folder / "question").write_text(str(asked))
     (folder / "look").write_text(command(asked).get_raw_value())
     environment = {**os.environ, "LOOK": str(folder / "look"), "QUESTION": str(folder / "question")}
@@ -100,7 +100,7 @@ def _things(folder: Path, hosts: list[Host]) -> list[tuple[str, Callable[[], obj
 
 def _planned(declared: Path, host: Host) -> Planned:
     (one,) = load(declared.with_suffix(".yaml")).hosts
-    return planning(one, parse(probed(host)).hardware)
+    return plan_one(one, parse(probed(host)).hardware)
 
 
 def _bare(host: Host, asked: Question) -> None:

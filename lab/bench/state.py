@@ -9,7 +9,7 @@ from engine.env import quoted
 from engine.resources import (
     Absent,
     Directory,
-    Displaced,
+    Diverted,
     Enabled,
     EnvFile,
     File,
@@ -36,7 +36,7 @@ def variables(planned: Planned) -> dict[str, Any]:
         "venom_files": [],
         "venom_links": [],
         "venom_absent": [],
-        "venom_parts": [*planned.parts, paths.CA_CERTIFICATES],
+        "venom_parts": [*planned.store_paths, paths.CA_CERTIFICATES],
         "venom_digests": "".join(f"{job.digest}  {job.makes}\n" for job in planned.jobs if job.digest),
     }
     services = [it.unit for it in planned.generation.services]
@@ -59,7 +59,7 @@ def variables(planned: Planned) -> dict[str, Any]:
                 found["venom_settings"] = {"path": path, "owner": owner, "lines": lines}
             case Enabled(unit):
                 units.setdefault(unit, {"state": "started"})["enabled"] = True
-            case Absent(path) | Displaced(path):
+            case Absent(path) | Diverted(path):
                 found["venom_absent"].append(path)
             case _:
                 assert_never(resource)

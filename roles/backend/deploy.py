@@ -16,7 +16,7 @@ from engine.component import Component, JobsWork, Need, Port, Work
 from engine.env import settings_digest
 from engine.fetch import archive_path, fetch_line, need_of
 from engine.jobs import Job
-from engine.observation import Seen
+from engine.observation import Observed
 from engine.operations import Commands, tell
 from engine.release import Release
 from engine.resources import Enabled, EnvFile, File, Link, Switchable
@@ -161,17 +161,19 @@ def _count(lock: Lock) -> int:
 
 
 @deploy("Backend packages")
-def environment(
-    plan: HostPlan, release: Release, lock: Lock, wheel: Path | None, job: Job, seen: Seen
+def environment_started(
+    plan: HostPlan, release: Release, lock: Lock, wheel: Path | None, job: Job, observed: Observed
 ) -> None:
     """Start the job that makes the backend's environment; `finish` it before the release is made."""
-    delivered(name="uv and lock", plan=plan, release=release, lock=lock, wheel=wheel, job=job, seen=seen)
-    jobs.start(name="start", job=job, seen=seen)
+    lock_delivered(
+        name="uv and lock", plan=plan, release=release, lock=lock, wheel=wheel, job=job, observed=observed
+    )
+    jobs.job_started(name="start", job=job, observed=observed)
 
 
 @operation()
-def delivered(
-    plan: HostPlan, release: Release, lock: Lock, wheel: Path | None, job: Job, seen: Seen
+def lock_delivered(
+    plan: HostPlan, release: Release, lock: Lock, wheel: Path | None, job: Job, observed: Observed
 ) -> Commands:
     """
     Bring the lock, and the uv that installs it, to the host.
@@ -181,9 +183,9 @@ def delivered(
     + lock: the packages with their hashes
     + wheel: uv, on the controller; None where the host has it
     + job: what needs them
-    + seen: what the host has
+    + observed: what the host has
     """
-    if job.done(seen) or seen.there(release.venv_path):
+    if job.done(observed) or observed.there(release.venv_path):
         host.noop("the environment is there")
         return
     if lock.fresh:
@@ -198,9 +200,9 @@ def delivered(
 
 
 @deploy("Backend packages")
-def installed(job: Job, seen: Seen) -> None:
+def environment_finished(job: Job, observed: Observed) -> None:
     """Wait until the backend's environment is there and has imported the application."""
-    jobs.finish(name="finish", job=job, seen=seen)
+    jobs.job_finished(name="finish", job=job, observed=observed)
 
 
 @dataclass(frozen=True)
@@ -212,22 +214,22 @@ class _Environment:
     lock: Lock
     job: Job
     wheel: Path | None  # uv, where an environment has to be made and the host has no uv yet
-    seen: Seen
+    observed: Observed
 
     def begin(self) -> None:
         """Start it."""
-        environment(
+        environment_started(
             plan=self.plan,
             release=self.release,
             lock=self.lock,
             wheel=self.wheel,
             job=self.job,
-            seen=self.seen,
+            observed=self.observed,
         )
 
     def end(self) -> None:
         """Wait for it."""
-        installed(job=self.job, seen=self.seen)
+        environment_finished(job=self.job, observed=self.observed)
 
     def share(self) -> None:
         """Each host makes its own."""
@@ -250,11 +252,11 @@ def made(
     """The same however it is started: its environment, with the unit that these resources are."""
     job = environment_job(plan, release, lock) if lock else None
 
-    def work(_host: str, seen: Seen) -> Work:
+    def work(_host: str, observed: Observed) -> Work:
         if not (lock and job):
-            return JobsWork((), seen)
-        uv_there = seen.there(release.venv_path) or seen.there(uv_path(plan))
-        return _Environment(plan, release, lock, job, None if uv_there else uv_wheel(plan), seen)
+            return JobsWork(UNIT, (), observed)
+        uv_there = observed.there(release.venv_path) or observed.there(uv_path(plan))
+        return _Environment(plan, release, lock, job, None if uv_there else uv_wheel(plan), observed)
 
     return Component(
         name="backend",

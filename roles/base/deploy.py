@@ -12,9 +12,9 @@ from pyinfra.context import host
 
 from engine import containers, paths, proxy, remote
 from engine.component import Component, Need
-from engine.observation import Seen
-from engine.operations import Commands, converge
-from engine.resources import Absent, Directory, Enabled, File, Ground, Packages, User, sha256
+from engine.observation import Observed
+from engine.operations import Commands, resources_converged
+from engine.resources import Absent, Directory, Enabled, File, Packages, Prerequisite, User, sha256
 from engine.templates import render
 from schemas.model import MODERN, HostPlan
 
@@ -27,7 +27,7 @@ PACKAGES = Packages(
 )
 
 
-def resources(plan: HostPlan) -> list[Ground]:
+def resources(plan: HostPlan) -> list[Prerequisite]:
     """What every host has, whatever its profile."""
     by = proxy.way(plan).variables
     return [
@@ -71,14 +71,14 @@ def mark() -> File:
     return File(paths.MARK, render(__file__, "venom.target.j2"))
 
 
-def _certificates(plan: HostPlan) -> list[Ground]:
+def _certificates(plan: HostPlan) -> list[Prerequisite]:
     if plan.ca_bundle is None:
         return [Absent(paths.OPERATOR_CA)]
     text = Path(plan.ca_bundle).read_text(encoding="utf-8")
     return [File(paths.OPERATOR_CA, text if text.endswith("\n") else f"{text}\n")]
 
 
-def trust(plan: HostPlan) -> Ground:
+def trust(plan: HostPlan) -> Prerequisite:
     """What says which certificates of the operator's are in the host's bundle: written once they are.
 
     The bundle is made of the certificates by a command; a run may be killed between the two.
@@ -89,34 +89,34 @@ def trust(plan: HostPlan) -> Ground:
 
 
 @deploy("Base")
-def base(plan: HostPlan, ground: Sequence[Ground], seen: Seen) -> None:
-    """Make the host ready for all other roles. `ground`: what all of them stand on."""
-    made = [it for it in ground if it not in (mark(), trust(plan))]
-    converge(name="packages, users, directories", resources=made, seen=seen)
-    trusted(name="certificates", plan=plan, seen=seen)
+def prerequisites_made(plan: HostPlan, prerequisites: Sequence[Prerequisite], observed: Observed) -> None:
+    """Make the host ready for all other roles. `prerequisites`: what all of them stand on."""
+    made = [it for it in prerequisites if it not in (mark(), trust(plan))]
+    resources_converged(name="packages, users, directories", resources=made, observed=observed)
+    certificates_trusted(name="certificates", plan=plan, observed=observed)
 
 
 @deploy("Base")
-def marked(seen: Seen) -> None:
+def host_marked(observed: Observed) -> None:
     """Say on the host whose it is, before anything else is changed there."""
-    converge(name="mark", resources=[mark()], seen=seen)
+    resources_converged(name="mark", resources=[mark()], observed=observed)
 
 
 @operation()
-def trusted(plan: HostPlan, seen: Seen) -> Commands:
+def certificates_trusted(plan: HostPlan, observed: Observed) -> Commands:
     """
     Let the host's certificate bundle follow the operator's.
 
     + plan: whether there is a bundle of the operator's
-    + seen: what the host has
+    + observed: what the host has
     """
-    different = [it for it in (*_certificates(plan), trust(plan)) if it.differs(seen)]
-    if not different and seen.there(paths.CA_CERTIFICATES):
+    different = [it for it in (*_certificates(plan), trust(plan)) if it.differs(observed)]
+    if not different and observed.there(paths.CA_CERTIFICATES):
         host.noop("the certificate bundle is as declared")
         return
     # Anew: else links to a certificate that is gone would stay.
     yield remote.shell("quiet.sh", "update-ca-certificates", "--fresh")
-    yield from converge._inner(resources=[trust(plan)], seen=seen)
+    yield from resources_converged._inner(resources=[trust(plan)], observed=observed)
 
 
 # Bytes on the disk, measured on a bare Debian.

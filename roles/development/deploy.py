@@ -13,7 +13,7 @@ from pathlib import Path
 from engine import paths, proxy, services
 from engine.component import Component, Need
 from engine.env import settings_digest
-from engine.observation import Seen
+from engine.observation import Observed
 from engine.refusal import Finding
 from engine.release import Release
 from engine.resources import Absent, Directory, Enabled, EnvFile, File, Link, Switchable
@@ -80,7 +80,7 @@ def ui_resources(plan: HostPlan, work: Development, release: Release) -> list[Sw
     return [File(f"{paths.UNITS}/{UI}", _ui_unit(plan, work, release, fingerprint)), Enabled(UI)]
 
 
-def component(plan: HostPlan, unfit: Callable[[Seen], Sequence[Finding]]) -> Component:
+def component(plan: HostPlan, unfit: Callable[[Observed], Sequence[Finding]]) -> Component:
     """What a developer's tree is beside its two services; absent where the release serves.
 
     `unfit`: what stands against serving from the tree on the current host.

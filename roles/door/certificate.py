@@ -13,7 +13,7 @@ from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat,
 
 from engine import paths
 from engine.jobs import Job
-from engine.observation import Seen
+from engine.observation import Observed
 from engine.refusal import Finding
 from engine.resources import Absent, File, Switchable
 from engine.services import fingerprint
@@ -70,14 +70,14 @@ def job(door: Door) -> Job | None:
     )
 
 
-def parts(door: Door) -> tuple[str, ...]:
+def store_paths(door: Door) -> tuple[str, ...]:
     """What of the stores a generation with this door needs."""
     return (_folder(door),) if door.tls == "self-made" else ()
 
 
-def told(door: Door, seen: Seen) -> str:
+def describe(door: Door, observed: Observed) -> str:
     """The certificate on a host, as whoever opens it sees it; empty without TLS."""
-    have = seen.paths.get(place(door).certificate, {})
+    have = observed.paths.get(place(door).certificate, {})
     if "fingerprint" not in have:
         return ""
     return f"certificate of the door: SHA-256 {have['fingerprint']}, valid for {have['days']} days"

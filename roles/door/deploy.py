@@ -11,10 +11,10 @@ from pyinfra.context import host
 
 from engine import paths, remote
 from engine.component import Component, Port
-from engine.observation import Seen
+from engine.observation import Observed
 from engine.operations import Commands
 from engine.refusal import Finding
-from engine.resources import Absent, Directory, Displaced, Enabled, File, Ground, Switchable
+from engine.resources import Absent, Directory, Diverted, Enabled, File, Prerequisite, Switchable
 from engine.services import Reloads, Service, fingerprint
 from roles.door import certificate, site
 from roles.door.secrets import Revealed
@@ -26,10 +26,10 @@ WORKER = "www-data"
 TEST = ("nginx", "-t", "-q")
 
 
-def ground() -> list[Ground]:
+def prerequisites() -> list[Prerequisite]:
     """What is out of the way on every host: the page that the distribution serves to everybody."""
     enabled = "/etc/nginx/sites-enabled/default"
-    return [Displaced(enabled, "nginx-common", f"{paths.ETC}/nginx-default-site")]
+    return [Diverted(enabled, "nginx-common", f"{paths.ETC}/nginx-default-site")]
 
 
 def resources(plan: HostPlan, secrets: Revealed) -> list[Switchable]:
@@ -82,7 +82,7 @@ def opened(plan: HostPlan, login: str) -> str:
 
 
 def component(
-    plan: HostPlan, secrets: Revealed, unfit: Callable[[Service, Seen], Sequence[Finding]]
+    plan: HostPlan, secrets: Revealed, unfit: Callable[[Service, Observed], Sequence[Finding]]
 ) -> Component:
     """The one way in. `unfit`: what a host's own nginx has against this service."""
     door, made = plan.door, certificate.job(plan.door)
@@ -92,28 +92,28 @@ def component(
     serves = service(plan, secrets)
     return Component(
         name="door",
-        prerequisites=tuple(ground()),
+        prerequisites=tuple(prerequisites()),
         resources=tuple(resources(plan, secrets)),
         jobs=(made,) if made else (),
         service=serves,
         unit=paths.NGINX,
         ports=tuple(ports),
-        store_paths=certificate.parts(door),
-        unfit=lambda seen: unfit(serves, seen),
+        store_paths=certificate.store_paths(door),
+        unfit=lambda observed: unfit(serves, observed),
         concerns=("door.",),
     )
 
 
 @operation()
-def noted(seen: Seen) -> Commands:
+def nginx_state_recorded(observed: Observed) -> Commands:
     """
     Note how nginx was on this host before us: removal leaves it so.
 
-    + seen: what the host has
+    + observed: what the host has
     """
-    if seen.there(paths.NGINX_BEFORE):
+    if observed.there(paths.NGINX_BEFORE):
         host.noop("it was noted")
         return
-    state = seen.units.get(paths.NGINX, {}).get("UnitFileState", "") or "absent"
+    state = observed.units.get(paths.NGINX, {}).get("UnitFileState", "") or "absent"
     yield StringCommand("install", "-d", "-m", "0755", paths.ETC)
     yield remote.shell("put.sh", paths.NGINX_BEFORE, "root", "0644", stdin=f"{state}\n")

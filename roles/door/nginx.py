@@ -11,46 +11,50 @@ from pathlib import Path
 from pyinfra.api.command import QuoteString, StringCommand
 
 from engine import paths, remote
-from engine.observation import Seen
+from engine.observation import Observed
 from engine.refusal import Finding, refuse
-from engine.resources import Displaced
+from engine.resources import Diverted
 from engine.services import Service
-from roles.door.deploy import WORKER, ground
+from roles.door.deploy import WORKER, prerequisites
 from schemas.model import Door
 
 SCRIPTS = Path(__file__).parent / "scripts"
 
 
-def unfit(door: Door, service: Service, seen: Seen) -> list[Finding]:
+def unfit(door: Door, service: Service, observed: Observed) -> list[Finding]:
     """What the current host's nginx has against this door; one question, where it is not so already."""
-    own = _own(seen)
+    own = _own(observed)
     # Also without the package: those of other makers are called otherwise, and so are some of Ubuntu's.
-    if own or not seen.units.get(paths.NGINX, {}).get("FragmentPath") or service.runs(seen):
-        return [*own, *_table(door, seen)]
+    if own or not observed.units.get(paths.NGINX, {}).get("FragmentPath") or service.runs(observed):
+        return [*own, *_table(door, observed)]
     answer = remote.ask(StringCommand("sh", "-c", QuoteString((SCRIPTS / "nginx.sh").read_text("utf-8"))))
     if not answer.ok:
         raise refuse("a host that can be asked about its nginx", answer.stderr.strip() or "no answer")
-    leaving = [it.path for it in ground() if isinstance(it, Displaced) and it.differs(seen)]
-    return [*findings(door, answer.stdout.splitlines(), leaving), *_table(door, seen)]
+    leaving = [it.path for it in prerequisites() if isinstance(it, Diverted) and it.differs(observed)]
+    return [*findings(door, answer.stdout.splitlines(), leaving), *_table(door, observed)]
 
 
-def _own(seen: Seen) -> list[Finding]:
+def _own(observed: Observed) -> list[Finding]:
     """A unit of nginx's that no package brought: the distribution's would be installed beside it, unused."""
-    unit = seen.units.get(paths.NGINX, {})
+    unit = observed.units.get(paths.NGINX, {})
     file = unit.get("FragmentPath", "")
     # What we mask for a while, we mask until the next boot.
     if unit.get("UnitFileState") == "masked":
         return [Finding("an nginx that may run", "nginx.service is masked", "systemctl unmask nginx.service")]
     by_hand = unit.get("LoadState") == "loaded" and file.startswith(f"{paths.UNITS}/")
-    if not by_hand or "nginx" in seen.packages:
+    if not by_hand or "nginx" in observed.packages:
         return []
     remedy = f"install the distribution's package instead: systemctl disable --now nginx; rm {file}"
     return [Finding("the distribution's nginx, or none", f"{file}, which no package brought", remedy)]
 
 
-def _table(door: Door, seen: Seen) -> list[Finding]:
+def _table(door: Door, observed: Observed) -> list[Finding]:
     """A table of the packet filter that has the name of ours, where ours was never loaded."""
-    if not door.firewall or seen.ours(f"{paths.UNITS}/{paths.FIREWALL}") or "nftables" not in seen.packages:
+    if (
+        not door.firewall
+        or observed.ours(f"{paths.UNITS}/{paths.FIREWALL}")
+        or "nftables" not in observed.packages
+    ):
         return []
     listed = remote.ask(StringCommand("nft", "list", "tables"))
     if not listed.ok:

@@ -30,7 +30,7 @@ from schemas.reading.problem import InventoryError
 SCRIPTS = Path(__file__).parent / "scripts"
 
 
-def found(tree: str) -> Installation:
+def look_at_installation(tree: str) -> Installation:
     """The installation in the folder `tree`, on the current host.
 
     Raises DeployError where there is none, or it cannot be looked at.
@@ -56,7 +56,7 @@ def found(tree: str) -> Installation:
     return installation
 
 
-def tell(installation: Installation) -> NoReturn:
+def print_inventory(installation: Installation) -> NoReturn:
     """Print the inventory, alone on standard output, and end: nothing is to be changed."""
     pins, problems = load_pins()
     if pins is None:

@@ -9,7 +9,7 @@ from engine.component import Component, Driver, Need, Port
 from engine.containers import Container
 from engine.fetch import archive_path, fetch_line, need_of
 from engine.jobs import Job
-from engine.resources import Absent, Directory, Enabled, File, Ground, Link, Switchable, User
+from engine.resources import Absent, Directory, Enabled, File, Link, Prerequisite, Switchable, User
 from engine.services import Generates, Service
 from engine.templates import render
 from schemas.model import Artifact, HostPlan, Image, Model, Ollama, VramTier
@@ -104,7 +104,7 @@ def service(plan: HostPlan, ollama: Ollama, tier: VramTier, model: Model, gpu: b
     )
 
 
-def ground() -> list[Ground]:
+def prerequisites() -> list[Prerequisite]:
     """What Ollama stands on: its user, and the store that survives a change of profile.
 
     Every host has it, so that none tells which profile it had before.
@@ -189,12 +189,12 @@ def component(plan: HostPlan, *, gpu: bool) -> Component:
     ollama, tier, model = plan.ollama, plan.tier, plan.model
     if not (ollama and tier and model):
         return Component(
-            name="ollama", prerequisites=tuple(ground()), resources=tuple(resources(plan)), unit=UNIT
+            name="ollama", prerequisites=tuple(prerequisites()), resources=tuple(resources(plan)), unit=UNIT
         )
     job, remedy = install_job(plan, ollama), "install a newer driver, or choose an older `ollama.version`"
     return Component(
         name="ollama",
-        prerequisites=tuple(ground()),
+        prerequisites=tuple(prerequisites()),
         resources=tuple(resources(plan)),
         jobs=(job,),
         service=service(plan, ollama, tier, model, gpu),

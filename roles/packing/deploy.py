@@ -15,11 +15,11 @@ from pyinfra.context import host
 from engine import jobs, outcome, paths, remote
 from engine.answers import data, understood
 from engine.jobs import Job
-from engine.observation import Seen
+from engine.observation import Observed
 from engine.operations import Commands, fail
 from engine.refusal import RefusedError, refuse
 from engine.release import Release
-from engine.resources import Directory, Ground, Packages
+from engine.resources import Directory, Packages, Prerequisite
 from engine.services import fingerprint
 from engine.templates import render
 from roles.packing import sbom
@@ -54,7 +54,7 @@ class Registry:
         return f"{self.place}/{name}:{tag}"
 
 
-def ground() -> list[Ground]:
+def prerequisites() -> list[Prerequisite]:
     """What a build host has besides the ground of every host."""
     return [
         Packages(("buildah", "debian-archive-keyring", "mmdebstrap", "skopeo")),
@@ -126,16 +126,16 @@ def pack_job(contents: Contents, base: Job) -> Job:
 
 
 @operation()
-def described(contents: Contents, base: Job, system: str, seen: Seen) -> Commands:
+def bill_of_materials_written(contents: Contents, base: Job, system: str, observed: Observed) -> Commands:
     """
     Write the bill of materials of an image that is going to be packed.
 
     + contents: what goes into it
     + base: what made the Debian that it stands on
     + system: of the build host, e.g. "debian 13"
-    + seen: what the host has
+    + observed: what the host has
     """
-    if seen.there(contents.path):
+    if observed.there(contents.path):
         host.noop(f"{contents.path} is there")
         return
     yield FunctionCommand(_describe, (contents, base, system), {})
@@ -231,7 +231,7 @@ _TAGS = (
 
 
 @operation()
-def published(publication: Publication, needed: bool) -> Commands:
+def images_published(publication: Publication, needed: bool) -> Commands:
     """
     Push the images under their tags.
 
@@ -245,7 +245,7 @@ def published(publication: Publication, needed: bool) -> Commands:
 
 
 @operation()
-def told(images: Sequence[Contents], publication: Publication | None) -> Commands:
+def summary_reported(images: Sequence[Contents], publication: Publication | None) -> Commands:
     """
     Note for the end of the run what was packed, and how an inventory names it.
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 
 from engine import paths
-from engine.observation import Seen
+from engine.observation import Observed
 from engine.refusal import Finding
 from roles.preflight.facts import Facts, Listener
 from schemas.data.version import at_least
@@ -49,10 +49,10 @@ def findings(plan: HostPlan, facts: Facts) -> list[Finding]:
     return found
 
 
-def foreign_quadlet(unit: str, seen: Seen) -> str:
+def foreign_quadlet(unit: str, observed: Observed) -> str:
     """The file of a quadlet of this unit that somebody else put there; empty where there is none."""
     file = f"{paths.QUADLETS}/{unit.removesuffix('.service')}.container"
-    return file if seen.there(file) and seen.paths[file].get("ours") != "yes" else ""
+    return file if observed.there(file) and observed.paths[file].get("ours") != "yes" else ""
 
 
 def of_listener(owner: Listener) -> str:

@@ -12,7 +12,7 @@ from pyinfra.context import host
 from engine import outcome, packages, proxy, remote
 from engine.answers import understood
 from engine.component import Component, Need
-from engine.observation import Seen
+from engine.observation import Observed
 from engine.proxy import Way
 from engine.refusal import Finding, RefusedError, refuse
 from roles.preflight import apt, checks, reach
@@ -48,7 +48,7 @@ def check(
     plan: HostPlan,
     listed: Sequence[Component],
     facts: Facts,
-    seen: Seen,
+    observed: Observed,
     lacking: Sequence[str],
     unfit: Sequence[Finding],
 ) -> None:
@@ -57,7 +57,7 @@ def check(
     `lacking`: the Debian packages that it does not have.
     """
     way = proxy.way(plan)
-    coming = [need for it in listed for need in it.needs if need.comes(seen)]
+    coming = [need for it in listed for need in it.needs if need.comes(observed)]
     findings = [*unfit]
     findings += checks.plan_findings(plan, listed, facts, coming)
     silent = _reach(coming, way)

@@ -10,7 +10,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 
 from engine import paths
-from engine.observation import Seen
+from engine.observation import Observed
 from engine.refusal import Finding
 from engine.resources import Absent, Directory, EnvFile, File, Link, Resource, User
 from roles.preflight import containers
@@ -19,23 +19,23 @@ _SHARED = (f"{paths.UNITS}/", f"{paths.QUADLETS}/", paths.SITE)
 _NAMED = 3  # how many names of what is in a folder are told
 
 
-def findings(resources: Sequence[Resource], units: Sequence[str], seen: Seen) -> list[Finding]:
+def findings(resources: Sequence[Resource], units: Sequence[str], observed: Observed) -> list[Finding]:
     """Everything of somebody else's that stands where `resources` would be, all at once.
 
     `units`: those of all components, whether they are to run or not.
     """
     folders = [it for it in resources if isinstance(it, Directory) and (it.ours or it.keeps)]
     return [
-        *_units(units, seen),
-        *_files(resources, units, [it.path for it in folders], seen),
-        *(finding for it in folders for finding in _folder(it, seen)),
-        *_users(resources, seen),
+        *_units(units, observed),
+        *_files(resources, units, [it.path for it in folders], observed),
+        *(finding for it in folders for finding in _folder(it, observed)),
+        *_users(resources, observed),
     ]
 
 
-def _units(units: Iterable[str], seen: Seen) -> Iterable[Finding]:
+def _units(units: Iterable[str], observed: Observed) -> Iterable[Finding]:
     for unit in units:
-        if file := seen.foreign(unit) or containers.foreign_quadlet(unit, seen):
+        if file := observed.foreign(unit) or containers.foreign_quadlet(unit, observed):
             yield Finding(
                 f"no {unit} of somebody else's",
                 file,
@@ -51,33 +51,33 @@ def _away(unit: str, file: str) -> str:
 
 
 def _files(
-    resources: Iterable[Resource], units: Iterable[str], folders: Sequence[str], seen: Seen
+    resources: Iterable[Resource], units: Iterable[str], folders: Sequence[str], observed: Observed
 ) -> Iterable[Finding]:
-    told = {seen.foreign(unit) or containers.foreign_quadlet(unit, seen) for unit in units}
+    told = {observed.foreign(unit) or containers.foreign_quadlet(unit, observed) for unit in units}
     for it in resources:
         if not isinstance(it, File | Link | EnvFile | Absent) or it.path in told:
             continue
-        if any(it.path.startswith(f"{folder}/") for folder in folders) or not _foreign(it, seen):
+        if any(it.path.startswith(f"{folder}/") for folder in folders) or not _foreign(it, observed):
             continue
         told.add(it.path)
         yield Finding(
             f"no {it.path} of somebody else's",
-            f"a {seen.paths[it.path]['kind']} that the provisioner did not write",
+            f"a {observed.paths[it.path]['kind']} that the provisioner did not write",
             f"move it elsewhere, or give it another name: mv {it.path} {it.path}.before",
         )
 
 
-def _foreign(it: File | Link | EnvFile | Absent, seen: Seen) -> bool:
-    if not seen.there(it.path) or seen.ours(it.path):
+def _foreign(it: File | Link | EnvFile | Absent, observed: Observed) -> bool:
+    if not observed.there(it.path) or observed.ours(it.path):
         return False
-    if seen.known and not it.path.startswith(_SHARED):
+    if observed.known and not it.path.startswith(_SHARED):
         return False
     # Equal to what we would make: then nobody loses anything.
-    return bool(it.differs(seen))
+    return bool(it.differs(observed))
 
 
-def _folder(it: Directory, seen: Seen) -> Iterable[Finding]:
-    have = seen.paths.get(it.path)
+def _folder(it: Directory, observed: Observed) -> Iterable[Finding]:
+    have = observed.paths.get(it.path)
     if have is None:
         return
     if have["kind"] == "link":
@@ -91,7 +91,7 @@ def _folder(it: Directory, seen: Seen) -> Iterable[Finding]:
             f"a link to {have['target']}: others than root can write in {have['loose']}",
             "lead it to a folder that lies in folders of root's only",
         )
-    elif names := _others(it, seen):
+    elif names := _others(it, observed):
         more = ", …" if len(names) > _NAMED else ""
         yield Finding(
             f"no {it.path} of somebody else's",
@@ -101,18 +101,18 @@ def _folder(it: Directory, seen: Seen) -> Iterable[Finding]:
         )
 
 
-def _others(it: Directory, seen: Seen) -> list[str]:
+def _others(it: Directory, observed: Observed) -> list[str]:
     """What in it is not ours: on a host of ours nothing, else all but what an earlier removal has left."""
-    if seen.known or (it.keeps and seen.paths[it.path]["owner"] == it.owner != "root"):
+    if observed.known or (it.keeps and observed.paths[it.path]["owner"] == it.owner != "root"):
         return []
     # Runs of former versions noted that before they left their mark.
-    return [name for name in seen.holds.get(it.path, ()) if f"{it.path}/{name}" != paths.NGINX_BEFORE]
+    return [name for name in observed.holds.get(it.path, ()) if f"{it.path}/{name}" != paths.NGINX_BEFORE]
 
 
-def _users(resources: Iterable[Resource], seen: Seen) -> Iterable[Finding]:
+def _users(resources: Iterable[Resource], observed: Observed) -> Iterable[Finding]:
     for it in resources:
-        if isinstance(it, User) and (found := it.foreign(seen)):
-            group = f"; groupdel {it.name}" if it.name in seen.groups else ""
+        if isinstance(it, User) and (found := it.foreign(observed)):
+            group = f"; groupdel {it.name}" if it.name in observed.groups else ""
             yield Finding(
                 f"no user or group {it.name} of somebody else's: it is the name of a system user of ours",
                 found,

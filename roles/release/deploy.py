@@ -11,7 +11,7 @@ from pyinfra.context import host
 
 from engine import paths, remote
 from engine.component import Component
-from engine.observation import Seen
+from engine.observation import Observed
 from engine.operations import Commands, tell
 from engine.release import ImageRelease, Release
 from engine.resources import Absent, Link, Switchable
@@ -26,16 +26,18 @@ def resources(release: Release | ImageRelease) -> list[Switchable]:
 
 
 @operation()
-def tied(plan: HostPlan, release: Release, launchers: Mapping[str, str], seen: Seen) -> Commands:
+def release_tied(
+    plan: HostPlan, release: Release, launchers: Mapping[str, str], observed: Observed
+) -> Commands:
     """
     Make the release's directory: links to its parts, and the scripts that start them.
 
     + plan: what the release is made from
     + release: its parts
     + launchers: file name → text of each script
-    + seen: what the host has
+    + observed: what the host has
     """
-    if seen.there(release.path):
+    if observed.there(release.path):
         host.noop(f"{release.path} is there")
         return
     description = {
@@ -66,16 +68,16 @@ class _Tying:
     plan: HostPlan
     release: Release
     launchers: Mapping[str, str]
-    seen: Seen
+    observed: Observed
 
     def begin(self) -> None:
         """Tie together what the others made."""
-        tied(
+        release_tied(
             name="Release | tie together",
             plan=self.plan,
             release=self.release,
             launchers=self.launchers,
-            seen=self.seen,
+            observed=self.observed,
         )
 
     def end(self) -> None:
@@ -88,11 +90,11 @@ class _Tying:
 def component(plan: HostPlan, release: Release | ImageRelease, launchers: Mapping[str, str]) -> Component:
     """The release that serves. `launchers`: file name → text of each script that starts a part of it."""
     if isinstance(release, ImageRelease):
-        return Component(name="release", resources=tuple(resources(release)), store_paths=release.parts)
+        return Component(name="release", resources=tuple(resources(release)), store_paths=release.store_paths)
     return Component(
         name="release",
         resources=tuple(resources(release)),
         after=("source", "backend", "ui"),
-        work=lambda _host, seen: _Tying(plan, release, launchers, seen),
-        store_paths=release.parts,
+        work=lambda _host, observed: _Tying(plan, release, launchers, observed),
+        store_paths=release.store_paths,
     )

@@ -22,16 +22,16 @@ from roles.removal.removal import Found, Removal, units_of
 SCRIPTS = Path(__file__).parent / "scripts"
 
 
-def found(resources: Sequence[Resource]) -> Found:
+def ask_host(resources: Sequence[Resource]) -> Found:
     """What the look does not tell of the current host. Raises RefusedError where removal cannot work."""
     folders = [it.path for it in resources if isinstance(it, Directory) and it.keeps]
     answer = remote.ask(_shell("see.sh", paths.AUDIT, paths.MARK, " ".join(units_of(resources)), *folders))
     if not answer.ok:
         raise refuse("a host that answers", answer.stderr.strip() or "no answer")
-    return understood("what of ours is there", answer.stdout, found_in)
+    return understood("what of ours is there", answer.stdout, read_found)
 
 
-def found_in(text: str) -> Found:
+def read_found(text: str) -> Found:
     """What the script said. Raises RefusedError where removal cannot work, KeyError or ValueError."""
     said: dict[str, list[str]] = {}
     for line in text.splitlines():
@@ -53,7 +53,7 @@ def found_in(text: str) -> Found:
     )
 
 
-def told(removal: Removal) -> None:
+def report_removal(removal: Removal) -> None:
     """Tell what will go and what will stay before anything goes, and note it for the end of the run."""
     goes, stays = removal.goes(), removal.stays()
     for line in [*(f"goes   {it}" for it in goes), *(f"stays  {it}" for it in stays)]:
@@ -64,7 +64,7 @@ def told(removal: Removal) -> None:
 
 
 @operation()
-def stopped(removal: Removal) -> Commands:
+def units_stopped(removal: Removal) -> Commands:
     """
     Stop what runs, jobs first, and let nothing start again.
 
@@ -75,7 +75,7 @@ def stopped(removal: Removal) -> Commands:
 
 
 @operation()
-def cleared(removal: Removal) -> Commands:
+def files_removed(removal: Removal) -> Commands:
     """
     Remove units, files and folders, and let the trust bundle follow.
 
@@ -96,7 +96,7 @@ def cleared(removal: Removal) -> Commands:
 
 
 @operation()
-def purged(removal: Removal) -> Commands:
+def data_purged(removal: Removal) -> Commands:
     """
     Remove what is the operator's: data and weights.
 
@@ -106,7 +106,7 @@ def purged(removal: Removal) -> Commands:
 
 
 @operation()
-def deleted(users: Sequence[str]) -> Commands:
+def users_deleted(users: Sequence[str]) -> Commands:
     """
     Delete users, each with the group of its name.
 
@@ -117,14 +117,14 @@ def deleted(users: Sequence[str]) -> Commands:
 
 
 @operation()
-def unmarked() -> Commands:
+def mark_removed() -> Commands:
     """Remove what tells that we are here: by it the next run finds what was cut off."""
     yield StringCommand("rm", "-f", paths.MARK)
     yield StringCommand("systemctl", "daemon-reload")
 
 
 @operation()
-def forgotten() -> Commands:
+def audit_log_removed() -> Commands:
     """Remove the audit log, which tells that we were here; the end of the lock was its last line."""
     yield StringCommand("rm", "-f", paths.AUDIT)
 

@@ -6,11 +6,11 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
 from engine import paths
-from engine.observation import Seen
+from engine.observation import Observed
 from engine.resources import (
     Absent,
     Directory,
-    Displaced,
+    Diverted,
     Enabled,
     File,
     Link,
@@ -112,7 +112,7 @@ class Removal:
         return "nothing of ours is here but what was kept" if self.log else "nothing of ours is here"
 
 
-def decide(resources: Sequence[Resource], seen: Seen, found: Found, *, purge: bool) -> Removal:
+def decide(resources: Sequence[Resource], observed: Observed, found: Found, *, purge: bool) -> Removal:
     """What goes and what stays; what is declared first goes last.
 
     From a host without our mark nothing goes but, with `purge`, what an earlier removal kept there.
@@ -126,22 +126,24 @@ def decide(resources: Sequence[Resource], seen: Seen, found: Found, *, purge: bo
     paths_of_ours = _once(
         it.path
         for it in here
-        if isinstance(it, File | Absent | Link) and seen.there(it.path) and not _within(it.path, trees)
+        if isinstance(it, File | Absent | Link) and observed.there(it.path) and not _within(it.path, trees)
     )
-    files = [it for it in paths_of_ours if it != paths.MARK and _ours(it, seen)]
-    foreign = [it for it in paths_of_ours if not _ours(it, seen)]
+    files = [it for it in paths_of_ours if it != paths.MARK and _ours(it, observed)]
+    foreign = [it for it in paths_of_ours if not _ours(it, observed)]
     drop_ins = [it for it in found.drop_ins if it not in files and _unit_of(it) not in foreign]
-    users = [it.name for it in declared if isinstance(it, User) and _is(it, seen)]
+    users = [it.name for it in declared if isinstance(it, User) and _is(it, observed)]
     names = [name for it in declared if isinstance(it, Packages) for name in it.names]
     shared = [it.path for it in folders if not it.ours and not _within(it.path, (*trees, *_paths(keeping)))]
     return Removal(
         marked=found.marked,
         log=found.log,
         purge=purge,
-        units=_units(here, seen),
+        units=_units(here, observed),
         files=tuple(files),
-        trees=tuple(it for it in trees if found.marked and seen.there(it)),
-        folders=_once([*(it for it in shared if found.marked and seen.there(it)), *_drop_in_folders(files)]),
+        trees=tuple(it for it in trees if found.marked and observed.there(it)),
+        folders=_once(
+            [*(it for it in shared if found.marked and observed.there(it)), *_drop_in_folders(files)]
+        ),
         users=tuple(it for it in users if found.marked and it not in owners),
         data=tuple(
             Kept(it.path, it.keeps, it.owner, found.sizes[it.path])
@@ -150,19 +152,21 @@ def decide(resources: Sequence[Resource], seen: Seen, found: Found, *, purge: bo
         ),
         data_users=tuple(it for it in users if it in owners),
         left=(*foreign, *(drop_ins if found.marked else [])),
-        packages=tuple(it for it in names if it in seen.packages),
-        installed=tuple(it for it in names if it in seen.packages and it in found.installed),
-        nginx=_nginx(seen) if found.marked else "",
-        restored=tuple((it.path, it.to) for it in here if isinstance(it, Displaced)),
-        generation=seen.paths.get(f"{paths.GENERATIONS}/current", {}).get("target", "").removesuffix(".json"),
+        packages=tuple(it for it in names if it in observed.packages),
+        installed=tuple(it for it in names if it in observed.packages and it in found.installed),
+        nginx=_nginx(observed) if found.marked else "",
+        restored=tuple((it.path, it.to) for it in here if isinstance(it, Diverted)),
+        generation=observed.paths.get(f"{paths.GENERATIONS}/current", {})
+        .get("target", "")
+        .removesuffix(".json"),
     )
 
 
-def _nginx(seen: Seen) -> str:
+def _nginx(observed: Observed) -> str:
     """How nginx was before us; where that note is gone, it is left to run."""
-    note = seen.paths.get(paths.NGINX_BEFORE)
+    note = observed.paths.get(paths.NGINX_BEFORE)
     if note is None:
-        return "enabled" if seen.there(paths.SITE) else ""
+        return "enabled" if observed.there(paths.SITE) else ""
     return "enabled" if note.get("sha256") == sha256("enabled\n") else "not enabled"
 
 
@@ -177,21 +181,22 @@ def units_of(resources: Iterable[Resource]) -> tuple[str, ...]:
     return _once(names)
 
 
-def _units(resources: Iterable[Resource], seen: Seen) -> tuple[str, ...]:
+def _units(resources: Iterable[Resource], observed: Observed) -> tuple[str, ...]:
     """Those of our units that are there, or run although their file is gone."""
     found = []
     for unit in units_of(resources):
         file = f"{paths.UNITS}/{unit}"
-        runs = bool(seen.units.get(unit, {}).get("Fingerprint"))
-        if _ours(file, seen) if seen.there(file) else runs:
+        runs = bool(observed.units.get(unit, {}).get("Fingerprint"))
+        if _ours(file, observed) if observed.there(file) else runs:
             found.append(unit)
     return tuple(found)
 
 
-def _ours(path: str, seen: Seen) -> bool:
+def _ours(path: str, observed: Observed) -> bool:
     """Among files of systemd, podman and nginx, whose names others may use, too, ours say whose they are."""
     return (
-        not _within(path, [paths.UNITS, paths.QUADLETS, paths.SITE]) or seen.paths[path].get("ours") == "yes"
+        not _within(path, [paths.UNITS, paths.QUADLETS, paths.SITE])
+        or observed.paths[path].get("ours") == "yes"
     )
 
 
@@ -203,10 +208,10 @@ def _unit_of(drop_in: str) -> str:
     return drop_in.rpartition("/")[0].removesuffix(".d")
 
 
-def _is(user: User, seen: Seen) -> bool:
+def _is(user: User, observed: Observed) -> bool:
     """Whether a run of ours made it: who has another home, or logs in, is somebody."""
-    have = seen.users.get(user.name)
-    return have is not None and have.home == user.home and not user.foreign(seen)
+    have = observed.users.get(user.name)
+    return have is not None and have.home == user.home and not user.foreign(observed)
 
 
 def _paths(folders: Iterable[Directory]) -> list[str]:

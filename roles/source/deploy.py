@@ -11,32 +11,32 @@ from pyinfra.context import host
 from engine import paths, remote
 from engine.archive import Archive
 from engine.component import Component
-from engine.observation import Seen
+from engine.observation import Observed
 from engine.operations import Commands, tell
 from engine.release import ImageRelease, Release
 
 
 @deploy("Source")
-def source(archive: Archive, release: Release, seen: Seen) -> None:
+def source_delivered(archive: Archive, release: Release, observed: Observed) -> None:
     """Put the packed source where the release expects it.
 
     The code is root's and read-only for everybody else. What Venom writes into its own code is a link into
     its state: `config/env-history`, at import; and `.env`, which is where the panel of v1.6 and earlier
     keeps the settings.
     """
-    delivered(name="deliver and unpack", archive=archive, release=release, seen=seen)
+    source_unpacked(name="deliver and unpack", archive=archive, release=release, observed=observed)
 
 
 @operation()
-def delivered(archive: Archive, release: Release, seen: Seen) -> Commands:
+def source_unpacked(archive: Archive, release: Release, observed: Observed) -> Commands:
     """
     Unpack the archive into the release's source directory.
 
     + archive: the packed source on the controller
     + release: where it belongs
-    + seen: what the host has
+    + observed: what the host has
     """
-    if seen.there(release.source_path):
+    if observed.there(release.source_path):
         host.noop(f"{release.source_path} is there")
         return
     upload = f"{paths.CACHE}/source-{release.source}.tar.gz"
@@ -50,11 +50,11 @@ def delivered(archive: Archive, release: Release, seen: Seen) -> Commands:
 class _Delivery:
     archive: Archive
     release: Release
-    seen: Seen
+    observed: Observed
 
     def begin(self) -> None:
         """Deliver it: what is built of it needs it whole."""
-        source(archive=self.archive, release=self.release, seen=self.seen)
+        source_delivered(archive=self.archive, release=self.release, observed=self.observed)
 
     def end(self) -> None:
         """It is there."""
@@ -70,5 +70,5 @@ def component(release: Release | ImageRelease, archive: Archive | None) -> Compo
     return Component(
         name="source",
         looked_at=(release.source_path,),
-        work=lambda _host, seen: _Delivery(archive, release, seen),
+        work=lambda _host, observed: _Delivery(archive, release, observed),
     )

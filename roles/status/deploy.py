@@ -16,7 +16,7 @@ from engine import outcome, paths, remote
 from engine.answers import understood
 from engine.observation import NONCE
 from engine.refusal import RefusedError, refuse
-from roles.status.report import Report, Told, document, exit_status
+from roles.status.report import HostState, Report, document, exit_status
 from roles.status.table import table
 
 SCRIPTS = Path(__file__).parent / "scripts"
@@ -24,7 +24,7 @@ SCRIPTS = Path(__file__).parent / "scripts"
 _reports: dict[str, Report] = {}
 
 
-def ask() -> Told | None:
+def request_state() -> HostState | None:
     """What serves on the current host; None on one where neither python3 nor anything of ours is.
 
     Raises RefusedError where it cannot be asked.
@@ -36,7 +36,7 @@ def ask() -> Told | None:
     if answer.ok:
         if answer.stdout.strip() == "nothing":
             return None
-        return understood("what serves there", answer.stdout, Told.of)
+        return understood("what serves there", answer.stdout, HostState.of)
     raise refuse(
         "the host can be asked by root (python3 answers)",
         answer.stderr.strip() or "no answer",
@@ -45,7 +45,7 @@ def ask() -> Told | None:
 
 
 @contextmanager
-def noted(errors: list[str]) -> Iterator[None]:
+def errors_collected(errors: list[str]) -> Iterator[None]:
     """Note a refusal as an error of this host and go on: what else can be known is told."""
     try:
         yield
@@ -53,7 +53,7 @@ def noted(errors: list[str]) -> Iterator[None]:
         errors += [str(it) for it in refusal.findings if str(it) not in errors]
 
 
-def tell(report: Report, *, json_form: bool) -> None:
+def report_host(report: Report, *, json_form: bool) -> None:
     """Keep the report of the current host; with that of the last one, tell all and end the run.
 
     It ends before pyinfra would ask whether to make changes: there are none.

@@ -10,7 +10,7 @@ from typing import Any, TypedDict
 from engine import paths
 from engine.answers import data
 from engine.generation import Generation, restored
-from engine.observation import Seen
+from engine.observation import Observed
 from engine.receipt import check_receipt
 from engine.resources import Difference, Switchable, once
 from schemas.data.contract import contract
@@ -64,7 +64,7 @@ class _Said(TypedDict):
 
 
 @dataclass(frozen=True)
-class Told:
+class HostState:
     """What a host said of what serves there."""
 
     now: int  # seconds since 1970, by the host's clock
@@ -79,7 +79,7 @@ class Told:
     lock: str  # who changes the host just now, or died doing so
 
     @classmethod
-    def of(cls, text: str) -> Told:
+    def of(cls, text: str) -> HostState:
         """What the host's answer says. Raises what `answers.data` raises, KeyError or ValueError."""
         said = data(text, _Said)
         check_receipt(said["receipt"])
@@ -119,9 +119,9 @@ class Told:
         return self.generation.resources if self.generation else ()
 
     @property
-    def parts(self) -> tuple[str, ...]:
+    def store_paths(self) -> tuple[str, ...]:
         """What it needs in the stores."""
-        return self.generation.parts if self.generation else ()
+        return self.generation.store_paths if self.generation else ()
 
     @property
     def plan(self) -> Mapping[str, Any]:
@@ -225,16 +225,16 @@ def report(
     host: str,
     address: str,
     *,
-    told: Told | None,
-    seen: Seen | None,
+    told: HostState | None,
+    observed: Observed | None,
     wanted: Wanted | None,
     errors: Iterable[str],
 ) -> Report:
     """How the host stands. What could not be had is None, and `errors` say why."""
     why = tuple(errors)
-    if told is None or seen is None or not told.provisioned:
+    if told is None or observed is None or not told.provisioned:
         return Report(host, address, errors=why, lock=told.lock if told else "")
-    changed, asked = drift(told, seen, wanted)
+    changed, asked = drift(told, observed, wanted)
     return Report(
         host,
         address,
@@ -252,7 +252,7 @@ def report(
         applied_by=told.receipt.get("by", ""),
         kept=tuple(told.kept),
         lock=told.lock,
-        certificate=_certificate(told, seen),
+        certificate=_certificate(told, observed),
         cards=tuple(map(_card, wanted.cards)) if wanted else (),
         remarks=tuple(wanted.remarks) if wanted else (),
         changed=tuple(changed),
@@ -260,26 +260,28 @@ def report(
     )
 
 
-def drift(told: Told, seen: Seen, wanted: Wanted | None) -> tuple[list[Difference], list[Difference]]:
+def drift(
+    told: HostState, observed: Observed, wanted: Wanted | None
+) -> tuple[list[Difference], list[Difference]]:
     """What of the host is not as it was applied last, and what is not yet as the plan says since.
 
     What differs from both is in the first list only. What all generations stand on is not in what was
     applied: it is compared with the plan.
     """
-    changed = _changed(told, seen)
+    changed = _changed(told, observed)
     if wanted is None:
         return changed, []
     if wanted.generation.key == told.applied:
         return once([*changed, *wanted.differs]), []
-    named = {it.thing for it in changed} | {it.thing for it in wanted.generation.unproven(seen)}
+    named = {it.thing for it in changed} | {it.thing for it in wanted.generation.unproven(observed)}
     others = [it for it in wanted.differs if it.thing not in named]
     return changed, [*_other(told, wanted), *others]
 
 
-def _changed(told: Told, seen: Seen) -> list[Difference]:
+def _changed(told: HostState, observed: Observed) -> list[Difference]:
     if told.generation is None:
         return [Difference(f"{paths.GENERATIONS}/current", "names no generation that is there")]
-    found = [*told.generation.differs(seen), *told.generation.lacks(seen)]
+    found = [*told.generation.differs(observed), *told.generation.lacks(observed)]
     if told.receipt.get("generation") != told.key:
         found.append(Difference(paths.RECEIPT, f"does not name {told.key}, which serves"))
     answers = [Difference(unit, f"does not answer: {said}") for unit, said in told.answers.items() if said]
@@ -287,7 +289,7 @@ def _changed(told: Told, seen: Seen) -> list[Difference]:
     return once([*found, *answers])
 
 
-def _other(told: Told, wanted: Wanted) -> list[Difference]:
+def _other(told: HostState, wanted: Wanted) -> list[Difference]:
     other = changes(told.plan, wanted.plan)
     if not other:
         same = "is the same; this version of the provisioner makes something else of it"
@@ -295,7 +297,7 @@ def _other(told: Told, wanted: Wanted) -> list[Difference]:
     return [Difference(f"plan {name}", change) for name, change in other.items()]
 
 
-def _services(told: Told) -> tuple[ServiceReport, ...]:
+def _services(told: HostState) -> tuple[ServiceReport, ...]:
     if told.generation is None:
         return ()
     found = []
@@ -324,10 +326,10 @@ def _services(told: Told) -> tuple[ServiceReport, ...]:
     return tuple(found)
 
 
-def _certificate(told: Told, seen: Seen) -> str:
+def _certificate(told: HostState, observed: Observed) -> str:
     services = told.generation.services if told.generation else ()
     for path in [it.reloads.certificate for it in services if it.reloads]:
-        have = seen.paths.get(path, {})
+        have = observed.paths.get(path, {})
         if "fingerprint" in have:
             return f"SHA-256 {have['fingerprint']}, valid for {have['days']} days"
     return ""
@@ -343,7 +345,7 @@ def _card(gpu: Gpu) -> str:
     return f"{gpu.name}, {memory}{f', driver {gpu.driver}' if gpu.driver else ''}"
 
 
-def _model(told: Told) -> ModelReport | None:
+def _model(told: HostState) -> ModelReport | None:
     model = told.plan.get("model")
     if not model:
         return None

@@ -13,7 +13,7 @@ from engine import containers, drop_in, paths, services
 from engine.component import Component, Need, Port
 from engine.fetch import archive_path, fetch_line, need_of
 from engine.jobs import Job
-from engine.observation import Seen
+from engine.observation import Observed
 from engine.release import Release
 from engine.resources import Enabled, File, Switchable
 from engine.services import Service
@@ -128,17 +128,17 @@ def asks_loopback_only(environment: Mapping[str, str]) -> bool:
 
 
 @deploy("UI build")
-def build(work: UiWork, seen: Seen) -> None:
+def build_started(work: UiWork, observed: Observed) -> None:
     """Start what brings the UI to this host; `built` waits for it before the release is made."""
-    shared.begun(name="start", work=work, seen=seen)
+    shared.ui_work_started(name="start", work=work, observed=observed)
 
 
 @deploy("UI build")
-def built(work: UiWork, seen: Seen) -> None:
+def build_finished(work: UiWork, observed: Observed) -> None:
     """Wait for the build, and hand it from the host that made it to those that wait for it."""
-    shared.ended(name="finish", work=work, seen=seen)
-    shared.given(name="share", work=work, seen=seen)
-    shared.received(name="receive", work=work, seen=seen)
+    shared.ui_work_finished(name="finish", work=work, observed=observed)
+    shared.ui_fetched(name="share", work=work, observed=observed)
+    shared.ui_received(name="receive", work=work, observed=observed)
 
 
 @dataclass(frozen=True)
@@ -146,19 +146,19 @@ class _Build:
     """What a run does for the UI: build it, or get one that another host built."""
 
     work: UiWork
-    seen: Seen
+    observed: Observed
 
     def begin(self) -> None:
         """Start it."""
-        build(work=self.work, seen=self.seen)
+        build_started(work=self.work, observed=self.observed)
 
     def end(self) -> None:
         """Wait for it, and hand it from the host that made it to those that wait for it."""
-        built(work=self.work, seen=self.seen)
+        build_finished(work=self.work, observed=self.observed)
 
     def share(self) -> None:
         """Let other hosts of this run have what this one has already."""
-        shared.given(name="As declared", work=self.work, seen=self.seen)
+        shared.ui_fetched(name="As declared", work=self.work, observed=self.observed)
 
 
 def component(plan: HostPlan, release: Release, *, known: bool) -> Component:
@@ -178,8 +178,8 @@ def made(
     """The same however it is started: its build, with the unit that these resources are."""
     job, node = build_job(plan, release), node_job(plan, release)
 
-    def work(host: str, seen: Seen) -> _Build:
-        return _Build(shared.work_for(host, job, node, seen), seen)
+    def work(host: str, observed: Observed) -> _Build:
+        return _Build(shared.work_for(host, job, node, observed), observed)
 
     return Component(
         name="ui",

@@ -20,7 +20,7 @@ from pyinfra.context import state as pyinfra_state
 
 from engine import controller, jobs, live, outcome, paths, remote
 from engine.jobs import Job
-from engine.observation import Seen
+from engine.observation import Observed
 from engine.operations import Commands, fail
 from engine.resources import sha256
 
@@ -87,10 +87,10 @@ class UiWork:
         return _archive(self.build_job)
 
 
-def work_for(name: str, build_job: Job, node_job: Job, seen: Seen) -> UiWork:
+def work_for(name: str, build_job: Job, node_job: Job, observed: Observed) -> UiWork:
     """Who has or needs what: called once a host, after its survey found nothing against it."""
     build = controller.once(("ui", build_job.key), lambda: Build(kept=_archive(build_job).exists()))
-    if build_job.done(seen):
+    if build_job.done(observed):
         build.having.add(name)
     else:
         build.needing.add(name)
@@ -99,37 +99,37 @@ def work_for(name: str, build_job: Job, node_job: Job, seen: Seen) -> UiWork:
 
 
 @operation()
-def begun(work: UiWork, seen: Seen) -> Commands:
+def ui_work_started(work: UiWork, observed: Observed) -> Commands:
     """
     Start what this host does for its UI.
 
     + work: what that is
-    + seen: what it has
+    + observed: what it has
     """
     if work.receives:
         # A run that was killed may have left a build of the same behind it.
         yield StringCommand("systemctl", "stop", work.build_job.unit, "2>/dev/null", "||", "true")
-    yield from jobs.start._inner(work.job, seen)
+    yield from jobs.job_started._inner(work.job, observed)
 
 
 @operation()
-def ended(work: UiWork, seen: Seen) -> Commands:
+def ui_work_finished(work: UiWork, observed: Observed) -> Commands:
     """
     Wait for what this host does for its UI.
 
     + work: what that is
-    + seen: what it had before
+    + observed: what it had before
     """
-    yield from jobs.finish._inner(work.job, seen)
+    yield from jobs.job_finished._inner(work.job, observed)
 
 
 @operation()
-def given(work: UiWork, seen: Seen) -> Commands:
+def ui_fetched(work: UiWork, observed: Observed) -> Commands:
     """
     Fetch the UI of this host, if another host waits for it, or may want it one day.
 
     + work: what this host does for its UI
-    + seen: what it had before
+    + observed: what it had before
     """
     if not work.gives:
         host.noop("no other host wants this UI")
@@ -138,12 +138,12 @@ def given(work: UiWork, seen: Seen) -> Commands:
 
 
 @operation()
-def received(work: UiWork, seen: Seen) -> Commands:
+def ui_received(work: UiWork, observed: Observed) -> Commands:
     """
     Put a UI that was built elsewhere in place.
 
     + work: what this host does for its UI
-    + seen: what it had before
+    + observed: what it had before
     """
     if not work.receives:
         host.noop("this host has its UI")

@@ -51,7 +51,7 @@ def verdict(checks: Sequence[Check]) -> str:
     return FAILED if any(it.result == FAILED for it in checks) else PASSED
 
 
-def tell(result: HostAcceptance, finish: Callable[[Acceptance], Mapping[str, str]]) -> None:
+def report_acceptance(result: HostAcceptance, finish: Callable[[Acceptance], Mapping[str, str]]) -> None:
     """Tell how the current host was judged; with the last one, write the report and end the run.
 
     `finish` makes files of the whole acceptance and returns them: what each is → where it lies.
@@ -88,7 +88,7 @@ def documents(acceptance: Acceptance) -> Mapping[str, str]:
     }
 
 
-def judged(declared: DeclaredHost, subject: Subject, serves: str, release: str) -> HostAcceptance:
+def judge(declared: DeclaredHost, subject: Subject, serves: str, release: str) -> HostAcceptance:
     """The current host, tried and judged."""
     took: dict[str, float] = {}
     checks = accept(subject, folder(), took)

@@ -11,7 +11,7 @@ from typing import Any, TypedDict
 from engine import remote
 from engine.answers import data, formed, number, understood
 from engine.generation import Generation
-from engine.observation import Seen
+from engine.observation import Observed
 from engine.refusal import RefusedError
 from engine.resources import Difference
 from engine.services import Service
@@ -125,13 +125,13 @@ def _some(differences: Sequence[Difference]) -> str:
     return ", ".join(str(it) for it in differences[:3]) + more
 
 
-def units(generation: Generation, seen: Seen) -> list[Check]:
+def units(generation: Generation, observed: Observed) -> list[Check]:
     """Each service runs with the plan's inputs; what must not run does not."""
 
     def runs(service: Service) -> Check:
         def try_it() -> str:
-            state = service.state(seen)
-            if not service.runs(seen):
+            state = service.state(observed)
+            if not service.runs(observed):
                 raise NotSo(f"{service.unit}: {state}")
             return f"{service.unit} runs, {service.fingerprint}"
 
@@ -141,7 +141,7 @@ def units(generation: Generation, seen: Seen) -> list[Check]:
 
     def does_not(unit: str) -> Check:
         def try_it() -> str:
-            state = seen.units.get(unit, {}).get("ActiveState", "inactive")
+            state = observed.units.get(unit, {}).get("ActiveState", "inactive")
             if state not in {"inactive", "failed"}:
                 raise NotSo(f"{unit}: {state}")
             return f"{unit}: {state}"

@@ -14,7 +14,7 @@ from engine import remote
 from engine.archive import Archive
 from engine.component import Component
 from engine.generation import Generation
-from engine.observation import Seen
+from engine.observation import Observed
 from engine.resources import Difference
 from engine.services import Service
 from roles.verification import access, door, inside, outside, suites
@@ -35,7 +35,7 @@ class Subject:
     applied: str  # key of the generation that serves; empty where none does
     changed: Sequence[Difference]  # the host is not as it was left
     asked: Sequence[Difference]  # the inventory says something else since
-    seen: Seen
+    observed: Observed
     cards: Sequence[str]  # names of the graphics cards
     loaded: bool  # whether the model was in memory before anything was asked
     secrets: Sequence[str]  # values that no report may hold
@@ -52,7 +52,7 @@ def accept(subject: Subject, folder: Path, took: dict[str, float]) -> tuple[Chec
     step("units")
     checks = [
         inside.as_planned(subject.changed, subject.asked, subject.applied),
-        *inside.units(generation, subject.seen),
+        *inside.units(generation, subject.observed),
     ]
     with access.opened(host, plan, _certificate(subject)) as way:
         step("the door")
@@ -82,7 +82,7 @@ def _door(subject: Subject) -> Service:
 def _certificate(subject: Subject) -> str:
     """The fingerprint of the certificate that the door must serve; empty without TLS."""
     reloads = _door(subject).reloads
-    return subject.seen.paths.get(reloads.certificate, {}).get("fingerprint", "") if reloads else ""
+    return subject.observed.paths.get(reloads.certificate, {}).get("fingerprint", "") if reloads else ""
 
 
 def _inner(components: Iterable[Component]) -> list[tuple[str, int]]:

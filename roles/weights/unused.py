@@ -11,8 +11,8 @@ from pyinfra.api.operation import operation
 from pyinfra.context import host
 
 from engine import outcome, remote
-from engine.observation import Seen
-from engine.operations import Commands, noted, tell
+from engine.observation import Observed
+from engine.operations import Commands, record, tell
 from engine.paths import MANIFESTS, MODELS
 
 PURGE = Path(__file__).parent / "scripts" / "purge.py"
@@ -37,12 +37,12 @@ class Unused:
         return f"{self.names} ({sum(self.manifests.values()) / 1e9:.1f} GB)"
 
 
-def unused(made: Collection[str], seen: Seen) -> Unused:
+def unused_weights(made: Collection[str], observed: Observed) -> Unused:
     """What of the weights on a host its plan does not use. `made`: the paths that its jobs make."""
-    return Unused({path: size for path, size in seen.models.items() if path not in made})
+    return Unused({path: size for path, size in observed.models.items() if path not in made})
 
 
-def named(models: Unused, purge: bool) -> None:
+def report_unused(models: Unused, purge: bool) -> None:
     """Say at the end of the run what could be freed on the current host, unless it goes now."""
     if models.manifests and not purge:
         outcome.adds(
@@ -53,12 +53,12 @@ def named(models: Unused, purge: bool) -> None:
 
 
 @operation()
-def purged(models: Unused, seen: Seen) -> Commands:
+def weights_purged(models: Unused, observed: Observed) -> Commands:
     """
     Delete the weights that the plan does not use.
 
     + models: which
-    + seen: what the host has
+    + observed: what the host has
     """
     if not models.manifests:
         host.noop("no weights but the plan's")
@@ -66,4 +66,4 @@ def purged(models: Unused, seen: Seen) -> Commands:
     yield tell(f"deleted: {models}")
     request = json.dumps({"models": MODELS, "manifests": sorted(models.manifests)})
     yield remote.python(PURGE.name, request, PURGE.parent)
-    yield noted("deleted", f"weights {models}")
+    yield record("deleted", f"weights {models}")

@@ -12,18 +12,18 @@ from hypothesis import strategies as st
 
 from engine.answers import understood
 from engine.jobs import Job
-from engine.observation import Seen, read
+from engine.observation import Observed, read
 from engine.progress import Pace, Status, line
 from engine.refusal import RefusedError
-from engine.rollback import kept_in
+from engine.rollback import read_generations
 from roles.development.tree import findings, other_requirements
 from roles.development.tree import parse as tree_in
 from roles.migration.installation import Installation
 from roles.packing import sbom
 from roles.packing.deploy import records_in
 from roles.preflight import checks, facts
-from roles.removal.deploy import found_in
-from roles.status.report import Told, report
+from roles.removal.deploy import read_found
+from roles.status.report import HostState, report
 from roles.status.table import table
 from roles.verification import inside
 from roles.verification.measuring import measured
@@ -53,7 +53,7 @@ def looked() -> str:
     return "\n".join([*kept[:-1], *unit, f"rest={json.dumps(rest)}", kept[-1]])
 
 
-def seen(text: str) -> None:
+def observed(text: str) -> None:
     it = read(text.splitlines(), ["a.service"])
     Job("j", "J", "k", "/etc/passwd", "", digest="d", expires="/c.pem").differs(it)
     GENERATION.differs(it)
@@ -62,8 +62,8 @@ def seen(text: str) -> None:
 
 
 def told(text: str) -> None:
-    it = Told.of(text)
-    table(report("box", "192.0.2.1", told=it, seen=Seen(), wanted=wanted(), errors=[]))
+    it = HostState.of(text)
+    table(report("box", "192.0.2.1", told=it, observed=Observed(), wanted=wanted(), errors=[]))
 
 
 def probed(text: str) -> None:
@@ -123,15 +123,15 @@ NPM = {
 WATCH = "state=active\nstep=download\nstep_seconds=3\nseconds=4\nfetched=10\nunit=bytes\nhave=5\nwant=10\n"
 SEE = "uid=0\nmarked=yes\npython=yes\nlog=/var/log/x\npackage=curl\nsize=4096 /var/lib/venom\n"
 PARSERS: dict[str, tuple[Callable[[str], object], str]] = {
-    "look": (seen, looked()),
+    "look": (observed, looked()),
     "status": (told, json.dumps(said())),
     "probe": (probed, PROBE),
     "reach": (facts.silent, "10.0.0.1 443\nmirror.example 80\n"),
     "job": (watched, WATCH),
     "tree": (treed, TREE),
-    "removal": (found_in, SEE),
+    "removal": (read_found, SEE),
     "migration": (Installation.of, json.dumps(OLD)),
-    "generations": (kept_in, json.dumps(KEPT)),
+    "generations": (read_generations, json.dumps(KEPT)),
     "inside": (insided, json.dumps(INSIDE)),
     "measure": (
         lambda text: measured(text, {}, NAMES),

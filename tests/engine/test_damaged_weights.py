@@ -14,7 +14,7 @@ import pytest
 
 from engine import remote
 from engine.jobs import Job
-from engine.observation import Seen
+from engine.observation import Observed
 from tests.engine.test_observation import ask, question
 
 BLOBS = {b"config": "config", b"weights": "model", b"template": "template"}
@@ -49,7 +49,7 @@ def blob(manifest: Path, content: bytes) -> Path:
     return manifest.parents[4] / "blobs" / f"sha256-{hashlib.sha256(content).hexdigest()}"
 
 
-def seen(manifest: Path) -> Seen:
+def observed(manifest: Path) -> Observed:
     """What the look says of it, on this machine."""
     return ask(question(paths=[str(manifest)], manifests=str(manifest.parents[3])))
 
@@ -57,14 +57,14 @@ def seen(manifest: Path) -> Seen:
 def test_weights_that_are_not_whole_are_not_there_and_the_look_says_what_they_lack(manifest: Path) -> None:
     digest = hashlib.sha256(manifest.read_bytes()).hexdigest()
     job = Job(name="weights", title="", key="", makes=str(manifest), script="", digest=digest)
-    assert job.done(seen(manifest))
+    assert job.done(observed(manifest))
     weights = blob(manifest, b"weights")
     weights.write_bytes(b"half")
-    assert not job.done(seen(manifest))
-    [difference] = job.differs(seen(manifest))
+    assert not job.done(observed(manifest))
+    [difference] = job.differs(observed(manifest))
     assert difference.why == f"of {weights.name[:19]} there are 4 of 7 bytes"
     weights.unlink()
-    [difference] = job.differs(seen(manifest))
+    [difference] = job.differs(observed(manifest))
     assert difference.why == f"of {weights.name[:19]} there are 0 of 7 bytes"
 
 

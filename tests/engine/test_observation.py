@@ -12,7 +12,7 @@ import pytest
 
 from engine import observation as look
 from engine import paths, remote
-from engine.observation import NONCE, Question, Seen
+from engine.observation import NONCE, Observed, Question
 from engine.refusal import RefusedError
 from engine.resources import sha256
 
@@ -37,7 +37,7 @@ def answer(it: Question, *, python: str = remote.PYTHON) -> str:
     return done.stdout
 
 
-def ask(it: Question, *, python: str = remote.PYTHON) -> Seen:
+def ask(it: Question, *, python: str = remote.PYTHON) -> Observed:
     """The answer of this machine, as it is read."""
     return look.read(answer(it, python=python).splitlines(), sorted(it.units))
 
@@ -58,9 +58,9 @@ def test_what_is_there_is_told_with_and_without_a_python3(tmp_path: Path) -> Non
         users=["root", "nobody", "of-nobody"],
         packages=["dpkg", "of-nobody"],
     )
-    seen = ask(asked)
-    assert ask(asked, python="/nowhere/python3") == seen
-    at = {path.removeprefix(f"{tmp_path}/"): it for path, it in seen.paths.items()}
+    observed = ask(asked)
+    assert ask(asked, python="/nowhere/python3") == observed
+    at = {path.removeprefix(f"{tmp_path}/"): it for path, it in observed.paths.items()}
     assert set(at) == set(names) - {"none", "theirs/none"}
     assert at["theirs"] == {
         **{"kind": "file", "mode": "0644", "owner": "root", "group": "root"},
@@ -74,21 +74,21 @@ def test_what_is_there_is_told_with_and_without_a_python3(tmp_path: Path) -> Non
     assert "loose" not in at["moved"]
     os.chown(tmp_path, 65534, 65534)
     assert ask(asked).paths[f"{tmp_path}/moved"]["loose"] == str(tmp_path)
-    assert {Path(it).name: names for it, names in seen.holds.items()} == {"folder": ("it self",)}
-    assert (seen.users["root"].uid, seen.users["root"].home) == (0, "/root")
-    assert set(seen.users) == {"root", "nobody"}
-    assert seen.groups["root"].gid == 0
-    assert seen.packages == {"dpkg"}
+    assert {Path(it).name: names for it, names in observed.holds.items()} == {"folder": ("it self",)}
+    assert (observed.users["root"].uid, observed.users["root"].home) == (0, "/root")
+    assert set(observed.users) == {"root", "nobody"}
+    assert observed.groups["root"].gid == 0
+    assert observed.packages == {"dpkg"}
 
 
 def test_settings_come_back_as_digests_with_the_nonce_of_the_run(tmp_path: Path) -> None:
     file = tmp_path / "venom.env"
     file.write_text("# note\nKEY=secret\n")
     (tmp_path / "receipt").write_text(json.dumps({"generation": "g1"}))
-    seen = ask(question(env_files=[str(file)], receipt=str(tmp_path / "receipt")))
-    assert seen.env_files[str(file)]["values"] == {"KEY": sha256(f"{NONCE}secret")}
-    assert "sha256" not in seen.env_files[str(file)]
-    assert seen.receipt == {"generation": "g1"}
+    observed = ask(question(env_files=[str(file)], receipt=str(tmp_path / "receipt")))
+    assert observed.env_files[str(file)]["values"] == {"KEY": sha256(f"{NONCE}secret")}
+    assert "sha256" not in observed.env_files[str(file)]
+    assert observed.receipt == {"generation": "g1"}
 
 
 def test_what_could_not_be_looked_at_is_refused_with_everything_at_once(tmp_path: Path) -> None:
@@ -119,7 +119,7 @@ def test_a_python3_that_is_too_old_or_gone_from_under_its_link_is_told(tmp_path:
 
 
 def test_the_mark_or_a_receipt_tells_that_a_run_was_here() -> None:
-    nothing = Seen()
+    nothing = Observed()
     assert not nothing.known
     assert replace(nothing, paths={paths.MARK: {"ours": "yes"}}).known
     assert not replace(nothing, paths={paths.MARK: {"kind": "file"}}).known

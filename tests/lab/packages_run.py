@@ -7,10 +7,10 @@ from pyinfra.context import host
 from engine import packages
 from engine.operations import refusal_ends_this_host
 from fleet.assessment import assess
-from roles.base.deploy import base, marked
+from roles.base.deploy import host_marked, prerequisites_made
 
 packages.WAIT_SECONDS = float(os.environ.get("PATIENCE") or packages.WAIT_SECONDS)
 with refusal_ends_this_host():
     it = assess(host.data.declared, purge=False)
-    marked(seen=it.seen)
-    base(plan=it.plan, ground=it.planned.ground, seen=it.seen)
+    host_marked(observed=it.observed)
+    prerequisites_made(plan=it.plan, prerequisites=it.planned.prerequisites, observed=it.observed)

@@ -193,7 +193,7 @@ def test_a_second_removal_changes_nothing(story: Story) -> None:
 
 
 def test_on_what_was_kept_it_serves_again_with_the_old_data(story: Story) -> None:
-    assert "Weights | pull" not in [name for _, name in story.once_more.check().changed_operations]
+    assert "Weights | finish" not in [name for _, name in story.once_more.check().changed_operations]
     assert story.answers == (200, 200)
     assert story.chat in story.remembered
 

@@ -8,9 +8,9 @@ from typing import Any
 import pytest
 
 from engine import paths
-from engine.observation import Account, Group, Seen
+from engine.observation import Account, Group, Observed
 from engine.resources import Directory, File, User
-from fleet.assessment import declared_of, everything, own_units
+from fleet.assessment import declared_of, own_units, possible_components
 from roles.preflight import ownership
 from tests.roles.plans import declared
 
@@ -21,56 +21,56 @@ FILE = {"kind": "file", "owner": "root", "mode": "0644"}
 FOLDER = {"kind": "directory", "owner": "root", "mode": "0755"}
 
 
-def found(seen: Seen) -> list[str]:
-    listed = everything(declared())
-    return [str(it) for it in ownership.findings(declared_of(listed), own_units(listed), seen)]
+def found(observed: Observed) -> list[str]:
+    listed = possible_components(declared())
+    return [str(it) for it in ownership.findings(declared_of(listed), own_units(listed), observed)]
 
 
 def test_a_bare_host_has_nothing_of_anybody() -> None:
-    assert found(Seen()) == []
+    assert found(Observed()) == []
 
 
 def test_a_unit_or_quadlet_that_somebody_else_wrote_is_not_taken_over() -> None:
-    theirs = Seen(units={"ollama.service": {"FragmentPath": UNIT}}, paths={UNIT: FILE})
+    theirs = Observed(units={"ollama.service": {"FragmentPath": UNIT}}, paths={UNIT: FILE})
     (finding,) = found(theirs)
     assert f"found     {UNIT}" in finding
     assert f"systemctl disable --now ollama.service; rm -rf {UNIT} {UNIT}.d" in finding
     # Also one of a package, whose file nobody asked about.
-    (finding,) = found(Seen(units={"ollama.service": {"FragmentPath": "/usr/lib/systemd/system/x"}}))
+    (finding,) = found(Observed(units={"ollama.service": {"FragmentPath": "/usr/lib/systemd/system/x"}}))
     assert found(replace(theirs, paths={UNIT: {**FILE, "ours": "yes"}})) == []
-    (finding,) = found(Seen(paths={QUADLET: FILE}))
+    (finding,) = found(Observed(paths={QUADLET: FILE}))
     assert f"rm {QUADLET}; systemctl daemon-reload" in finding
-    assert found(Seen(paths={QUADLET: {**FILE, "ours": "yes"}})) == []
+    assert found(Observed(paths={QUADLET: {**FILE, "ours": "yes"}})) == []
 
 
 @pytest.mark.parametrize("path", [paths.MARK, paths.SITE, f"{UNIT}.d/venom.conf", paths.OPERATOR_CA])
 def test_a_file_that_the_provisioner_did_not_write_is_told_and_stays(path: str) -> None:
-    (finding,) = found(Seen(paths={path: FILE}))
+    (finding,) = found(Observed(paths={path: FILE}))
     assert f"no {path} of somebody else's" in finding
     # Where others have files, too, even a host of ours may get one of theirs.
-    on_ours = found(Seen(paths={path: FILE}, receipt={"generation": "g1"}))
+    on_ours = found(Observed(paths={path: FILE}, receipt={"generation": "g1"}))
     assert len(on_ours) == (0 if path == paths.OPERATOR_CA else 1)
 
 
 def test_a_file_that_equals_what_we_would_write_is_ours() -> None:
     site = File("/etc/systemd/system/x.service", "text")
-    seen = Seen(paths={site.path: {**FILE, "sha256": site.digest}})
-    assert ownership.findings([site], [], seen) == []
-    assert len(ownership.findings([replace(site, content="other")], [], seen)) == 1
+    observed = Observed(paths={site.path: {**FILE, "sha256": site.digest}})
+    assert ownership.findings([site], [], observed) == []
+    assert len(ownership.findings([replace(site, content="other")], [], observed)) == 1
 
 
 def test_a_folder_with_something_in_it_is_somebody_elses_unless_an_earlier_run_is_told_of() -> None:
-    seen = Seen(paths={paths.OPT: FOLDER}, holds={paths.OPT: ("app", "b", "c", "d")})
-    (finding,) = found(seen)
+    observed = Observed(paths={paths.OPT: FOLDER}, holds={paths.OPT: ("app", "b", "c", "d")})
+    (finding,) = found(observed)
     assert "no /opt/venom of somebody else's" in finding
     assert "a folder of root's with app, b, c, …, on a host where nothing tells of an earlier run" in finding
-    assert found(replace(seen, holds={})) == []
-    assert found(replace(seen, paths={paths.OPT: FOLDER, **MARKED})) == []
-    assert found(replace(seen, receipt={"generation": "g1"})) == []
+    assert found(replace(observed, holds={})) == []
+    assert found(replace(observed, paths={paths.OPT: FOLDER, **MARKED})) == []
+    assert found(replace(observed, receipt={"generation": "g1"})) == []
 
 
 def test_what_an_earlier_removal_kept_is_ours_and_weights_of_others_are_not() -> None:
-    kept = Seen(
+    kept = Observed(
         paths={paths.OLLAMA_STATE: {**FOLDER, "owner": "ollama"}}, holds={paths.OLLAMA_STATE: ("models",)}
     )
     assert found(kept) == []
@@ -79,17 +79,17 @@ def test_what_an_earlier_removal_kept_is_ours_and_weights_of_others_are_not() ->
 
 
 def test_a_run_of_a_former_version_that_was_cut_off_before_its_mark_is_no_hindrance() -> None:
-    assert found(Seen(paths={paths.ETC: FOLDER}, holds={paths.ETC: ("nginx-before",)})) == []
+    assert found(Observed(paths={paths.ETC: FOLDER}, holds={paths.ETC: ("nginx-before",)})) == []
 
 
 def test_a_link_that_leads_nowhere_and_a_file_in_the_place_of_a_folder_are_told() -> None:
     link = {**FOLDER, "kind": "link", "target": "/mnt/disk/ollama"}
-    (finding,) = found(Seen(paths={paths.OLLAMA_STATE: link}))
+    (finding,) = found(Observed(paths={paths.OLLAMA_STATE: link}))
     assert "a link to /mnt/disk/ollama, where no folder is" in finding
     mine = {**link, "kind": "directory", "loose": "/home/ada"}
-    (finding,) = found(Seen(paths={paths.OLLAMA_STATE: mine}))
+    (finding,) = found(Observed(paths={paths.OLLAMA_STATE: mine}))
     assert "a link to /mnt/disk/ollama: others than root can write in /home/ada" in finding
-    (finding,) = found(Seen(paths={paths.OPT: FILE}))
+    (finding,) = found(Observed(paths={paths.OPT: FILE}))
     assert "required  a folder /opt/venom\nfound     a file" in finding
 
 
@@ -114,29 +114,35 @@ def test_a_user_is_ours_that_equals_what_we_would_make(
     user: dict[str, Any], members: set[str], told: str
 ) -> None:
     account = Account(**{**OURS, **user})
-    seen = Seen(users={"venom": account}, groups={"venom": Group(account.gid, frozenset(members))})
-    assert User("venom", paths.STATE).foreign(seen) == told
-    assert [f"found     {told}\n" in it for it in found(seen)] == ([True] if told else [])
+    observed = Observed(users={"venom": account}, groups={"venom": Group(account.gid, frozenset(members))})
+    assert User("venom", paths.STATE).foreign(observed) == told
+    assert [f"found     {told}\n" in it for it in found(observed)] == ([True] if told else [])
 
 
 def test_on_a_host_of_ours_a_person_is_still_refused_and_what_was_changed_by_hand_is_mended() -> None:
     it = User("venom", paths.STATE)
     changed = Account(990, 990, "/srv", "/bin/bash")
-    seen = Seen(paths=MARKED, users={"venom": changed}, groups={"venom": Group(990, frozenset({"ada"}))})
-    assert it.foreign(seen) == ""
-    assert it.differs(seen) == "shell is /bin/bash"
-    assert it.foreign(replace(seen, users={"venom": replace(changed, uid=1000)})) == "uid 1000"
+    observed = Observed(
+        paths=MARKED, users={"venom": changed}, groups={"venom": Group(990, frozenset({"ada"}))}
+    )
+    assert it.foreign(observed) == ""
+    assert it.differs(observed) == "shell is /bin/bash"
+    assert it.foreign(replace(observed, users={"venom": replace(changed, uid=1000)})) == "uid 1000"
 
 
 def test_a_group_without_a_user_is_somebodys_unless_it_is_empty() -> None:
     it = User("venom", paths.STATE)
-    assert it.foreign(Seen(groups={"venom": Group(990, frozenset())})) == ""
-    assert it.foreign(Seen(groups={"venom": Group(1001, frozenset())})) == "gid 1001"
-    assert it.foreign(Seen(groups={"venom": Group(990, frozenset({"ada"}))})) == "others in its group: ada"
+    assert it.foreign(Observed(groups={"venom": Group(990, frozenset())})) == ""
+    assert it.foreign(Observed(groups={"venom": Group(1001, frozenset())})) == "gid 1001"
+    assert (
+        it.foreign(Observed(groups={"venom": Group(990, frozenset({"ada"}))})) == "others in its group: ada"
+    )
 
 
 def test_every_folder_of_ours_is_looked_into() -> None:
     # A folder that is deleted with everything in it must be known to be ours.
-    folders = [it for it in declared_of(everything(declared())) if isinstance(it, Directory) and it.ours]
+    folders = [
+        it for it in declared_of(possible_components(declared())) if isinstance(it, Directory) and it.ours
+    ]
     for it in folders:
-        assert len(found(Seen(paths={it.path: FOLDER}, holds={it.path: ("theirs",)}))) == 1
+        assert len(found(Observed(paths={it.path: FOLDER}, holds={it.path: ("theirs",)}))) == 1

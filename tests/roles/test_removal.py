@@ -7,9 +7,9 @@ import subprocess
 from dataclasses import replace
 from pathlib import Path
 
-from engine.observation import Account, Group, Seen
+from engine.observation import Account, Group, Observed
 from engine.resources import Directory, User
-from fleet.assessment import declared_of, everything
+from fleet.assessment import declared_of, possible_components
 from roles.removal.deploy import SCRIPTS
 from roles.removal.removal import Found, Removal, decide
 from tests.roles.plans import declared
@@ -24,12 +24,12 @@ FOUND = Found(
 NOT_OURS = {"/usr/local", "/usr/local/share/ca-certificates", "/etc/systemd/system", "/opt", "/var/lib"}
 
 
-def seen(changes: dict[str, dict[str, str]]) -> Seen:
+def observed(changes: dict[str, dict[str, str]]) -> Observed:
     """A host that has everything that is declared, each file with our mark, but for `changes`."""
-    resources = declared_of(everything(declared()))
+    resources = declared_of(possible_components(declared()))
     there = {path: {"ours": "yes"} for it in resources if (path := getattr(it, "path", ""))}
     users = [it for it in resources if isinstance(it, User)]
-    return Seen(
+    return Observed(
         paths={**there, **changes},
         users={it.name: Account(990, 990, it.home, "/usr/sbin/nologin") for it in users},
         groups={it.name: Group(990, frozenset()) for it in users},
@@ -40,7 +40,7 @@ def seen(changes: dict[str, dict[str, str]]) -> Seen:
 def decided(
     found: Found = FOUND, *, purge: bool = False, changes: dict[str, dict[str, str]] | None = None
 ) -> Removal:
-    return decide(declared_of(everything(declared())), seen(changes or {}), found, purge=purge)
+    return decide(declared_of(possible_components(declared())), observed(changes or {}), found, purge=purge)
 
 
 def test_what_is_declared_goes_but_for_shared_folders_and_data() -> None:
@@ -67,7 +67,7 @@ def test_what_is_declared_goes_but_for_shared_folders_and_data() -> None:
 def test_every_declared_folder_goes_as_ours_or_stays_as_data_or_is_shared_on_purpose() -> None:
     shared = {
         it.path
-        for it in declared_of(everything(declared()))
+        for it in declared_of(possible_components(declared()))
         if isinstance(it, Directory) and not it.ours and not it.keeps
         if not it.path.startswith(("/opt/venom/", "/etc/venom/", "/var/lib/venom/", "/var/lib/ollama/"))
         if not it.path.startswith("/var/cache/venom-build/")
@@ -99,11 +99,11 @@ def test_a_unit_and_drop_ins_of_somebody_else_stay_and_are_named() -> None:
 
 
 def test_a_user_of_the_same_name_with_another_home_is_somebody_elses() -> None:
-    host = seen({})
+    host = observed({})
     ours = host.users["venom-build"]
     for theirs in (replace(ours, home="/home/venom-build"), replace(ours, uid=1000)):
         host = replace(host, users={**host.users, "venom-build": theirs})
-        assert decide(declared_of(everything(declared())), host, FOUND, purge=True).users == ()
+        assert decide(declared_of(possible_components(declared())), host, FOUND, purge=True).users == ()
 
 
 def test_what_a_link_of_the_operators_leads_to_is_emptied_and_both_stay(tmp_path: Path) -> None:

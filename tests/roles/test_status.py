@@ -12,12 +12,12 @@ import pytest
 
 from engine.env import quoted
 from engine.generation import Generation, restored
-from engine.observation import NONCE, Seen
+from engine.observation import NONCE, Observed
 from engine.paths import GENERATIONS, RECEIPT
 from engine.resources import Difference, Directory, Enabled, EnvFile, File, Link, sha256
 from engine.services import Service
 from roles.backend.deploy import UNIT
-from roles.status.report import Report, Told, Wanted, document, drift, exit_status, report
+from roles.status.report import HostState, Report, Wanted, document, drift, exit_status, report
 from roles.status.table import table
 from schemas.model import Gpu
 
@@ -33,13 +33,13 @@ GENERATION = Generation(
     ),
     services=(SERVICE,),
     stopped=("ollama.service",),
-    parts=("/opt/venom/sources/s",),
+    store_paths=("/opt/venom/sources/s",),
     record={"applied": {"plan": {"profile": "llm_off", "python": {"version": "3.12.1"}, "model": None}}},
 )
 KEY = GENERATION.key
 CURRENT = f"{GENERATIONS}/current"
 FILE = {"kind": "file", "mode": "0644", "owner": "root"}
-SEEN = Seen(
+SEEN = Observed(
     paths={
         "/etc/venom/units": {"kind": "directory", "mode": "0755", "owner": "root"},
         "/etc/venom/a": {**FILE, "sha256": sha256("text\n")},
@@ -94,17 +94,19 @@ def said(**changes: Any) -> dict[str, Any]:
     return it | changes
 
 
-def told(**changes: Any) -> Told:
-    return Told.of(json.dumps(said(**changes)))
+def told(**changes: Any) -> HostState:
+    return HostState.of(json.dumps(said(**changes)))
 
 
-def wanted(generation: Generation = GENERATION, seen: Seen = SEEN) -> Wanted:
-    return Wanted(generation, [*generation.unproven(seen), *generation.differs(seen)])
+def wanted(generation: Generation = GENERATION, observed: Observed = SEEN) -> Wanted:
+    return Wanted(generation, [*generation.unproven(observed), *generation.differs(observed)])
 
 
-def judged(seen: Seen = SEEN, **changes: Any) -> Report:
+def judged(observed: Observed = SEEN, **changes: Any) -> Report:
     host = told(**changes)
-    return report("box", "192.0.2.1", told=host, seen=seen, wanted=wanted(seen=seen), errors=[])
+    return report(
+        "box", "192.0.2.1", told=host, observed=observed, wanted=wanted(observed=observed), errors=[]
+    )
 
 
 def plain(it: Report) -> str:
@@ -145,9 +147,9 @@ def test_what_a_host_tells_of_its_generation_is_compared_like_the_generation_its
     assert restored(digested()).differs(SEEN) == GENERATION.differs(SEEN) == []
     env = {**SEEN.env_files["/var/lib/venom/venom.env"], "values": {"KEY": sha256(NONCE + "other")}}
     other = replace(SEEN, env_files={"/var/lib/venom/venom.env": env})
-    for seen, count in ((Seen(), 6), (other, 1)):
-        assert restored(digested()).differs(seen) == GENERATION.differs(seen)
-        assert len(GENERATION.differs(seen)) == count
+    for observed, count in ((Observed(), 6), (other, 1)):
+        assert restored(digested()).differs(observed) == GENERATION.differs(observed)
+        assert len(GENERATION.differs(observed)) == count
 
 
 @pytest.mark.parametrize(
@@ -178,8 +180,8 @@ def test_a_generation_is_proven_by_its_receipt_its_link_and_its_file(
 def test_what_was_changed_by_hand_is_named_once_with_its_reason(
     path: str, change: dict[str, str], why: str
 ) -> None:
-    seen = replace(SEEN, paths={**SEEN.paths, path: {**SEEN.paths[path], **change}})
-    it = judged(seen)
+    observed = replace(SEEN, paths={**SEEN.paths, path: {**SEEN.paths[path], **change}})
+    it = judged(observed)
     assert (it.state, it.changed, it.asked) == ("drift", (Difference(path, why),), ())
     assert f"  drift       the host is not as it was left:\n                {path}: {why}" in plain(it)
 
@@ -231,8 +233,8 @@ def test_what_the_inventory_says_since_is_told_apart() -> None:
         ),
     )
     by_hand = {**SEEN.paths, "/opt/venom/current": {"kind": "link", "target": "/nowhere"}}
-    seen = replace(SEEN, paths=by_hand)
-    changed, asked = drift(told(), seen, wanted(other, seen))
+    observed = replace(SEEN, paths=by_hand)
+    changed, asked = drift(told(), observed, wanted(other, observed))
     assert changed == [Difference("/opt/venom/current", "points to /nowhere, not releases/abc")]
     assert asked == [
         Difference("plan model", "none -> 1 values"),
@@ -242,14 +244,16 @@ def test_what_the_inventory_says_since_is_told_apart() -> None:
 
 
 def test_the_same_plan_by_another_version_of_the_provisioner_says_so() -> None:
-    other = replace(GENERATION, parts=())
+    other = replace(GENERATION, store_paths=())
     _, asked = drift(told(), SEEN, wanted(other))
     assert [it.thing for it in asked] == ["the plan"]
     assert "this version of the provisioner" in asked[0].why
 
 
 def test_a_generation_that_was_lost_and_a_receipt_that_names_another_are_told() -> None:
-    lost = report("box", "a", told=told(generation=None), seen=SEEN, wanted=None, errors=["required  a lock"])
+    lost = report(
+        "box", "a", told=told(generation=None), observed=SEEN, wanted=None, errors=["required  a lock"]
+    )
     assert lost.state == "error"
     assert [it.thing for it in lost.changed] == [CURRENT]
     other = judged(replace(SEEN, receipt={"generation": "g0"}), receipt={"generation": "g0"})
@@ -260,7 +264,7 @@ def test_cards_are_told_with_the_memory_that_they_have() -> None:
     own = Gpu("nvidia", "RTX 3060", 12 << 30, "550.163.01", "8.6")
     shared = Gpu("nvidia", "NVIDIA GB10", 120 << 30, "580.126.09", "12.1", unified=True)
     with_cards = replace(wanted(), cards=(own, shared), remarks=("nvidia-smi: WARNING: infoROM",))
-    it = report("box", "a", told=told(), seen=SEEN, wanted=with_cards, errors=[])
+    it = report("box", "a", told=told(), observed=SEEN, wanted=with_cards, errors=[])
     assert it.state == "in sync"
     assert [line.strip() for line in plain(it).splitlines() if "card" in line or "NVIDIA" in line] == [
         "card        RTX 3060, 12.0 GiB, driver 550.163.01",
@@ -271,7 +275,7 @@ def test_cards_are_told_with_the_memory_that_they_have() -> None:
 
 def test_a_host_that_was_never_provisioned_says_so_and_drifted() -> None:
     for host in (None, told(key="", generation=None, receipt={}, units={}, answers={}, kept=[])):
-        it = report("box", "192.0.2.1", told=host, seen=None, wanted=None, errors=[])
+        it = report("box", "192.0.2.1", told=host, observed=None, wanted=None, errors=[])
         assert it.state == "drift"
         assert plain(it).splitlines()[1:] == [
             "  drift       not provisioned: no run of deploy/venom.py ended here"
@@ -311,14 +315,16 @@ def test_the_exit_status_is_that_of_the_worst_host() -> None:
 
 
 def test_the_document_says_the_same_as_the_table() -> None:
-    seen = replace(SEEN, paths={**SEEN.paths, "/etc/venom/a": {**SEEN.paths["/etc/venom/a"], "mode": "0600"}})
-    read = json.loads(document([judged(seen), replace(judged(), host="other")]))
+    observed = replace(
+        SEEN, paths={**SEEN.paths, "/etc/venom/a": {**SEEN.paths["/etc/venom/a"], "mode": "0600"}}
+    )
+    read = json.loads(document([judged(observed), replace(judged(), host="other")]))
     assert read["status"] == 2
     box, other = read["hosts"]["box"], read["hosts"]["other"]
     assert (box["state"], other["state"]) == ("drift", "in sync")
     assert box["drift"]["from_receipt"] == [{"thing": "/etc/venom/a", "why": "mode is 0600"}]
     for value in (box["profile"], box["venom"], box["generation"], *box["versions"].values()):
-        assert value in plain(judged(seen))
+        assert value in plain(judged(observed))
 
 
 def test_a_line_of_a_table_fits_a_terminal() -> None:

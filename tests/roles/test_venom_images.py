@@ -11,7 +11,7 @@ import pytest
 
 from engine.component import Component
 from engine.env import quoted
-from engine.observation import Seen
+from engine.observation import Observed
 from engine.release import ImageRelease, Release
 from engine.resources import Absent, File, Resource
 from engine.services import Service
@@ -146,7 +146,7 @@ def test_venom_finds_the_command_of_the_ollama_that_there_is() -> None:
 def test_nothing_is_built_on_the_host_and_both_images_come() -> None:
     it = by_image(QUADLETS)
     listed = [one for one in components_of(it) if one.name in ("backend", "ui")]
-    coming = [need for one in listed for need in one.needs if need.comes(Seen())]
+    coming = [need for one in listed for need in one.needs if need.comes(Observed())]
     assert not any(need.memory for need in coming), "nothing is built"
     assert [need.what.split()[2] for need in coming] == ["backend", "frontend"]
     assert all(need.disk["/var"] > 0 for need in coming)

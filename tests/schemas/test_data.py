@@ -150,9 +150,10 @@ def test_the_labs_inventory_lacks_nothing_but_the_lab(tmp_path: Path) -> None:
 def test_the_schemas_import_nothing_of_ours_and_no_pyinfra() -> None:
     script = (
         "import pkgutil, sys, schemas, importlib\n"
-        "[importlib.import_module('schemas.' + m.name) for m in pkgutil.iter_modules(schemas.__path__)"
-        " if m.name != '__main__']\n"
-        "ours = {'audit', 'roles', 'deploy', 'lab', 'inventories', 'pyinfra'}\n"
+        "[importlib.import_module(m.name) for m in pkgutil.walk_packages(schemas.__path__, 'schemas.')"
+        " if not m.name.endswith('__main__')]\n"
+        "ours = {'audit', 'engine', 'fleet', 'roles',"
+        "  'deploy', 'lab', 'inventories', 'pyinfra'}\n"
         "print(sorted(ours & {name.split('.')[0] for name in sys.modules}))\n"
     )
     told = subprocess.run(

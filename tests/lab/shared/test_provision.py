@@ -190,7 +190,7 @@ def test_dry_on_a_bare_host_tells_what_would_be_done_and_changes_nothing(
     before = visitor.files(host, *BARE)
     result = provision(of({"bare": (host, {})}), "--dry").check()
     planned = result.planned
-    for operation in ("Base | packages", "UI build | start", "Weights | pull", "Switch"):
+    for operation in ("Base | packages", "UI build | start", "Weights | finish", "Switch"):
         assert any(name.startswith(operation) for name in planned), result.output
     assert visitor.files(host, *BARE) == before
 

@@ -59,7 +59,7 @@ class Planted:
     env: Mapping[str, str]  # what a run needs for them
     values: Mapping[str, str]
     said: Mapping[str, str]  # command → its output, standard error included
-    seen: str  # what the watcher on the host saw
+    observed: str  # what the watcher on the host saw
     here: frozenset[Path]  # what holds a secret on this machine
 
 
@@ -85,7 +85,7 @@ def planted(serving: Serving, tmp_path_factory: pytest.TempPathFactory) -> Itera
     pyinfra = str(Path(sys.executable).with_name("pyinfra"))
     run = [pyinfra, "-vvv", "--diff", "--debug"]
     plan = [sys.executable, "-m", "schemas", str(inventory.with_suffix(".yaml"))]
-    with _watching(host, marker) as seen:
+    with _watching(host, marker) as observed:
         host.run(f"touch {_STAMP}")
         said = {
             "dry": _said([*run, "--dry", str(inventory), "deploy/venom.py"], env),
@@ -103,7 +103,7 @@ def planted(serving: Serving, tmp_path_factory: pytest.TempPathFactory) -> Itera
         assert restored.status == 200
     here = _holding(marker, folder, since=inventory)
     here -= frozenset(given.values())
-    yield Planted(host, marker, references, env, values, said, "\n".join(seen), here)
+    yield Planted(host, marker, references, env, values, said, "\n".join(observed), here)
     provisioning.run(provisioning.inventory(folder, serving.of_light())).check()
     assert not set(values) & set(visitor.settings(host)), "they go with the references"
 
@@ -161,7 +161,7 @@ def test_no_journal_unit_or_process_tells_a_secret(planted: Planted, told: str) 
 
 
 def test_while_they_come_no_process_has_a_secret_in_its_arguments_or_environment(planted: Planted) -> None:
-    assert planted.seen == "looked"
+    assert planted.observed == "looked"
 
 
 def test_a_backend_that_tells_its_settings_as_it_dies_is_quoted_without_secrets(
@@ -205,7 +205,7 @@ def _said(line: list[str], env: Mapping[str, str]) -> str:
 @contextmanager
 def _watching(host: Host, marker: str) -> Iterator[list[str]]:
     """Watch the host's processes meanwhile; what was seen is in the list afterwards."""
-    seen: list[str] = []
+    observed: list[str] = []
     host.put(_WATCH, "/root/watch.py")
     # The marker travels on standard input, so the watcher does not find itself.
     line = [*ssh.command(host.address), "python3 /root/watch.py; rm /root/watch.py"]
@@ -213,9 +213,9 @@ def _watching(host: Host, marker: str) -> Iterator[list[str]]:
         assert watcher.stdin
         watcher.stdin.write(f"{marker}\n")
         watcher.stdin.flush()
-        yield seen
+        yield observed
         out, _ = watcher.communicate("over\n")
-    seen += out.splitlines()
+    observed += out.splitlines()
 
 
 def _holding(marker: str, folder: Path, *, since: Path) -> frozenset[Path]:

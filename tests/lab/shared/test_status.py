@@ -16,7 +16,7 @@ from engine.release import Release
 from engine.resources import (
     Absent,
     Directory,
-    Displaced,
+    Diverted,
     Enabled,
     EnvFile,
     File,
@@ -25,7 +25,7 @@ from engine.resources import (
     Resource,
     User,
 )
-from fleet.assessment import planning
+from fleet.assessment import plan_one
 from lab import network
 from lab.state import REPOSITORY
 from roles.preflight.deploy import SCRIPTS
@@ -109,7 +109,7 @@ def test_every_managed_thing_that_is_changed_by_hand_is_named_and_mended_by_one_
     for declared in load(provisioning.inventory(tmp_path, inventory).with_suffix(".yaml")).hosts:
         host = hosts[declared.name]
         probed = host.run(["sh", "-c", (SCRIPTS / "probe.sh").read_text(encoding="utf-8")]).stdout
-        planned = planning(declared, parse(probed).hardware)
+        planned = plan_one(declared, parse(probed).hardware)
         release = planned.build.release
         assert isinstance(release, Release)
         cheap = {release.path, release.source_path, release.proof_path}
@@ -162,7 +162,7 @@ def spoil(it: Resource, number: int) -> str:  # noqa: PLR0911
             return f"ln -sfn /nowhere {path}"
         case Enabled(unit):
             return f"systemctl disable --quiet {unit}"
-        case Displaced(package=package):
+        case Diverted(package=package):
             return f"ln -s $(dpkg -L {package} | grep /sites-available/default) {path}"
         case Absent():
             start = "ExecStart=/bin/sleep infinity" if path.endswith(".service") else ""
