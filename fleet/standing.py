@@ -1,0 +1,101 @@
+"""How a host of the fleet stands: asked, planned and looked at, with whatever of that could not be done.
+
+Nothing is changed and nothing refused: what can be known is told, and why the rest cannot be.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from engine.observation import Observed
+from fleet.assessment import Planned, observe_host, plan_one
+from roles.preflight.deploy import probe
+from roles.status.deploy import errors_collected, request_state
+from roles.status.report import HostState, Report, Wanted, drift, report
+from roles.verification.acceptance import HostAcceptance
+from roles.verification.deploy import judge, unreached
+from roles.verification.trying import Subject
+from schemas.inventory import DeclaredHost
+
+_NEVER = "was never provisioned: run deploy/venom.py"
+
+
+@dataclass(frozen=True)
+class Standing:
+    """What could be known of one host; None is what could not, and `errors` say why."""
+
+    state: HostState | None  # what it says of what serves there
+    planned: Planned | None  # what it is to be
+    observed: Observed | None  # how everything that either names is
+    errors: Sequence[str]
+
+    @property
+    def wanted(self) -> Wanted | None:
+        """What the plan makes of the host, and what of it the host is not."""
+        if self.planned is None or self.observed is None:
+            return None
+        planned, hardware = self.planned, self.planned.hardware
+        return Wanted(planned.generation, planned.differs(self.observed), hardware.gpus, hardware.remarks)
+
+
+def standing(declared: DeclaredHost) -> Standing:
+    """Ask the current host, plan for it, and look at all that was applied or is planned."""
+    errors: list[str] = []
+    state = planned = observed = None
+    with errors_collected(errors):
+        state = request_state()
+    with errors_collected(errors):
+        hardware = probe(containers=declared.by_image).hardware
+        planned = plan_one(declared, hardware, offline=True)
+    managed = [it for it in (state, planned) if it]
+    if state and state.provisioned:
+        with errors_collected(errors):
+            observed = observe_host(
+                [resource for it in managed for resource in it.resources],
+                [path for it in managed for path in it.store_paths],
+                [unit for it in managed for unit in it.units],
+                [service for it in managed if it.generation for service in it.generation.services],
+            )
+    return Standing(state, planned, observed, errors)
+
+
+def status_of(declared: DeclaredHost) -> Report:
+    """How the current host stands, for the operator."""
+    it = standing(declared)
+    return report(
+        declared.name,
+        declared.ssh.address,
+        told=it.state,
+        observed=it.observed,
+        wanted=it.wanted,
+        errors=it.errors,
+    )
+
+
+def acceptance_of(declared: DeclaredHost, *, suites: bool) -> HostAcceptance:
+    """Try everything on the current host, and judge it. `suites`: whether Venom's own run, too."""
+    it = standing(declared)
+    state, planned, observed, wanted = it.state, it.planned, it.observed, it.wanted
+    if state is None or planned is None or observed is None or wanted is None or it.errors:
+        never = not it.errors and not (state and state.provisioned)
+        return unreached(declared, _NEVER if never else "\n".join(it.errors))
+    plan = planned.plan
+    changed, asked = drift(state, observed, wanted)
+    loaded = plan.model is not None and plan.model.name in (state.models or {}).get("loaded", {})
+    subject = Subject(
+        plan=plan,
+        generation=planned.generation,
+        components=planned.components,
+        archive=planned.build.archive,
+        applied=state.applied,
+        changed=changed,
+        asked=asked,
+        observed=observed,
+        cards=[card.name for card in planned.hardware.gpus],
+        loaded=loaded,
+        secrets=[planned.settings[name] for name in plan.backend.secrets],
+        budgets=declared.budgets,
+        suites=suites,
+    )
+    return judge(declared, subject, planned.serves.removeprefix("serves "), plan.source.release)
