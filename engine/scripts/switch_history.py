@@ -56,9 +56,13 @@ def generation_of(key):
 def prune(keep):
     """Keep the last generations, and of the stores what they need; name what was freed."""
     kept = list(dict.fromkeys(reversed(history())))[:keep]
-    needed = set()
-    for key in kept:
-        needed.update((generation_of(key) or {"parts": []})["parts"])
+    needed, stores = set(), set(STORES)
+    for key in history():
+        parts = (generation_of(key) or {"parts": []})["parts"]
+        # A component may have brought a store of its own.
+        stores.update(os.path.dirname(it) for it in parts)
+        if key in kept:
+            needed.update(parts)
     for name in os.listdir(GENERATIONS):
         if name.endswith(".json") and name[: -len(".json")] not in kept:
             os.unlink(os.path.join(GENERATIONS, name))
@@ -67,7 +71,7 @@ def prune(keep):
         for name in os.listdir(folder) if os.path.isdir(folder) else []:
             if name not in stays:
                 remove(os.path.join(folder, name))
-    for store in STORES:
+    for store in sorted(stores):
         for name in os.listdir(store) if os.path.isdir(store) else []:
             path = os.path.join(store, name)
             wanted = path in needed or path.removesuffix(".lock") in needed or os.path.islink(path)

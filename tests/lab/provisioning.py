@@ -106,12 +106,13 @@ def run(
     deploy: str = "deploy/venom.py",
     env: Mapping[str, str] | None = None,
     timeout: float = 1800,
+    house: Path = REPOSITORY,
 ) -> Result:
-    """Run a deploy against an inventory's `.py` from the repository's root."""
+    """Run a deploy against an inventory's `.py` from the repository's root, or that of a changed copy."""
     start = time.monotonic()
     process = subprocess.run(
         command(inventory, *arguments, deploy=deploy),
-        cwd=REPOSITORY,
+        cwd=house,
         env=None if env is None else dict(env),
         stdin=subprocess.DEVNULL,
         stdout=subprocess.PIPE,
