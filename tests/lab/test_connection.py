@@ -37,9 +37,9 @@ from engine.operations import refusal_ends_this_host
 with refusal_ends_this_host():
     answer = remote.ask(StringCommand("bash", "-c", QuoteString("id -un; echo oops >&2")))
     host.log(f"said {answer.stdout!r}, {answer.stderr!r}, {answer.ok}")
-    lock.acquired(name="Lock", needed=True, what="a test", generation="")
+    lock.host_locked(name="Lock", needed=True, what="a test", generation="")
     server.shell(name="Shell", commands=[r"[ 'a\\b' = a\\\\b ]"])
-    lock.released(name="Unlock")
+    lock.host_unlocked(name="Unlock")
 """
 _ODD = """
 set -e

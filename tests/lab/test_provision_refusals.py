@@ -66,10 +66,10 @@ _CASES = {
         airgapped=True,
         settings={"mirrors": {"files": ["http://10.77.0.1:9"]}},
         told=(
-            "required  a source of python [0-9.]+ that answers",
-            "found     no answer from 10.77.0.1:9, github.com:443",
-            "required  a source of node [0-9.]+ that answers",
             "required  a source of ollama [0-9.]+ that answers",
+            "found     no answer from 10.77.0.1:9, github.com:443",
+            "required  a source of python [0-9.]+ that answers",
+            "required  a source of node [0-9.]+ that answers",
             "do        check the host's network, or name a mirror",
             "required  a source of Debian packages that answers, and has .*nginx",
             "found     /etc/apt/sources.list:1: deb ",

@@ -91,7 +91,17 @@ class House:
     host: Host
 
     def run(self, *arguments: str, deploy: str = "deploy/venom.py") -> Result:
-        declared = of({"off": (self.host, {**llm_off(), "door": {"exposure": "lan"}})})
+        declared = of(
+            {
+                "off": (
+                    self.host,
+                    {
+                        **llm_off(),
+                        "door": {"exposure": "lan", "allow_from": ["10.77.0.0/24"], "firewall": True},
+                    },
+                )
+            }
+        )
         path = provisioning.inventory(self.folder, declared)
         return provisioning.run(path, *arguments, deploy=deploy, house=self.folder)
 
@@ -137,7 +147,8 @@ def test_it_is_installed_beside_the_others_which_go_on(house: House) -> None:
 
 def test_status_acceptance_and_packet_filter_know_it(house: House) -> None:
     told = house.run("--json", deploy="deploy/status.py").check().output
-    services = json.loads(told[told.index("{") :])["hosts"]["off"]["services"]
+    document, _ = json.JSONDecoder().raw_decode(told[told.index("{") :])
+    services = document["hosts"]["off"]["services"]
     assert [it["health"] for it in services if it["unit"] == UNIT] == ["serves"]
 
     said = house.run(deploy="deploy/verify.py").check().output

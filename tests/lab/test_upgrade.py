@@ -1,0 +1,138 @@
+"""Hosts of the release before are taken up: nothing is lost, and nothing restarts without a cause.
+
+The product as it was released last runs from a copy of its own, as its operator ran it; then this one comes.
+"""
+
+from __future__ import annotations
+
+import os
+import subprocess
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import pytest
+import yaml
+
+from lab import fleet
+from lab.hosts import Host
+from lab.state import REPOSITORY
+from tests.lab import provisioning, visitor
+from tests.lab.conftest import LabHost
+from tests.lab.provisioning import Result
+from tests.lab.visitor import BACKEND, LIGHT, LLM_OFF, UI
+
+# What landed last; whoever releases names the commit here, and CHANGELOG.md says what an upgrade means.
+RELEASED = "cf9b5e626b86b5ae610ce394953036e8afd6453c"
+
+
+@dataclass(frozen=True)
+class Fleet:
+    """Two hosts that the release before has provisioned, and how they served."""
+
+    hosts: dict[str, Host]
+    inventory: Path
+    before: dict[str, dict[str, int]]
+
+    def run(self, *arguments: str, deploy: str = "deploy/venom.py") -> Result:
+        return provisioning.run(self.inventory, *arguments, deploy=deploy)
+
+    def processes(self) -> dict[str, dict[str, int]]:
+        return {name: visitor.processes(host, UNITS[name]) for name, host in self.hosts.items()}
+
+
+UNITS = {"light": LIGHT, "off": LLM_OFF}
+NGINX = ("nginx.service",)
+
+
+@pytest.fixture(scope="module")
+def upgraded(upstream: None, module_host: LabHost, tmp_path_factory: pytest.TempPathFactory) -> Fleet:
+    """One light host that is open to a LAN, one without a model, made by the release before."""
+    old = tmp_path_factory.mktemp("released")
+    archive = subprocess.run(
+        ["git", "archive", RELEASED], cwd=REPOSITORY, stdout=subprocess.PIPE, check=True
+    ).stdout
+    subprocess.run(["tar", "-x", "-C", str(old)], input=archive, check=True)
+    hosts = {"light": module_host(12), "off": module_host(13)}
+    settings: dict[str, dict[str, Any]] = {
+        "light": {"door": {"exposure": "lan", "allow_from": ["10.77.0.0/24"]}},
+        "off": {"profile": "llm_off"},
+    }
+    declared = {
+        **fleet.default(),
+        "hosts": {name: {"address": host.address, **settings[name]} for name, host in hosts.items()},
+    }
+    path = provisioning.inventory(old, {**declared, "pins": _pins_for(old, declared["pins"])})
+    path.write_bytes((old / "inventories/lab.py").read_bytes())
+    environment = _without_our_connectors(tmp_path_factory.mktemp("metadata"))
+    # It gives Ollama no HOME in its jobs, which none bears that is genuine or like it.
+    for host in hosts.values():
+        host.run("systemctl set-environment HOME=/root")
+    provisioning.run(path, house=old, env=environment).check()
+    for host in hosts.values():
+        host.run("systemctl unset-environment HOME")
+    made = Fleet(hosts, provisioning.inventory(tmp_path_factory.mktemp("fleet"), declared), {})
+    return Fleet(hosts, made.inventory, made.processes())
+
+
+def _pins_for(old: Path, pins: list[str]) -> list[str]:
+    """The lab's pins, without the releases of Venom that the other does not know."""
+    known = yaml.safe_load((old / "schemas/pins.yaml").read_text(encoding="utf-8"))["releases"]
+    made = []
+    for number, name in enumerate(pins):
+        data = yaml.safe_load(Path(name).read_text(encoding="utf-8"))
+        data["releases"] = {it: pin for it, pin in data.get("releases", {}).items() if it in known}
+        path = old / f"lab-{number}.yaml"
+        path.write_text(yaml.safe_dump({key: it for key, it in data.items() if it}), encoding="utf-8")
+        made.append(str(path))
+    return made
+
+
+def _without_our_connectors(folder: Path) -> dict[str, str]:
+    """An environment whose pyinfra does not look for this product's modules: the other has none of them."""
+    info = folder / "venom_provisioner-0.dist-info"
+    info.mkdir()
+    (info / "METADATA").write_text("Metadata-Version: 2.1\nName: venom-provisioner\nVersion: 0\n")
+    return {**os.environ, "PYTHONPATH": str(folder)}
+
+
+def test_status_tells_what_differs_and_that_all_serves(upgraded: Fleet) -> None:
+    said = upgraded.run(deploy="deploy/status.py")
+    assert said.status == 2, said.output
+    assert "does not run" not in said.output.replace("does not run, as the profile says", "")
+    assert upgraded.processes() == upgraded.before
+
+
+def test_the_first_run_tells_what_restarts_and_why_and_the_second_changes_nothing(upgraded: Fleet) -> None:
+    nginx = {name: visitor.processes(host, NGINX) for name, host in upgraded.hosts.items()}
+    planned = upgraded.run("--dry").check().output
+    run = upgraded.run().check()
+    for name, host in upgraded.hosts.items():
+        for url in (f"{BACKEND}/healthz", f"{UI}/"):
+            assert visitor.fetch(host, url).status == 200
+        assert f"[{name}]" in planned
+        assert visitor.processes(host, NGINX) == nginx[name]
+    assert visitor.chat(upgraded.hosts["light"], "Still there?").status == "COMPLETED"
+    after = upgraded.processes()
+    for name, units in upgraded.before.items():
+        for unit in (it for it in units if units[it] != after[name][it]):
+            # Its own unit differs: without a cause nothing restarts.
+            assert f"/etc/systemd/system/{unit}" in run.endings[name]
+    assert upgraded.run().check().changed_operations == []
+
+
+def test_one_can_go_back_to_what_the_release_before_made_and_forth(upgraded: Fleet) -> None:
+    back = upgraded.run(deploy="deploy/rollback.py").check()
+    assert all("serves" in back.endings[name] for name in upgraded.hosts)
+    for host in upgraded.hosts.values():
+        assert visitor.fetch(host, f"{BACKEND}/healthz").status == 200
+    upgraded.run().check()
+    assert upgraded.run().check().changed_operations == []
+
+
+def test_removal_finds_everything_that_the_release_before_made(upgraded: Fleet) -> None:
+    upgraded.run("--data", "purge=yes", deploy="deploy/remove.py").check()
+    for host in upgraded.hosts.values():
+        left = host.run("ls -d /opt/venom /opt/ollama /etc/venom /var/lib/venom /var/lib/ollama", check=False)
+        assert left.stdout == ""
+        assert host.run("ls /etc/systemd/system | grep -E 'venom|ollama'", check=False).stdout == ""
