@@ -14,12 +14,13 @@ from schemas.data.pins import load as load_pins
 from schemas.inventory import load
 
 ROOT = Path(__file__).parents[2]
-ENGLISH = sorted(p for p in (ROOT / "README.md", *(ROOT / "docs").glob("*.md")) if ".pl." not in p.name)
+FOUND = [*ROOT.glob("*.md"), *(ROOT / "docs").glob("*.md")]
+ENGLISH = sorted(path for path in FOUND if ".pl." not in path.name)
 DOCUMENTS = [document for path in ENGLISH for document in (path, path.with_suffix(".pl.md"))]
 
 # What the reader makes, following the README.
 MADE_BY_THE_READER = {"inventories/office.yaml", "inventories/office.py"}
-FOLDERS = "audit|deploy|docs|inventories|lab|locks|roles|schemas|script|tests"
+FOLDERS = "audit|deploy|docs|engine|fleet|inventories|lab|roles|schemas|script|tests"
 
 _FENCE = re.compile(r"^```(?P<kind>[^\n]*)\n(?P<text>.*?)^```$", re.MULTILINE | re.DOTALL)
 _HEADING = re.compile(r"^(?P<level>#+) (?P<title>.+)$", re.MULTILINE)
@@ -70,7 +71,7 @@ def test_every_document_has_a_polish_twin_of_the_same_structure(path: Path) -> N
 
 
 def test_no_polish_document_is_without_an_english_one() -> None:
-    assert set((ROOT / "docs").glob("*.pl.md")) <= set(DOCUMENTS)
+    assert set(FOUND) <= set(DOCUMENTS)
 
 
 @each_document
