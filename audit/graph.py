@@ -1,6 +1,6 @@
 """From one module to all that it imports: which modules of the source run, when, and by which way.
 
-The rules are the interpreter's (facts: the language reference, "The import system"):
+The rules are the interpreter's (Python's language reference, "The import system"):
 
 - `import a.b.c` runs `a`, `a.b` and `a.b.c`; each runs once.
 - `from a import b` runs `a`; where that leaves no name `b`, the submodule `a.b`.

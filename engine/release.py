@@ -35,8 +35,8 @@ class Release:
     def of(cls, plan: HostPlan, source: str, web: str, lock: str) -> Release:
         """The release that `plan` asks for.
 
-        From the digests of its source, of what the UI is built from (facts: its own folder and
-        `modules`, nothing of the backend), and of its lock.
+        From the digests of its source, of what the UI is built from (its own folder and `modules`, nothing
+        of the backend: docs/facts.md#the-ui), and of its lock.
         """
         artifact = plan.python.artifact
         interpreter = f"{plan.python.version}-{artifact.sha256[:8] if artifact else 'host'}"

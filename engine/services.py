@@ -68,7 +68,7 @@ class Service:
         )
 
     def runs(self, observed: Observed) -> bool:
-        """Whether its process runs and was started with the planned inputs (rule 3 of the design)."""
+        """Whether its process runs and was started with the planned inputs (CONTRIBUTING.md, C3)."""
         unit = observed.units.get(self.unit, {})
         if self.reloads:
             return unit.get("ActiveState") == "active" and observed.answers.get(self.url) == self.fingerprint

@@ -27,7 +27,7 @@ from roles.backend.uv import wheel as uv_wheel
 from schemas.model import HostPlan
 
 UNIT = "venom-backend.service"
-# Resident (facts): up to 314 MB, more while it answers.
+# Resident: up to 314 MB, more while it answers (docs/facts.md#the-backend).
 MEMORY_BYTES = int(0.45e9)
 # Bytes on the disk while it is made and afterwards, measured with Venom 1.9.0: environment and downloads.
 _VENV_BYTES = {paths.OPT: int(0.9e9), paths.BUILD: int(0.4e9)}

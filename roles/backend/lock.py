@@ -1,9 +1,9 @@
 """The lock of a backend's packages: every package with its hashes, resolved once for the fleet.
 
-The resolver decides whether Venom starts (facts: pip and uv resolve pyautogen differently, and then
-Pillow is missing). So nothing is resolved on a host: the controller resolves with uv, keeps the result,
-and every host installs exactly that. No lock passes that lacks what a start of the source imports, or
-that has what light must not have (`gate`).
+The resolver decides whether Venom starts: pip and uv resolve pyautogen differently, and then Pillow is
+missing (docs/facts.md#python-and-packages). So nothing is resolved on a host: the controller resolves with
+uv, keeps the result, and every host installs exactly that. No lock passes that lacks what a start of the
+source imports, or that has what light must not have (`gate`).
 """
 
 from __future__ import annotations

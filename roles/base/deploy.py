@@ -18,9 +18,9 @@ from engine.resources import Absent, Directory, Enabled, File, Packages, Prerequ
 from engine.templates import render
 from schemas.model import MODERN, HostPlan
 
-# python3 and the unpackers are for the provisioner itself; git, because Venom's import needs the
-# binary (facts: GitPython); nginx and nftables are the door. What of them Debian would start by itself
-# waits for our settings: nginx would serve a page of its own to everybody.
+# python3 and the unpackers are for the provisioner itself; git, because Venom's import needs the binary
+# (docs/facts.md#python-and-packages); nginx and nftables are the door. What of them Debian would start by
+# itself waits for our settings: nginx would serve a page of its own to everybody.
 PACKAGES = Packages(
     ("ca-certificates", "curl", "git", "nftables", "nginx", "openssl", "python3", "xz-utils", "zstd"),
     held=(("nginx", paths.NGINX),),

@@ -23,7 +23,7 @@ from roles.ui.shared import UiWork
 from schemas.model import HostPlan
 
 UNIT = "venom-ui.service"
-# Resident (facts): 95 MB, more under load.
+# Resident: 95 MB, more under load (docs/facts.md#the-ui).
 MEMORY_BYTES = int(0.15e9)
 # Measured with Venom 1.9.0 while it is built: node_modules 881 MB, npm's cache and the build beside it.
 _BUILD_BYTES = {paths.OPT: int(0.4e9), paths.BUILD: int(2.0e9)}

@@ -7,8 +7,8 @@ from fnmatch import fnmatchcase
 
 from roles.verification.acceptance import PASSED, SKIPPED, Check, Item, result_of
 
-# (contract, "Running it"): the checklist first, then the scenarios. The first pattern is what the line is
-# about: where that was not tried, the others do not make it pass.
+# The checklist first, then the scenarios (docs/contract.md#acceptance). The first pattern is what the line
+# is about: where that was not tried, the others do not make it pass.
 LINES: tuple[tuple[str, tuple[str, ...]], ...] = (
     ("The production start works and names the links to backend and UI", ("units.*", "health.*")),
     (

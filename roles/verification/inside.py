@@ -24,7 +24,7 @@ SCRIPTS = Path(__file__).parent / "scripts"
 BACKEND, BACKEND_USER = "venom-backend.service", "venom"
 VLLM_PORT = 8001
 
-# What a light backend must do without (contract, "Requirement tiers").
+# What a light backend must do without (docs/contract.md#requirement-tiers).
 EXCLUDED = ("onnxruntime", "onnx", "optimum", "accelerate")
 
 

@@ -133,7 +133,7 @@ class Contract:
 
 @cache
 def contract() -> Contract:
-    """The contract that this version of the provisioner implements (facts: contract.md)."""
+    """The contract that this version of the provisioner implements (docs/contract.md)."""
     data: dict[str, Any] = read(_PATH).data
     defaults = data["defaults"]
     return Contract(

@@ -1,7 +1,7 @@
 """How much memory a Gemma 3 model needs with its KV cache, graph and reserve.
 
 The formula was read in Ollama's source at v0.16.1, v0.24.0 and v0.32.15 and meets four published
-server logs exactly (shared facts, "Will it fit").
+server logs exactly (docs/facts.md#will-it-fit).
 
 Up to 0.29 a server without a card holds the embedding of the tokens twice: Gemma 3 has no output layer of its
 own, so a copy of the embedding is made for it, and both lie in main memory (ml/backend/ggml/ggml.go, `New`:

@@ -14,17 +14,23 @@ from schemas.data.pins import load as load_pins
 from schemas.inventory import load
 
 ROOT = Path(__file__).parents[2]
-ENGLISH = sorted(p for p in (ROOT / "README.md", *(ROOT / "docs").glob("*.md")) if ".pl." not in p.name)
+FOUND = [*ROOT.glob("*.md"), *(ROOT / "docs").glob("*.md")]
+ENGLISH = sorted(path for path in FOUND if ".pl." not in path.name)
 DOCUMENTS = [document for path in ENGLISH for document in (path, path.with_suffix(".pl.md"))]
 
 # What the reader makes, following the README.
 MADE_BY_THE_READER = {"inventories/office.yaml", "inventories/office.py"}
-FOLDERS = "audit|deploy|docs|inventories|lab|locks|roles|schemas|script|tests"
+# In what code cites a document or a rule.
+_KINDS = (".py", ".sh", ".j2", ".yaml")
+FOLDERS = "audit|deploy|docs|engine|fleet|inventories|lab|roles|schemas|script|tests"
 
 _FENCE = re.compile(r"^```(?P<kind>[^\n]*)\n(?P<text>.*?)^```$", re.MULTILINE | re.DOTALL)
 _HEADING = re.compile(r"^(?P<level>#+) (?P<title>.+)$", re.MULTILINE)
 _LINK = re.compile(r"\[[^\]]*\]\((?P<target>[^)\s]+)\)")
 _CODE = re.compile(r"`(?P<text>[^`\n]+)`")
+_CITED = re.compile(
+    r"(?P<file>docs/[\w.]+\.md|README\.md|CONTRIBUTING\.md)(?:#(?P<anchor>[\w-]+)|, (?P<rule>[A-H]\d+))?"
+)
 _PATH = re.compile(rf"(?<![\w./-])(?P<path>(?:{FOLDERS})/[\w./-]*)")
 
 
@@ -70,7 +76,7 @@ def test_every_document_has_a_polish_twin_of_the_same_structure(path: Path) -> N
 
 
 def test_no_polish_document_is_without_an_english_one() -> None:
-    assert set((ROOT / "docs").glob("*.pl.md")) <= set(DOCUMENTS)
+    assert set(FOUND) <= set(DOCUMENTS)
 
 
 @each_document
@@ -92,6 +98,19 @@ def test_paths_that_are_named_exist(path: Path) -> None:
     for text in code:
         for named in (match["path"] for match in _PATH.finditer(text)):
             assert named in MADE_BY_THE_READER or (ROOT / named).exists(), named
+
+
+def test_what_the_code_cites_is_there() -> None:
+    found = 0
+    folders = [ROOT / it for it in FOLDERS.split("|") if it not in {"docs", "tests"}]
+    for path in (it for folder in folders for kind in _KINDS for it in folder.rglob(f"*{kind}")):
+        for cited in _CITED.finditer(path.read_text(encoding="utf-8")):
+            where, target = f"{_name(path)} cites {cited[0]}", ROOT / cited["file"]
+            assert target.exists(), where
+            assert not cited["anchor"] or cited["anchor"] in _anchors(target), where
+            assert not cited["rule"] or f"**{cited['rule']}.**" in target.read_text(encoding="utf-8"), where
+            found += bool(cited["anchor"] or cited["rule"])
+    assert found
 
 
 @pytest.mark.parametrize(("where", "text"), _examples("yaml inventory"))
