@@ -24,12 +24,12 @@ ROOT = Path(__file__).parents[2]
 SCHEMAS = ROOT / "schemas"
 
 
-@pytest.mark.parametrize("name", ["inventory", "contract", "pins", "dependencies"])
+@pytest.mark.parametrize("name", ["inventory", "contract", "pins", "dependencies", "systems"])
 def test_the_schemas_are_json_schema_2020_12(name: str) -> None:
     Draft202012Validator.check_schema(schema(name))
 
 
-@pytest.mark.parametrize("name", ["contract", "pins", "dependencies"])
+@pytest.mark.parametrize("name", ["contract", "pins", "dependencies", "systems"])
 def test_the_data_files_are_valid(name: str) -> None:
     document = read(SCHEMAS / "data" / f"{name}.yaml")
     assert document.problems == []
@@ -108,7 +108,7 @@ def test_every_mapping_refuses_unknown_keys() -> None:
             for key, value in node.items():
                 walk(value, f"{at}.{key}")
 
-    for name in ("inventory", "contract", "pins", "dependencies"):
+    for name in ("inventory", "contract", "pins", "dependencies", "systems"):
         walk(schema(name), name)
 
 
