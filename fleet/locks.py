@@ -24,14 +24,12 @@ from roles.backend.requires import listed
 from roles.source.archive import pack
 from schemas.data.contract import contract
 from schemas.data.pins import load as load_pins
+from schemas.data.systems import architectures, systems
 from schemas.inventory import load
 from schemas.model import HostPlan
 from schemas.plan.host import assumed_hardware, plan_host
 from schemas.reading.problem import ProblemsError
 
-# Pythons that a host may have of its own, beside the one that is pinned.
-_OWN_PYTHONS = ("3.11", "3.12", "3.13")
-_ARCHITECTURES = ("amd64", "arm64")
 _TIERS = ("api", "docker-minimal", "web")
 
 
@@ -90,8 +88,9 @@ def _plans(release: str, given: argparse.Namespace) -> Iterator[HostPlan]:
             (declared,) = load(path).hosts
         hardware = assumed_hardware(declared)
         made = {}
-        for arch in _ARCHITECTURES:
-            for own in ("", *_OWN_PYTHONS):
+        for arch in architectures():
+            # A host's own Python may be any system's. One that the release cannot run on is passed over.
+            for own in ("", *(it.python for it in systems().values())):
                 plan = plan_host(declared, replace(hardware, arch=arch, python=own))
                 made[plan.python.minor, arch] = plan
         yield from made.values()

@@ -30,13 +30,14 @@ from roles.source.deploy import source_delivered
 from roles.ui import deploy as ui
 from schemas.data.artifacts import Variant, variants
 from schemas.data.contract import contract
+from schemas.data.systems import systems
 from schemas.declared.venom import IMAGE
 from schemas.inventory import DeclaredHost
 from schemas.model import HostPlan
 from schemas.plan.host import assumed_hardware
 
 DEFAULT = ("venom-backend-light", "venom-frontend")
-BUILD_HOST = "debian 13"
+BUILD_HOST = "debian 13"  # the system whose packages the images get
 
 
 @dataclass(frozen=True)
@@ -101,7 +102,7 @@ def plan_packing(declared: DeclaredHost, options: Options) -> Packing:
     facts = probe(containers=False)
     if facts.system != BUILD_HOST:
         raise refuse(
-            "Debian 13 on the build host: the images get its packages",
+            f"{systems()[BUILD_HOST].name} on the build host: the images get its packages",
             facts.system,
             "name a host with it, e.g. --limit build1",
         )

@@ -17,10 +17,10 @@ import yaml
 
 from lab import upstream_ollama
 from lab.state import REPOSITORY, STATE, USUAL, LabError, write_whole
+from schemas.data.contract import contract
 
 INVENTORY = REPOSITORY / "inventories" / "lab.py"
 
-_RELEASE = "v1.9.0"
 _ASKED = ("VENOM_SOURCE", "VENOM_RELEASE", "VENOM_PROFILE")
 
 
@@ -32,7 +32,7 @@ def inventory(environment: Mapping[str, str]) -> Path:
         return INVENTORY
     fleet = default(environment)
     if source:
-        _everywhere(fleet, "venom", {"release": release or _RELEASE, **_location(source)})
+        _everywhere(fleet, "venom", {"release": release or contract().release, **_location(source)})
     elif release:  # from where the release itself is published
         _everywhere(fleet, "venom", {"release": release})
     if profile:

@@ -10,6 +10,7 @@ import argparse
 import json
 import sys
 
+from schemas.declared.inventory_schema import fill
 from schemas.declared.reference import LANGUAGES, reference
 from schemas.inventory import InventoryError, load
 from schemas.plan.host import assumed_hardware, describe, plan_host, to_dict
@@ -30,7 +31,15 @@ def main(arguments: list[str] | None = None) -> int:
         choices=LANGUAGES,
         help="print the inventory's reference as Markdown instead",
     )
+    parser.add_argument(
+        "--schema",
+        action="store_true",
+        help="write the contract's enums and defaults into the inventory's JSON schema instead",
+    )
     given = parser.parse_args(arguments)
+    if given.schema:
+        fill()
+        return 0
     if given.reference:
         print(reference(given.reference), end="")
         return 0

@@ -18,7 +18,7 @@ from engine.resources import (
     User,
 )
 from fleet.assessment import Planned
-from roles.preflight.checks import SUPPORTED
+from schemas.data.systems import systems
 
 
 def variables(planned: Planned) -> dict[str, Any]:
@@ -29,7 +29,7 @@ def variables(planned: Planned) -> dict[str, Any]:
     """
     found: dict[str, Any] = {
         "venom_become": planned.plan.ssh.sudo,
-        "venom_systems": list(SUPPORTED.values()),
+        "venom_systems": [it.name for it in systems().values()],
         "venom_packages": [],
         "venom_users": [],
         "venom_directories": [],

@@ -67,7 +67,7 @@ def _source(drawn: Drawn, found: Installation, pins: Pins) -> None:
             f"for the one that it resembles (it calls itself {found.version or 'nothing'})"
         )
     else:
-        release = claimed if claimed in pins.releases else pins.newest_release()
+        release = claimed if claimed in pins.releases else contract().release
         drawn.host["venom"] = {"release": release}
         drawn.notes.append(
             f"venom: {found.tree} tells no commit that a server has, and calls itself "

@@ -12,15 +12,9 @@ from engine.component import Component, Need
 from engine.refusal import Finding
 from roles.preflight import containers
 from roles.preflight.facts import Facts, Listener
+from schemas.data.systems import architectures, systems
 from schemas.model import HostPlan
 
-SUPPORTED = {
-    "debian 12": "Debian 12",
-    "debian 13": "Debian 13",
-    "ubuntu 22.04": "Ubuntu 22.04",
-    "ubuntu 24.04": "Ubuntu 24.04",
-}
-ARCHITECTURES = ("amd64", "arm64")
 GB = 10**9
 
 CLOCK_SECONDS = 300
@@ -32,16 +26,16 @@ def host_findings(facts: Facts, now: float) -> list[Finding]:
     `now` is the time on this machine, in seconds since 1970.
     """
     found = []
-    if facts.system not in SUPPORTED:
+    if facts.system not in systems():
         found.append(
             Finding(
-                f"one of {', '.join(SUPPORTED.values())}",
+                f"one of {', '.join(it.name for it in systems().values())}",
                 facts.system,
                 "install one of these, or take the host out of the inventory",
             )
         )
-    if facts.hardware.arch not in ARCHITECTURES:
-        found.append(Finding("architecture amd64 or arm64", facts.hardware.arch, ""))
+    if facts.hardware.arch not in architectures():
+        found.append(Finding(f"architecture {' or '.join(architectures())}", facts.hardware.arch, ""))
     if facts.uid != "0":
         found.append(
             Finding(

@@ -8,10 +8,11 @@ from engine import paths
 from engine.observation import Observed
 from engine.refusal import Finding
 from roles.preflight.facts import Facts, Listener
+from schemas.data.systems import systems
 from schemas.data.version import at_least
 from schemas.model import HostPlan
 
-# The oldest podman that the plain unit was proven with (Debian 12).
+# The oldest podman that the plain unit was proven with.
 OLDEST_PODMAN = "4.3"
 NVIDIA = "nvidia.com/gpu"
 
@@ -29,11 +30,12 @@ def findings(plan: HostPlan, facts: Facts) -> list[Finding]:
         return []
     found = []
     if plan.engine.kind == "podman" and facts.podman and not at_least(facts.podman, OLDEST_PODMAN):
+        first = next(it for it in systems().values() if at_least(it.podman, OLDEST_PODMAN))
         found.append(
             Finding(
                 f"podman {OLDEST_PODMAN} or later for an image",
                 facts.podman,
-                "install a newer one (Debian 12 has 4.3), or write `install: binary`",
+                f"install a newer one ({first.name} has {first.podman}), or write `install: binary`",
             )
         )
     cards = plan.ollama.cards if plan.ollama else ()

@@ -6,15 +6,10 @@ from dataclasses import dataclass
 
 from engine.answers import number
 from roles.preflight.cards import cards
+from schemas.data.systems import systems
 from schemas.data.version import at_least
 from schemas.model import Engine, Gpu, Hardware
 
-# The python3 of each system. A bare host may lack it, and gets it with the base packages: the plan of
-# the first run must not differ from that of the second.
-PYTHON_OF = {"debian 12": "3.11", "debian 13": "3.13", "ubuntu 22.04": "3.10", "ubuntu 24.04": "3.12"}
-
-# The podman of each system, which a host without it would install: for the same reason.
-PODMAN_OF = {"debian 12": "4.3.1", "debian 13": "5.4.2", "ubuntu 22.04": "3.4.4", "ubuntu 24.04": "4.9.3"}
 QUADLETS_SINCE = "4.4"
 
 
@@ -68,7 +63,9 @@ def parse(text: str) -> Facts:
         many.setdefault(name, []).append(value)
     memory = int(float(one["memory"]))
     nvidia = cards(many.get("nvidia", []), many.get("mig", []), many.get("pci", []), memory)
-    podman = one.get("podman") or PODMAN_OF.get(one["os"], "")
+    # What the host lacks, its system would install.
+    system = systems().get(one["os"])
+    podman = one.get("podman") or (system.podman if system else "")
     return Facts(
         system=one["os"],
         uid=one["uid"],
@@ -76,7 +73,7 @@ def parse(text: str) -> Facts:
         clock=number(one["clock"]),
         hardware=Hardware(
             arch=one["arch"],
-            python=one["python"] or PYTHON_OF.get(one["os"], ""),
+            python=one["python"] or (system.python if system else ""),
             memory_bytes=memory,
             gpus=(*nvidia.usable, *map(_amd, many.get("amd", []))),
             engine=_engine(one, podman),

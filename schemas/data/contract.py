@@ -103,6 +103,17 @@ class WithoutCard:
 
 
 @dataclass(frozen=True)
+class DoorDefaults:
+    """The door of a host that says nothing."""
+
+    exposure: str
+    tls: str
+    runtime_control: str
+    firewall: bool
+    ollama_port: int  # where other machines may ask Ollama
+
+
+@dataclass(frozen=True)
 class Contract:
     """The whole contract."""
 
@@ -112,12 +123,15 @@ class Contract:
     variables: dict[str, Variable]
     development: dict[str, str]  # environment that goes over the profile's
     cloud: tuple[tuple[str, dict[str, str]], ...]  # key → what it sets, the first that is given decides
-    profile: str  # the defaults of a host that says nothing
+    release: str  # the defaults of a host that says nothing
+    arch: str
+    profile: str
     vram_tier: str
     model: str
     ports: dict[str, int]
     ready_timeout: int  # of the backend, seconds
     keep_generations: int
+    door: DoorDefaults
     main_memory_reserve: int  # bytes
     without_card: WithoutCard
     budgets: dict[str, float]  # figure → what it may be at most; the unit is in the name
@@ -150,12 +164,15 @@ def contract() -> Contract:
         },
         development=data["development"]["environment"],
         cloud=tuple((entry["key"], entry["environment"]) for entry in data["cloud"]),
+        release=defaults["release"],
+        arch=defaults["arch"],
         profile=defaults["profile"],
         vram_tier=defaults["vram_tier"],
         model=defaults["model"],
         ports=defaults["ports"],
         ready_timeout=defaults["ready_timeout"],
         keep_generations=defaults["keep_generations"],
+        door=DoorDefaults(**defaults["door"]),
         main_memory_reserve=int(data["main_memory_reserve_gib"] * 1024**3),
         without_card=WithoutCard(**data["without_card"]),
         budgets=data["budgets"],

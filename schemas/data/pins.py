@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from schemas.data.image_reference import Reference
-from schemas.data.version import is_range, newest
+from schemas.data.version import is_range
 from schemas.reading.document import Document, Keys, read
 from schemas.reading.problem import Problem
 from schemas.reading.validate import schema, validate, without_required
@@ -87,10 +87,6 @@ class Pins:
     fonts: Mapping[str, Font]
     weights: Mapping[str, Weights]  # from the smallest to the largest
     images: Mapping[str, Mapping[str, Reference]]  # what is in them → version
-
-    def newest_release(self) -> str:
-        """The release that an inventory gets which names none."""
-        return newest(list(self.releases))
 
 
 def how_to_pin(kind: str, version: str) -> str:

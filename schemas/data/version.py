@@ -39,8 +39,3 @@ def is_requirement(text: str) -> bool:
     except InvalidRequirement:
         return False
     return True
-
-
-def newest(versions: list[str]) -> str:
-    """The newest of `versions` (one at least)."""
-    return max(versions, key=Version)

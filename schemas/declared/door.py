@@ -28,8 +28,9 @@ _INTERNET = {4: 1 << 25, 6: 1 << 112}
 
 def door_of(settings: Settings, profile: str, ports: Mapping[str, int], problems: list[Problem]) -> Door:
     """The door of one host, resolved. What is wrong with it goes to `problems`."""
-    exposure = settings.get("door", "exposure", default="loopback")
-    tls = settings.get("door", "tls", default="none")
+    default = contract().door
+    exposure = settings.get("door", "exposure", default=default.exposure)
+    tls = settings.get("door", "tls", default=default.tls)
     users = {name: secret_of(it, settings) for name, it in settings.get("door", "users", default={}).items()}
     named = _networks(settings, ("door", "allow_from"), users, problems)
     if exposure == "lan" and not settings.written("door", "allow_from"):
@@ -46,8 +47,8 @@ def door_of(settings: Settings, profile: str, ports: Mapping[str, int], problems
         certificate=certificate,
         key=key,
         users=users,
-        runtime_control=settings.get("door", "runtime_control", default="closed") == "open",
-        firewall=settings.get("door", "firewall", default=False),
+        runtime_control=settings.get("door", "runtime_control", default=default.runtime_control) == "open",
+        firewall=settings.get("door", "firewall", default=default.firewall),
         ollama=_ollama(settings, profile, users, problems),
     )
     _distinct(settings, door, ports, problems)
@@ -56,11 +57,11 @@ def door_of(settings: Settings, profile: str, ports: Mapping[str, int], problems
 
 def effectless(settings: Settings) -> list[str]:
     """What is said of the door and has no effect, for the operator."""
-    said = settings.get("door", default={})
+    said, default = settings.get("door", default={}), contract().door
     notes = []
-    if said.get("exposure", "loopback") == "loopback" and "allow_from" in said:
+    if said.get("exposure", default.exposure) == "loopback" and "allow_from" in said:
         notes.append("door.allow_from concerns exposure: lan: no effect here")
-    if said.get("tls", "none") != "own":
+    if said.get("tls", default.tls) != "own":
         notes += [
             f"door.{name} concerns tls: own: no effect here"
             for name in ("certificate", "key")
@@ -143,7 +144,9 @@ def _ollama(
         hint = f"remove it, or choose profile: {' or '.join(having)}"
         keys, found = ("door", "ollama"), f"clients of Ollama in profile {profile}, which has none"
         problems.append(settings.problem(keys, found, "nothing", hint))
-    return OllamaClients(networks, settings.get("door", "ollama", "port", default=11435))
+    return OllamaClients(
+        networks, settings.get("door", "ollama", "port", default=contract().door.ollama_port)
+    )
 
 
 def _distinct(settings: Settings, door: Door, ports: Mapping[str, int], problems: list[Problem]) -> None:

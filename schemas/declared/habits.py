@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Any
 
 from schemas.data.contract import contract
+from schemas.declared.renamed import renamed
 from schemas.reading.document import Keys, flow, read
 
 Accepts = Callable[[str, object], bool]  # whether a setting (dotted, from the host) may have that value
@@ -30,6 +31,8 @@ def section_of(keys: Keys) -> str | None:
 def key_meant(keys: Keys, key: str, value: object, accepts: Accepts) -> str:
     """The remedy for a key that is not known where it stands (`keys`: what is around it), or nothing."""
     section = section_of(keys)
+    if section is not None and (now := renamed().get(f"{section}.{key}".lstrip("."))):
+        return f"renamed to {now.to} in {now.since}: {_said(now.to, value, accepts)}"
     if key.startswith(("x-", ".")):
         return sentence("extension")
     if section == "" and key in ("groups", "hosts") and keys[0] != "hosts":

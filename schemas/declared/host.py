@@ -134,7 +134,7 @@ def declare(settings: Settings, pins: Pins) -> tuple[DeclaredHost | None, list[P
             known_hosts=absolute(ssh["known_hosts"], settings) if "known_hosts" in ssh else None,
             sudo=ssh.get("sudo", None if user is None else user != "root"),
         ),
-        arch=settings.get("arch", default="amd64"),
+        arch=settings.get("arch", default=known.arch),
         profile=profile,
         vram_tier=settings.get("vram_tier", default=known.vram_tier),
         model=model,

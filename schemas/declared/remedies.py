@@ -25,14 +25,21 @@ class InventoryRemedies(Remedies):
 
     def accepts(self, setting: str, value: object) -> bool:
         """Whether a setting (dotted, from the host) may have the value."""
+        rule, known = self._rule(setting), pinned(setting)
+        return rule is not None and self._sound(rule, value) and (not known or value in known)
+
+    def knows(self, setting: str) -> bool:
+        """Whether there is such a setting (dotted, from the host)."""
+        return self._rule(setting) is not None
+
+    def _rule(self, setting: str) -> Mapping[str, Any] | None:
         rule: Any = {"$ref": "#/$defs/host"}
         for name in setting.split("."):
             around = self._resolved(rule)
             rule = around.get("properties", {}).get(name) or around.get("additionalProperties")
             if not isinstance(rule, dict):
-                return False
-        known = pinned(setting)
-        return self._sound(rule, value) and (not known or value in known)
+                return None
+        return dict(rule)
 
     def _resolved(self, rule: Mapping[str, Any]) -> Mapping[str, Any]:
         while "$ref" in rule:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 
 from schemas.data.artifacts import variants
+from schemas.data.contract import contract
 from schemas.data.image_reference import Reference, without_digest
 from schemas.data.pins import Pins
 from schemas.declared.references import absolute
@@ -33,7 +34,7 @@ def source_of(settings: Settings, pins: Pins, problems: list[Problem]) -> Source
         return None
     commit = venom.get("commit", "")
     same = next((r.name for r in pins.releases.values() if r.commit == commit), None)
-    name = venom.get("release") or venom.get("like") or same or pins.newest_release()
+    name = venom.get("release") or venom.get("like") or same or contract().release
     release = pins.releases[name]
     if "tree" in venom:
         return Source("tree", absolute(venom["tree"], settings), "", name)
@@ -116,7 +117,7 @@ def _held_by_images(
         problems.append(
             settings.problem(("development",), "development beside install: image", "one of them", hint)
         )
-    name = str(venom.get("release") or pins.newest_release())
+    name = str(venom.get("release") or contract().release)
     _known(settings, pins, "release", name, problems)
     return Source(IMAGE, "", "", name) if len(problems) == before else None
 

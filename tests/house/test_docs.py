@@ -135,6 +135,26 @@ def test_the_readme_names_every_profile_and_tier_and_shows_an_inventory(path: Pa
     assert "yaml inventory" in [kind for kind, _ in _blocks(path)]
 
 
+@pytest.mark.parametrize("end", [".md", ".pl.md"])
+def test_the_documents_tell_the_defaults_of_the_contract(end: str) -> None:
+    def rows(file: str) -> dict[str, str]:
+        """The last cell of each row, by the first one."""
+        lines = (ROOT / f"{file}{end}").read_text(encoding="utf-8").splitlines()
+        cells = ([it.strip(" `") for it in line.strip("| ").split(" | ")] for line in lines if "|" in line)
+        return {row[0]: row[-1] for row in cells}
+
+    known, readme, lab = contract(), rows("README"), rows("docs/lab")
+    for name in ("profile", "vram_tier", "model"):
+        assert readme[name] == getattr(known, name)
+    assert readme["venom"] == f"{{release: {known.release}}}"
+    assert known.profiles[known.profile].requirements in readme["requirements"]
+    assert readme["ports"] == ", ".join(map(str, known.ports.values()))
+    assert known.door.exposure in readme["door"]
+    assert (lab["VENOM_RELEASE"], lab["VENOM_PROFILE"]) == (known.release, known.profile)
+    operating = (ROOT / f"docs/operating{end}").read_text(encoding="utf-8")
+    assert re.search(rf"{known.release}, (which the|które)\s", operating)
+
+
 @pytest.mark.parametrize("path", [ROOT / "docs/operating.md", ROOT / "docs/operating.pl.md"], ids=_name)
 def test_the_table_of_verbs_has_what_each_may_be_told(path: Path) -> None:
     rows = (line.split(" | ") for line in path.read_text(encoding="utf-8").splitlines())

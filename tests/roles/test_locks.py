@@ -13,6 +13,7 @@ from roles.backend.requires import listed
 from schemas.data.contract import contract
 from schemas.data.dependencies import EXCLUDED, matrix
 from schemas.data.pins import load as load_pins
+from schemas.data.systems import architectures, systems
 from schemas.plan.host import assumed_hardware, plan_host
 from tests.roles.plans import declared
 
@@ -36,8 +37,8 @@ def test_a_pinned_release_has_a_lock_for_every_host_that_asks_for_nothing_specia
     release: str, profile: str
 ) -> None:
     host = declared(f"hosts: {{box: {{profile: {profile}, venom: {{release: {release}}}}}}}")
-    for arch in ("amd64", "arm64"):
-        for python in ("", "3.10.12", "3.11.2", "3.12.3", "3.13.5"):
+    for arch in architectures():
+        for python in ("", *(f"{it.python}.2" for it in systems().values())):
             plan = plan_host(host, replace(assumed_hardware(host), arch=arch, python=python))
             assert (KEPT / release / name(plan)).exists()
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import subprocess
 import sys
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -13,23 +14,25 @@ from jsonschema import Draft202012Validator
 
 from schemas.data.contract import contract
 from schemas.data.pins import load as load_pins
+from schemas.declared.inventory_schema import filled
 from schemas.declared.reference import reference
 from schemas.inventory import InventoryError, load
 from schemas.plan.host import assumed_hardware, plan_host
 from schemas.reading.document import read
 from schemas.reading.validate import schema, validate
+from tests.schemas.conftest import Host
 from tests.ssh_keys import pair
 
 ROOT = Path(__file__).parents[2]
 SCHEMAS = ROOT / "schemas"
 
 
-@pytest.mark.parametrize("name", ["inventory", "contract", "pins", "dependencies"])
+@pytest.mark.parametrize("name", ["inventory", "contract", "pins", "dependencies", "systems"])
 def test_the_schemas_are_json_schema_2020_12(name: str) -> None:
     Draft202012Validator.check_schema(schema(name))
 
 
-@pytest.mark.parametrize("name", ["contract", "pins", "dependencies"])
+@pytest.mark.parametrize("name", ["contract", "pins", "dependencies", "systems"])
 def test_the_data_files_are_valid(name: str) -> None:
     document = read(SCHEMAS / "data" / f"{name}.yaml")
     assert document.problems == []
@@ -51,20 +54,59 @@ def test_the_contract_refers_to_itself_only() -> None:
 
 def test_the_inventory_may_say_what_the_contract_has() -> None:
     definitions, known = schema("inventory")["$defs"], contract()
-    assert definitions["profile"]["enum"] == list(known.profiles)
-    assert definitions["vram_tier"]["enum"] == [*known.tiers, "auto"]
-    wanted = definitions["requirements"]["properties"]
-    assert wanted["tier"]["enum"] == list(known.requirements)
-    assert wanted["extras"]["items"]["enum"] == list(known.requirements)
     defaults = {n: r["default"] for n, r in definitions["ports"]["properties"].items()}
     assert defaults == known.ports
-    for name in ("profile", "vram_tier", "model", "ready_timeout", "keep_generations"):
-        assert definitions[name]["default"] == getattr(known, name)
     limits = definitions["budgets"]["properties"]
     assert {name: it["default"] for name, it in limits.items() if "default" in it} == known.budgets
+
+
+def test_the_file_of_the_schema_is_filled_in_from_the_contract() -> None:
+    written = (SCHEMAS / "inventory.schema.json").read_text(encoding="utf-8")
+    assert written == filled()
+
+
+def test_a_default_is_a_value_that_the_schema_and_the_pins_accept() -> None:
+    def walk(node: Any) -> None:
+        if isinstance(node, dict):
+            if "default" in node:
+                Draft202012Validator(node).validate(node["default"])
+            for value in node.values():
+                walk(value)
+
+    walk(schema("inventory"))
     pins, _ = load_pins()
     assert pins is not None
-    assert definitions["venom"]["properties"]["release"]["default"] == pins.newest_release()
+    assert contract().release in pins.releases
+    assert contract().model in pins.weights
+
+
+def test_what_a_host_gets_that_says_nothing_is_what_the_schema_tells(host: Host) -> None:
+    silent, told = host(), schema("inventory")["$defs"]
+    door = told["door"]["properties"]
+    for name in ("arch", "profile", "vram_tier", "model", "ready_timeout", "keep_generations"):
+        assert getattr(silent, name) == told[name]["default"]
+    assert silent.source.release == told["venom"]["properties"]["release"]["default"]
+    tier = told["requirements"]["properties"]["tier"]["default"]
+    assert plan_host(silent, assumed_hardware(silent)).requirements.tier == tier
+    assert (silent.door.exposure, silent.door.tls) == (door["exposure"]["default"], door["tls"]["default"])
+    assert silent.door.runtime_control == (door["runtime_control"]["default"] == "open")
+    assert silent.door.firewall == door["firewall"]["default"]
+    asked = host("door: {ollama: {allow_from: [192.0.2.0/24]}}").door.ollama
+    assert asked
+    assert asked.port == door["ollama"]["properties"]["port"]["default"]
+    # What contract and schema do not share, the code decides.
+    assert silent.source.kind == "git"
+    assert told["venom"]["properties"]["install"]["default"] == "source"
+    assert not silent.ollama.by_image
+    assert told["ollama"]["properties"]["install"]["default"] == "binary"
+
+
+def test_a_setting_without_a_default_in_the_contract_tells_none(monkeypatch: pytest.MonkeyPatch) -> None:
+    fewer = replace(contract(), budgets={"chat_seconds": 30})
+    monkeypatch.setattr("schemas.declared.inventory_schema.contract", lambda: fewer)
+    limits = json.loads(filled())["$defs"]["budgets"]["properties"]
+    assert limits["chat_seconds"]["default"] == 30
+    assert "default" not in limits["ui_chat_seconds"]
 
 
 def test_the_pinned_releases_are_commits_of_their_own_with_a_tier_for_every_profile() -> None:
@@ -108,7 +150,7 @@ def test_every_mapping_refuses_unknown_keys() -> None:
             for key, value in node.items():
                 walk(value, f"{at}.{key}")
 
-    for name in ("inventory", "contract", "pins", "dependencies"):
+    for name in ("inventory", "contract", "pins", "dependencies", "systems"):
         walk(schema(name), name)
 
 

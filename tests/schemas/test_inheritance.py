@@ -4,9 +4,14 @@ from __future__ import annotations
 
 from pathlib import Path
 
+import yaml
+
+from schemas.data.contract import contract
 from schemas.inventory import pyinfra_groups
 from tests.schemas.conftest import Load
 from tests.ssh_keys import pair
+
+SCHEMAS = Path(__file__).parents[2] / "schemas"
 
 
 def test_the_closest_place_wins(loaded: Load) -> None:
@@ -95,6 +100,26 @@ def test_sudo_is_the_default_for_who_is_named_and_not_root(loaded: Load) -> None
 def test_a_commit_that_is_pinned_is_known_by_its_release(loaded: Load) -> None:
     text = "hosts: {a: {venom: {commit: 52e5ad35005dfcb6bad795e3169f9f6b71e60eb0}}}\n"
     assert loaded(text).host("a").source.release == "v1.7.0"
+
+
+def test_a_newer_release_that_is_pinned_changes_no_host_that_names_none(loaded: Load, tmp_path: Path) -> None:
+    own = yaml.safe_load((SCHEMAS / "data/pins.yaml").read_text(encoding="utf-8"))["releases"]
+    newer = {**own[contract().release], "commit": "c" * 40}
+    (tmp_path / "pins.yaml").write_text(yaml.safe_dump({"releases": {"v99.0.0": newer}}), encoding="utf-8")
+    image = f"registry.example.org/venom@sha256:{'d' * 64}"
+    hosts = {
+        "silent": {},
+        "source": {"venom": {"git": "https://git.example.org/venom.git"}},
+        "tree": {"venom": {"tree": str(tmp_path)}},
+        "commit": {"venom": {"commit": "e" * 40}},
+        "image": {"venom": {"install": "image", "images": {"backend": image, "frontend": image}}},
+    }
+    text = yaml.safe_dump({"pins": ["pins.yaml"], "hosts": hosts})
+    inventory = loaded(text)
+    assert {host.source.release for host in inventory.hosts} == {contract().release}
+    assert inventory.host("silent").source.commit == own[contract().release]["commit"]
+    asked = loaded(text.replace("silent: {}", "silent: {venom: {release: v99.0.0}}")).host("silent")
+    assert asked.source.commit == "c" * 40
 
 
 def test_pyinfra_gets_hosts_with_their_data_and_groups(loaded: Load) -> None:
