@@ -7,7 +7,8 @@ pyinfra --dry inventories/lab.py deploy/remove.py               tells what would
 
 from engine.lock import host_locked, host_unlocked
 from engine.operations import refusal_ends_this_host
-from fleet.assessment import declared_of, observe_host, possible_components, units_of
+from engine.question import observe_host
+from fleet.assessment import declared_of, possible_components, units_of
 from fleet.verbs import declared_host, options_of
 from roles.removal.deploy import (
     ask_host,

@@ -16,24 +16,19 @@ from engine import paths, remote
 from engine.component import Component, Work
 from engine.generation import Generation
 from engine.jobs import Job
-from engine.observation import Observed, Question, observe
+from engine.observation import Observed
+from engine.question import observe_host
 from engine.refusal import Finding, RefusedError
 from engine.resources import (
     Difference,
-    Directory,
-    Diverted,
-    Enabled,
-    EnvFile,
     Packages,
     Prerequisite,
     Resource,
     Switchable,
-    User,
     differing,
     once,
 )
 from engine.secrets import reveal
-from engine.services import Service
 from engine.switch import Switch
 from fleet.builds import Build
 from fleet.components import components
@@ -265,57 +260,6 @@ def resolved(declared: DeclaredHost, hardware: Hardware) -> HostPlan:
         raise RefusedError(
             [Finding(f"{it.path}: {it.allowed}", it.found, it.hint) for it in error.problems]
         ) from error
-
-
-def observe_host(
-    declared: Sequence[Resource],
-    store_paths: Iterable[str],
-    units: Iterable[str],
-    services: Iterable[Service] = (),
-) -> Observed:
-    """How all of this, and what every host has of ours, stands on the current host."""
-    return observe(question_about(declared, store_paths, units, services))
-
-
-def question_about(
-    declared: Sequence[Resource],
-    store_paths: Iterable[str],
-    units: Iterable[str],
-    services: Iterable[Service],
-) -> Question:
-    """All that a host is asked in order to know that."""
-    doors = {it.url: it.reloads.certificate for it in services if it.reloads}
-    diverted = [it for it in declared if isinstance(it, Diverted)]
-    return Question(
-        paths=[
-            *(path for it in declared if (path := getattr(it, "path", ""))),
-            *store_paths,
-            *(
-                paths.MARK,
-                paths.OPT,
-                paths.CA_CERTIFICATES,
-                f"{paths.GENERATIONS}/current",
-                paths.NGINX_BEFORE,
-            ),
-            *(it.to for it in diverted),
-        ],
-        folders=[it.path for it in declared if isinstance(it, Directory) and (it.ours or it.keeps)],
-        env_files=[it.path for it in declared if isinstance(it, EnvFile)],
-        units=[
-            *(it.unit for it in declared if isinstance(it, Enabled)),
-            *units,
-        ],
-        users=[it.name for it in declared if isinstance(it, User)],
-        packages=[
-            *(name for it in declared if isinstance(it, Packages) for name in it.names),
-            *(it.package for it in diverted),
-        ],
-        links={it.path: it.package for it in diverted},
-        certificates=[it for it in doors.values() if it],
-        doors=doors,
-        manifests=paths.MANIFESTS,
-        receipt=paths.RECEIPT,
-    )
 
 
 def check_host(planned: Planned, facts: Facts, observed: Observed) -> None:

@@ -11,10 +11,11 @@ from engine import jobs
 from engine.jobs import Job
 from engine.observation import Observed
 from engine.options import Options
+from engine.question import observe_host
 from engine.refusal import Finding, RefusedError, refuse
 from engine.release import Release
 from engine.resources import Prerequisite, differing
-from fleet.assessment import current, observe_host, resolved
+from fleet.assessment import current, resolved
 from fleet.builds import Build
 from roles.backend import deploy as backend
 from roles.backend.lock import Lock

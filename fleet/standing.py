@@ -9,7 +9,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from engine.observation import Observed
-from fleet.assessment import Planned, observe_host, plan_one
+from engine.question import observe_host
+from fleet.assessment import Planned, plan_one
 from roles.preflight.deploy import probe
 from roles.status.deploy import errors_collected, request_state
 from roles.status.report import HostState, Report, Wanted, drift, report

@@ -12,7 +12,8 @@ from collections.abc import Callable
 from pathlib import Path
 
 from engine.observation import Question, command, read
-from fleet.assessment import Planned, plan_one, question_about
+from engine.question import question_about
+from fleet.assessment import Planned, plan_one
 from lab import ssh
 from lab.bench import ansible, report
 from lab.bench.hosts import COUNT, inventory, plain_inventory, probed, provisioned, pyinfra
