@@ -1,52 +1,39 @@
-"""An acceptance as JUnit XML, for whatever reads test results: a suite a host, a case a check. Pure."""
+"""An acceptance as JUnit XML, for whatever reads test results: a suite a host, a case a check.
+
+It takes junitparser, which is an extra: who imports this has looked whether it is there.
+"""
 
 from __future__ import annotations
 
 import re
-from collections.abc import Sequence
 from pathlib import Path
-from xml.etree import ElementTree as Xml
+
+from junitparser import Error, Failure, JUnitXml, Skipped, TestCase, TestSuite
 
 from roles.verification.acceptance import FAILED, SKIPPED, UNREACHED, Acceptance, Check, HostAcceptance
 
 FILE = "junit.xml"
 
-# What XML 1.0 cannot hold: control characters, which journals may have.
+# What XML 1.0 cannot hold: control characters, which journals may have. junitparser would write them.
 _NO_XML = re.compile(r"[^\t\n\r\x20-\ud7ff\ue000-\ufffd\U00010000-\U0010ffff]")
+_RESULTS = {FAILED: Failure, UNREACHED: Error, SKIPPED: Skipped}
 
 
 def write(acceptance: Acceptance, folder: Path) -> Path:
     """Write `junit.xml` into the folder; returns its path."""
-    tree = Xml.ElementTree(suites(acceptance))
-    Xml.indent(tree)
+    root = JUnitXml(f"acceptance of {acceptance.inventory}")
+    for host in acceptance.hosts:
+        root.add_testsuite(_suite(host, acceptance.at))
     path = folder / FILE
-    tree.write(path, encoding="utf-8", xml_declaration=True)
+    root.write(str(path), pretty=True)
     return path
 
 
-def suites(acceptance: Acceptance) -> Xml.Element:
-    """The root element."""
-    root = Xml.Element("testsuites", name=f"acceptance of {acceptance.inventory}")
-    for host in acceptance.hosts:
-        root.append(_suite(host, acceptance.at))
-    return root
-
-
-def _suite(host: HostAcceptance, at: str) -> Xml.Element:
-    cases = host.checks or (_no_checks(host),)
-    suite = Xml.Element(
-        "testsuite",
-        name=host.name,
-        timestamp=at.removesuffix("Z"),
-        hostname=host.address,
-        tests=str(len(cases)),
-        failures=str(_count(cases, FAILED)),
-        errors=str(_count(cases, UNREACHED)),
-        skipped=str(_count(cases, SKIPPED)),
-        time=f"{sum(it.seconds for it in cases):.3f}",
-    )
-    for it in cases:
-        suite.append(_case(it, host))
+def _suite(host: HostAcceptance, at: str) -> TestSuite:
+    suite = TestSuite(host.name)
+    suite.timestamp = at.removesuffix("Z")
+    suite.hostname = host.address
+    suite.add_testcases([_case(it, host) for it in host.checks or (_no_checks(host),)])
     return suite
 
 
@@ -57,27 +44,17 @@ def _no_checks(host: HostAcceptance) -> Check:
     )
 
 
-def _case(check: Check, host: HostAcceptance) -> Xml.Element:
-    case = Xml.Element(
-        "testcase",
-        name=_clean(f"{check.name}: {check.title}"),
-        classname=host.name,
-        time=f"{check.seconds:.3f}",
-    )
-    if check.result in {FAILED, UNREACHED}:
-        kind = "failure" if check.result == FAILED else "error"
-        fault = Xml.SubElement(case, kind, message=_clean(check.found), type=check.name)
-        fault.text = _clean(f"expected: {check.expected}\nfound: {check.found}")
-    elif check.result == SKIPPED:
-        Xml.SubElement(case, "skipped", message=_clean(check.found))
+def _case(check: Check, host: HostAcceptance) -> TestCase:
+    case = TestCase(_clean(f"{check.name}: {check.title}"), host.name, round(check.seconds, 3))
+    if kind := _RESULTS.get(check.result):
+        said = kind(_clean(check.found), check.name)
+        if check.result != SKIPPED:
+            said.text = _clean(f"expected: {check.expected}\nfound: {check.found}")
+        case.result = [said]
     told = [f"{it.title}:\n{it.text or it.file}" for it in check.evidence]
     if told:
-        Xml.SubElement(case, "system-out").text = _clean("\n\n".join(told))
+        case.system_out = _clean("\n\n".join(told))
     return case
-
-
-def _count(checks: Sequence[Check], result: str) -> int:
-    return sum(1 for it in checks if it.result == result)
 
 
 def _clean(text: str) -> str:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import sys
 from dataclasses import replace
 from pathlib import Path
 
@@ -19,6 +20,7 @@ from roles.verification.acceptance import (
     Measured,
     Metric,
 )
+from roles.verification.deploy import documents
 
 JOURNAL = Evidence("journal", "Last lines of venom-ui.service", text="\x1b[31mError:\x00 ąę <&> no such file")
 CHECKS = (
@@ -85,6 +87,18 @@ def test_accepted_is_a_fleet_of_which_every_host_passed(
 )
 def test_nothing_passes_because_it_was_skipped(results: list[str], together: str) -> None:
     assert acceptance.result_of(results) == together
+
+
+def test_without_junitparser_the_report_is_written_and_says_what_to_install(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    monkeypatch.setitem(sys.modules, "junitparser", None)
+    monkeypatch.setattr("roles.verification.deploy.folder", lambda: tmp_path)
+    files = documents(FLEET)
+    assert {it.name for it in tmp_path.iterdir()} == {"index.html", "report.json"}
+    assert "junitparser is missing on this machine: .venv/bin/pip install -e '.[verify]'" in files["junit"]
+    monkeypatch.delitem(sys.modules, "junitparser")
+    assert documents(FLEET)["junit"] == str(tmp_path / junit.FILE)
 
 
 def test_other_tools_read_the_junit_file(tmp_path: Path) -> None:
