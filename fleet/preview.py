@@ -6,6 +6,7 @@ from collections.abc import Iterator
 
 from pyinfra.context import host
 
+from engine.receipt import applied_plan
 from fleet.assessment import Assessment
 from schemas.plan.compare import changes
 from schemas.plan.show import to_dict
@@ -22,7 +23,7 @@ def preview(assessment: Assessment) -> None:
 
 def lines(assessment: Assessment) -> list[str]:
     """The text of the preview, a line each."""
-    applied = assessment.observed.receipt.get("applied", {}).get("plan", {})
+    applied = applied_plan(assessment.observed.receipt)
     other = [f"{name}: {change}" for name, change in changes(applied, to_dict(assessment.plan)).items()]
     told = other if applied else ["nothing was applied here before"]
     if len(told) > TOLD:

@@ -11,7 +11,7 @@ from engine import paths
 from engine.answers import data
 from engine.generation import Generation, restored
 from engine.observation import Observed
-from engine.receipt import check_receipt
+from engine.receipt import applied_plan, check_receipt
 from engine.resources import Difference, Switchable, once
 from schemas.data.contract import contract
 from schemas.model import Gpu
@@ -126,8 +126,7 @@ class HostState:
     @property
     def plan(self) -> Mapping[str, Any]:
         """The plan that was applied, as `schemas.plan.show.to_dict` has it; empty where none was."""
-        plan: Mapping[str, Any] = self.receipt.get("applied", {}).get("plan", {})
-        return plan
+        return applied_plan(self.receipt)
 
 
 @dataclass(frozen=True)

@@ -46,7 +46,7 @@ class DeclaredHost:
     source: Source
     images: Mapping[str, Reference]  # Venom's, by what they hold (backend, frontend); empty: it is made
     development: Development | None
-    tier: str  # of the requirements
+    requirements_tier: str
     extras: tuple[str, ...]
     add: tuple[str, ...]
     python: Choice
@@ -141,7 +141,7 @@ def declare(settings: Settings, pins: Pins) -> tuple[DeclaredHost | None, list[P
         source=source,
         images=images,
         development=development,
-        tier=tier,
+        requirements_tier=tier,
         extras=extras,
         add=added,
         python=choices["python"],

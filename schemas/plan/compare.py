@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from typing import Any
 
 # What follows from a version, a tier or a model that is told.
-_IMPLIED = {"artifact", "min_driver", "need", "uv"}
+_IMPLIED = {"artifact", "max_vram_bytes", "min_driver", "min_vram_bytes", "need", "uv"}
 
 
 def changes(before: Mapping[str, Any], after: Mapping[str, Any], within: str = "") -> dict[str, str]:

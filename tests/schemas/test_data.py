@@ -46,13 +46,13 @@ def test_the_contract_refers_to_itself_only() -> None:
         assert key in known.secret()
         assert set(sets) <= set(known.settable())
     assert known.profile in known.profiles
-    assert known.vram_tier in known.tiers
+    assert known.vram_tier in known.vram_tiers
 
 
 def test_the_inventory_may_say_what_the_contract_has() -> None:
     definitions, known = schema("inventory")["$defs"], contract()
     assert definitions["profile"]["enum"] == list(known.profiles)
-    assert definitions["vram_tier"]["enum"] == [*known.tiers, "auto"]
+    assert definitions["vram_tier"]["enum"] == [*known.vram_tiers, "auto"]
     wanted = definitions["requirements"]["properties"]
     assert wanted["tier"]["enum"] == list(known.requirements)
     assert wanted["extras"]["items"]["enum"] == list(known.requirements)
