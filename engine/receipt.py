@@ -36,17 +36,22 @@ class _Receipt(TypedDict, total=False):
 _FORMER_NAMES = {"tier": "vram_tier"}
 
 
-def applied_plan(receipt: Mapping[str, Any]) -> Mapping[str, Any]:
-    """The plan that was applied, as `schemas.plan.show.to_dict` names its settings; empty where none was."""
-    plan: Mapping[str, Any] = receipt.get("applied", {}).get("plan", {})
-    return {_FORMER_NAMES.get(name, name): value for name, value in plan.items()}
+def applied_by(receipt: Mapping[str, Any]) -> dict[str, Any]:
+    """What was applied: its `plan` in the names of `schemas.plan.show.to_dict`, empty where nothing was.
+
+    A `declaration` is there unless a former version wrote the receipt.
+    """
+    said = receipt.get("applied", {})
+    plan = {_FORMER_NAMES.get(name, name): value for name, value in said.get("plan", {}).items()}
+    return {**said, "plan": plan}
 
 
 def check_receipt(receipt: Mapping[str, Any]) -> None:
     """Raise TypeCheckError or KeyError where what is told of a receipt has another form. It may lack all."""
     formed(known(receipt, _Receipt), _Receipt)
-    formed(receipt.get("applied", {}).get("plan", {}), dict[str, Any])
-    plan = formed(known(applied_plan(receipt), _Plan), _Plan)
+    for part in ("plan", "declaration"):
+        formed(receipt.get("applied", {}).get(part, {}), dict[str, Any])
+    plan = formed(known(applied_by(receipt)["plan"], _Plan), _Plan)
     for named in (plan.get("model"), plan.get("vram_tier")):
         if named:
             formed(named["name"], str)

@@ -9,13 +9,14 @@ from typing import Any, TypedDict
 
 from engine import paths
 from engine.answers import data
+from engine.following import Following
 from engine.generation import Generation, restored
 from engine.observation import Observed
-from engine.receipt import applied_plan, check_receipt
+from engine.receipt import applied_by, check_receipt
 from engine.resources import Difference, Switchable, once
 from schemas.data.contract import contract
 from schemas.model import Gpu
-from schemas.plan.compare import changes
+from schemas.plan.compare import applied_changes
 from schemas.plan.memory import gib
 
 IN_SYNC, DRIFT, ERROR = "in sync", "drift", "error"
@@ -126,7 +127,8 @@ class HostState:
     @property
     def plan(self) -> Mapping[str, Any]:
         """The plan that was applied, as `schemas.plan.show.to_dict` has it; empty where none was."""
-        return applied_plan(self.receipt)
+        plan: Mapping[str, Any] = applied_by(self.receipt)["plan"]
+        return plan
 
 
 @dataclass(frozen=True)
@@ -213,12 +215,6 @@ class Wanted:
     cards: Sequence[Gpu] = ()  # that the host has now
     remarks: Sequence[str] = ()  # what the operator should know of its hardware
 
-    @property
-    def plan(self) -> Mapping[str, Any]:
-        """The plan, as `schemas.plan.show.to_dict` has it."""
-        plan: Mapping[str, Any] = self.generation.record["applied"]["plan"]
-        return plan
-
 
 def report(
     host: str,
@@ -289,11 +285,15 @@ def _changed(told: HostState, observed: Observed) -> list[Difference]:
 
 
 def _other(told: HostState, wanted: Wanted) -> list[Difference]:
-    other = changes(told.plan, wanted.plan)
-    if not other:
+    found = applied_changes(applied_by(told.receipt), wanted.generation.applied)
+    if not found.declared and not found.plan:
         same = "is the same; this version of the provisioner makes something else of it"
         return [Difference("the plan", same)]
-    return [Difference(f"plan {name}", change) for name, change in other.items()]
+    of_plan = Following if found.declared else Difference
+    return [
+        *(Difference(name, change) for name, change in found.declared.items()),
+        *(of_plan(f"plan {name}", change) for name, change in found.plan.items()),
+    ]
 
 
 def _services(told: HostState) -> tuple[ServiceReport, ...]:

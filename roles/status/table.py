@@ -8,6 +8,7 @@ from datetime import UTC, datetime
 
 import click
 
+from engine.following import folded
 from engine.progress import duration
 from engine.resources import Difference
 from roles.status.report import DRIFT, ERROR, IN_SYNC, ModelReport, Report, ServiceReport
@@ -100,7 +101,7 @@ def _drift(report: Report) -> list[Row]:
 
 
 def _group(title: str, differences: Iterable[Difference]) -> list[Row]:
-    lines = [("drift", f"  {it}") for it in differences]
+    lines = [("drift", f"  {it}") for it in folded(differences)]
     return [("drift", title), *lines] if lines else []
 
 

@@ -82,7 +82,8 @@ class DeclaredHost:
         told = {**self.settings.data, **({"secrets": secrets} if secrets else {})}
         if "door" in told:
             users = {name: reference(secret) for name, secret in self.door.users.items()}
-            key = {"key": reference(self.door.key)} if self.door.key else {}
+            written = told["door"].get("key")  # without tls: own it is no part of the door
+            key = {"key": reference(secret_of(written, self.settings))} if written else {}
             told["door"] = {**told["door"], **({"users": users} if users else {}), **key}
         if self.proxy and self.proxy.credentials:
             told["proxy"] = {**told["proxy"], "credentials": reference(self.proxy.credentials)}

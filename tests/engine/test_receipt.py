@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 from typeguard import TypeCheckError
 
-from engine.receipt import applied_plan, check_receipt
+from engine.receipt import applied_by, check_receipt
 from schemas.plan.compare import changes
 from schemas.plan.show import to_dict
 from tests.roles.plans import plan
@@ -23,14 +23,14 @@ def former() -> dict[str, Any]:
 def test_a_receipt_of_a_former_version_tells_no_change_where_there_is_none() -> None:
     receipt = {"generation": "g1", "applied": {"plan": former(), "release": "r"}}
     check_receipt(receipt)
-    assert changes(applied_plan(receipt), to_dict(plan())) == {}
+    assert changes(applied_by(receipt)["plan"], to_dict(plan())) == {}
 
 
 def test_a_receipt_of_a_former_version_tells_a_change_in_todays_names() -> None:
     was = former()
     was["tier"]["name"] = "low-vram-8-12gb"
     was["requirements"]["tier"] = "web"
-    assert changes(applied_plan({"applied": {"plan": was}}), to_dict(plan())) == {
+    assert changes(applied_by({"applied": {"plan": was}})["plan"], to_dict(plan())) == {
         "requirements.tier": "web -> api",
         "vram_tier.name": "low-vram-8-12gb -> balanced-12-24gb",
     }
@@ -43,4 +43,4 @@ def test_a_vram_tier_of_another_form_is_no_receipt(name: str) -> None:
 
 
 def test_where_nothing_was_applied_there_is_no_plan() -> None:
-    assert applied_plan({}) == applied_plan({"applied": {}}) == {}
+    assert applied_by({}) == applied_by({"applied": {}}) == {"plan": {}}
