@@ -167,6 +167,7 @@ class Report:
     venom: str = ""
     versions: Mapping[str, str] = field(default_factory=dict)
     images: Mapping[str, str] = field(default_factory=dict)  # what runs from one → its digest, hex sha256
+    vram_tier: str = ""  # empty where the profile has no model of its own
     model: ModelReport | None = None
     cards: tuple[str, ...] = ()
     remarks: tuple[str, ...] = ()  # what the operator should know of the hardware
@@ -202,6 +203,8 @@ def document(reports: Sequence[Report]) -> str:
 
 def _plain(report: Report) -> dict[str, Any]:
     said = asdict(report)
+    if not report.vram_tier:
+        del said["vram_tier"]
     drift = {"from_receipt": said.pop("changed"), "from_plan": said.pop("asked")}
     return {"state": report.state, **said, "drift": drift}
 
@@ -240,6 +243,7 @@ def report(
         venom=told.generation.name.rpartition(", ")[0] if told.generation else "",
         versions=told.versions,
         images=_images(told.plan),
+        vram_tier=(told.plan.get("vram_tier") or {}).get("name", ""),
         model=_model(told),
         services=_services(told),
         generation=told.applied,

@@ -56,6 +56,7 @@ def _rows(report: Report) -> list[Row]:
         ("venom", report.venom or "unknown"),
         *([("versions", ", ".join(versions) or "unknown")] if versions or not images else []),
         *([("images", ", ".join(images))] if images else []),
+        *([("vram tier", report.vram_tier)] if report.vram_tier else []),
         *([("model", _model(report.model))] if report.model else []),
         *(("card", it) for it in (*report.cards, *report.remarks)),
         *_services(report.services, report.now),

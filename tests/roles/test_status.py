@@ -318,6 +318,20 @@ def test_who_changes_the_host_just_now_is_told() -> None:
     assert "  now         bob@desk since 2026-11-21T20:00:00+00:00: deploy/venom.py: it changes" in plain(it)
 
 
+@pytest.mark.parametrize("name", ["vram_tier", "tier"])  # as a former version called it
+def test_the_vram_tier_is_told_before_the_model(name: str) -> None:
+    plan = {name: {"name": "low-vram-8-12gb"}, "model": {"name": "gemma3:4b"}}
+    it = judged(receipt={"generation": KEY, "applied": {"plan": plan}})
+    assert "  vram tier   low-vram-8-12gb\n  model       gemma3:4b" in plain(it)
+    assert json.loads(document([it]))["hosts"]["box"]["vram_tier"] == "low-vram-8-12gb"
+
+
+def test_a_profile_without_a_model_of_its_own_has_no_vram_tier() -> None:
+    it = judged()
+    assert "vram" not in plain(it)
+    assert "vram_tier" not in json.loads(document([it]))["hosts"]["box"]
+
+
 @pytest.mark.parametrize(
     ("models", "said"),
     [
