@@ -8,13 +8,14 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, field, replace
 from typing import Any, NotRequired, TypedDict
 
 from engine.answers import formed, known
 from engine.env import quoted
 from engine.observation import Observed
 from engine.paths import GENERATIONS, RECEIPT
+from engine.receipt import applied_by
 from engine.resources import (
     Absent,
     Difference,
@@ -39,14 +40,22 @@ class Generation:
     stopped: tuple[str, ...]  # units that must not run
     store_paths: tuple[str, ...]  # paths in the stores that it needs: not pruned while it is kept
     record: Mapping[str, Any]  # what the receipt says was applied
+    # What the inventory said of it: kept beside the record, and no part of what the generation is.
+    declaration: Mapping[str, Any] = field(default_factory=dict)
 
     @property
     def key(self) -> str:
         """Its name on the host: a digest of all that it is, which holds nothing to guess a secret from.
 
+        What the inventory says is no part of it: in other words for the same, it makes the same generation.
         The letter keeps it a word: pyinfra's `--data` reads what looks like a number as one.
         """
-        return f"g{fingerprint(self.content())[:12]}"
+        return f"g{fingerprint({**self.content(), 'record': dict(self.record)})[:12]}"
+
+    @property
+    def applied(self) -> dict[str, Any]:
+        """What is applied with it, as `engine.receipt.applied_by` tells what was."""
+        return {**self.record.get("applied", {}), "declaration": dict(self.declaration)}
 
     def content(self) -> dict[str, Any]:
         """What is written to the host, secrets included: for a file that only root can read."""
@@ -56,7 +65,7 @@ class Generation:
             "services": [asdict(it) for it in self.services],
             "stopped": list(self.stopped),
             "parts": list(self.store_paths),
-            "record": dict(self.record),
+            "record": {**self.record, "applied": self.applied},
         }
 
     def differs(self, observed: Observed) -> list[Difference]:
@@ -79,10 +88,14 @@ class Generation:
 
     def unproven(self, observed: Observed) -> list[Difference]:
         """What is missing on the host where it did not switch to exactly this, and see it serve."""
-        applied = str(observed.receipt.get("generation", ""))
+        named = str(observed.receipt.get("generation", ""))
         link = Link(f"{GENERATIONS}/current", self.file.path.rsplit("/", 1)[-1])
-        receipt = Difference(RECEIPT, f"names {applied or 'no generation'}, not {self.key}")
-        return [*([] if applied == self.key else [receipt]), *differing((link, self.file), observed)]
+        if named != self.key:
+            receipt = Difference(RECEIPT, f"names {named or 'no generation'}, not {self.key}")
+            return [receipt, *differing((link, self.file), observed)]
+        # It was written with what the inventory said then, as the receipt was.
+        as_written = replace(self, declaration=applied_by(observed.receipt).get("declaration", {}))
+        return differing((link, as_written.file), observed)
 
     def lacks(self, observed: Observed) -> list[Difference]:
         """The parts that it needs and the host does not have."""

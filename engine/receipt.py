@@ -1,4 +1,4 @@
-"""The form of a receipt: what status and look take from it, whatever else it holds."""
+"""A receipt: its form, and what it says was applied, in today's names whichever version of ours wrote it."""
 
 from __future__ import annotations
 
@@ -17,6 +17,7 @@ class _Plan(TypedDict, total=False):
     """What is told of the plan in a receipt; how it differs from another is told whatever it is."""
 
     profile: str
+    vram_tier: dict[str, Any] | None
     model: dict[str, Any] | None
     images: dict[str, dict[str, Any]] | None
     ollama: dict[str, Any] | None
@@ -31,13 +32,29 @@ class _Receipt(TypedDict, total=False):
     applied: dict[str, Any]
 
 
+# What a plan's settings were called when former versions wrote their receipts.
+_FORMER_NAMES = {"tier": "vram_tier"}
+
+
+def applied_by(receipt: Mapping[str, Any]) -> dict[str, Any]:
+    """What was applied: its `plan` in the names of `schemas.plan.show.to_dict`, empty where nothing was.
+
+    A `declaration` is there unless a former version wrote the receipt.
+    """
+    said = receipt.get("applied", {})
+    plan = {_FORMER_NAMES.get(name, name): value for name, value in said.get("plan", {}).items()}
+    return {**said, "plan": plan}
+
+
 def check_receipt(receipt: Mapping[str, Any]) -> None:
     """Raise TypeCheckError or KeyError where what is told of a receipt has another form. It may lack all."""
     formed(known(receipt, _Receipt), _Receipt)
-    applied = formed(receipt.get("applied", {}).get("plan", {}), dict[str, Any])
-    plan = formed(known(applied, _Plan), _Plan)
-    if model := plan.get("model"):
-        formed(model["name"], str)
+    for part in ("plan", "declaration"):
+        formed(receipt.get("applied", {}).get(part, {}), dict[str, Any])
+    plan = formed(known(applied_by(receipt)["plan"], _Plan), _Plan)
+    for named in (plan.get("model"), plan.get("vram_tier")):
+        if named:
+            formed(named["name"], str)
     images = [*(plan.get("images") or {}).values(), (plan.get("ollama") or {}).get("image")]
     for it in images:
         if it:

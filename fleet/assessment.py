@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import cached_property
+from typing import Any
 
 from pyinfra.context import host
 
@@ -40,6 +41,7 @@ from roles.preflight.checks import installing
 from roles.preflight.deploy import check, probe
 from roles.preflight.facts import Facts
 from roles.weights.unused import Unused, unused_weights
+from schemas.declared.declaration import declaration
 from schemas.inventory import DeclaredHost
 from schemas.model import Hardware, HostPlan
 from schemas.plan.host import assumed_hardware, plan_host
@@ -53,6 +55,7 @@ class Planned:
 
     hardware: Hardware
     plan: HostPlan
+    declaration: Mapping[str, Any]  # what the inventory says of it
     build: Build
     settings: Mapping[str, str]  # keys of the backend's environment file, secrets among them
     components: tuple[Component, ...]
@@ -98,6 +101,7 @@ class Planned:
             stopped=tuple(it.unit for it in listed if it.unit and not it.service),
             store_paths=tuple(path for it in listed for path in it.store_paths),
             record={"applied": {"plan": to_dict(plan), "release": self.build.release.key}},
+            declaration=self.declaration,
         )
 
     def differs(self, observed: Observed) -> list[Difference]:
@@ -231,7 +235,7 @@ def plan_one(declared: DeclaredHost, hardware: Hardware, *, offline: bool = Fals
     build = Build.of(plan, offline=offline)
     settings = {**plan.backend.env_file, **reveal(plan.backend.secrets)}
     listed = components(plan, build, settings, revealed(plan.door), gpu=bool(hardware.gpus))
-    return Planned(hardware, plan, build, settings, listed)
+    return Planned(hardware, plan, declaration(declared), build, settings, listed)
 
 
 def possible_components(declared: DeclaredHost) -> tuple[Component, ...]:

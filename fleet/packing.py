@@ -174,7 +174,9 @@ def _plan(declared: DeclaredHost, facts: Facts, variant: Variant) -> HostPlan:
     light = variants()[DEFAULT[0]]
     tiers, profiles = (variant if variant.tiers else light).tiers, variant.profiles
     profile = min(profiles, key=lambda it: len(contract().profiles[it].services))
-    wanted = replace(declared, profile=profile, tier=tiers[0], extras=tiers[1:], development=None, secrets={})
+    wanted = replace(
+        declared, profile=profile, requirements_tier=tiers[0], extras=tiers[1:], development=None, secrets={}
+    )
     hardware = replace(assumed_hardware(wanted), arch=facts.hardware.arch)
     return resolved(wanted, hardware)
 

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
+from typing import Any
 
 from pyinfra.context import host
 
+from engine.receipt import applied_by
 from fleet.assessment import Assessment
-from schemas.plan.compare import changes
-from schemas.plan.show import to_dict
+from schemas.plan.compare import applied_changes, follow
 
 # More lines than these are told as a number.
 TOLD = 15
@@ -22,14 +23,23 @@ def preview(assessment: Assessment) -> None:
 
 def lines(assessment: Assessment) -> list[str]:
     """The text of the preview, a line each."""
-    applied = assessment.observed.receipt.get("applied", {}).get("plan", {})
-    other = [f"{name}: {change}" for name, change in changes(applied, to_dict(assessment.plan)).items()]
-    told = other if applied else ["nothing was applied here before"]
-    if len(told) > TOLD:
-        told = [*told[:TOLD], f"and {len(told) - TOLD} more changes of the plan"]
+    told = list(_changes(applied_by(assessment.observed.receipt), assessment.generation.applied))
     makes = [job.title for job in assessment.planned.jobs if not job.done(assessment.observed)]
     told.append(f"to be made: {', '.join(makes)}" if makes else "nothing has to be built or downloaded")
     return told + list(_services(assessment))
+
+
+def _changes(before: Mapping[str, Any], after: Mapping[str, Any]) -> Iterator[str]:
+    if not before["plan"]:
+        yield "nothing was applied here before"
+        return
+    found = applied_changes(before, after)
+    lines = [f"{name}: {change}" for name, change in (found.declared or found.plan).items()]
+    yield from lines[:TOLD]
+    if len(lines) > TOLD:
+        yield f"and {len(lines) - TOLD} more changes of the {'inventory' if found.declared else 'plan'}"
+    if found.following:
+        yield follow(len(found.following))
 
 
 def _services(assessment: Assessment) -> Iterator[str]:

@@ -213,10 +213,11 @@ class Backend:
 
 @dataclass(frozen=True)
 class VramTier:
-    """A VRAM tier with every value resolved (the contract's 0 and empty mean "the tier decides")."""
+    """A VRAM tier as the contract has it; in a plan, with what the inventory sets in place of that."""
 
     name: str
-    min_vram_bytes: int
+    min_vram_bytes: int  # what its smallest card reports
+    max_vram_bytes: int | None  # what its largest card has; None: no limit
     context_length: int
     num_parallel: int
     max_queue: int
@@ -313,7 +314,7 @@ class HostPlan:
     ui: Ui
     backend: Backend
     door: Door
-    tier: VramTier | None  # None exactly where `ollama` is None
+    vram_tier: VramTier | None  # None exactly where `ollama` is None
     ollama: Ollama | None
     model: Model | None
     mirrors: Mirrors

@@ -93,9 +93,9 @@ def _profile(drawn: Drawn, found: Installation) -> None:
     if values.get("ACTIVE_LLM_SERVER", "").lower() == "vllm":
         drawn.notes.append("vLLM is not run by the provisioner: Ollama serves the model here")
     tier = values.get("VENOM_OLLAMA_PROFILE", "")
-    if tier in contract().tiers and tier != contract().vram_tier:
+    if tier in contract().vram_tiers and tier != contract().vram_tier:
         drawn.host["vram_tier"] = tier
-    elif tier and tier not in contract().tiers:
+    elif tier and tier not in contract().vram_tiers:
         drawn.notes.append(f"vram_tier: {tier!r} is none of the contract's; {contract().vram_tier} holds")
 
 

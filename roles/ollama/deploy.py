@@ -120,7 +120,7 @@ def prerequisites() -> list[Prerequisite]:
 def resources(plan: HostPlan) -> list[Switchable]:
     """What Ollama has on the host besides its files; a profile without it has nothing of it."""
     unit, current = f"{paths.UNITS}/{UNIT}", f"{paths.OLLAMAS}/current"
-    ollama, tier = plan.ollama, plan.tier
+    ollama, tier = plan.ollama, plan.vram_tier
     if ollama is None or tier is None:
         return [Absent(unit), *containers.absent(UNIT), Absent(f"{DROP_IN}/venom.conf"), Absent(current)]
     settings = File(f"{DROP_IN}/venom.conf", _tier_text(plan, ollama, tier, _fingerprint(plan, ollama, tier)))
@@ -176,8 +176,8 @@ def _tier_text(plan: HostPlan, ollama: Ollama, tier: VramTier, fingerprint: str)
     home = {} if ollama.image else {"HOME": paths.OLLAMA_STATE}
     return render(
         __file__,
-        "tier.conf.j2",
-        tier=tier.name,
+        "vram_tier.conf.j2",
+        vram_tier=tier.name,
         proxy=proxy.way(plan).digest,
         environment={**ollama.env, **home},
         fingerprint=fingerprint,
@@ -186,7 +186,7 @@ def _tier_text(plan: HostPlan, ollama: Ollama, tier: VramTier, fingerprint: str)
 
 def component(plan: HostPlan, *, gpu: bool) -> Component:
     """The model server; absent in a profile without one. `gpu`: as for `service`."""
-    ollama, tier, model = plan.ollama, plan.tier, plan.model
+    ollama, tier, model = plan.ollama, plan.vram_tier, plan.model
     if not (ollama and tier and model):
         return Component(
             name="ollama", prerequisites=tuple(prerequisites()), resources=tuple(resources(plan)), unit=UNIT

@@ -9,13 +9,14 @@ from typing import Any, TypedDict
 
 from engine import paths
 from engine.answers import data
+from engine.following import Following
 from engine.generation import Generation, restored
 from engine.observation import Observed
-from engine.receipt import check_receipt
+from engine.receipt import applied_by, check_receipt
 from engine.resources import Difference, Switchable, once
 from schemas.data.contract import contract
 from schemas.model import Gpu
-from schemas.plan.compare import changes
+from schemas.plan.compare import applied_changes
 from schemas.plan.memory import gib
 
 IN_SYNC, DRIFT, ERROR = "in sync", "drift", "error"
@@ -126,7 +127,7 @@ class HostState:
     @property
     def plan(self) -> Mapping[str, Any]:
         """The plan that was applied, as `schemas.plan.show.to_dict` has it; empty where none was."""
-        plan: Mapping[str, Any] = self.receipt.get("applied", {}).get("plan", {})
+        plan: Mapping[str, Any] = applied_by(self.receipt)["plan"]
         return plan
 
 
@@ -166,6 +167,7 @@ class Report:
     venom: str = ""
     versions: Mapping[str, str] = field(default_factory=dict)
     images: Mapping[str, str] = field(default_factory=dict)  # what runs from one → its digest, hex sha256
+    vram_tier: str = ""  # empty where the profile has no model of its own
     model: ModelReport | None = None
     cards: tuple[str, ...] = ()
     remarks: tuple[str, ...] = ()  # what the operator should know of the hardware
@@ -201,6 +203,8 @@ def document(reports: Sequence[Report]) -> str:
 
 def _plain(report: Report) -> dict[str, Any]:
     said = asdict(report)
+    if not report.vram_tier:
+        del said["vram_tier"]
     drift = {"from_receipt": said.pop("changed"), "from_plan": said.pop("asked")}
     return {"state": report.state, **said, "drift": drift}
 
@@ -213,12 +217,6 @@ class Wanted:
     differs: Sequence[Difference]
     cards: Sequence[Gpu] = ()  # that the host has now
     remarks: Sequence[str] = ()  # what the operator should know of its hardware
-
-    @property
-    def plan(self) -> Mapping[str, Any]:
-        """The plan, as `schemas.plan.show.to_dict` has it."""
-        plan: Mapping[str, Any] = self.generation.record["applied"]["plan"]
-        return plan
 
 
 def report(
@@ -245,6 +243,7 @@ def report(
         venom=told.generation.name.rpartition(", ")[0] if told.generation else "",
         versions=told.versions,
         images=_images(told.plan),
+        vram_tier=(told.plan.get("vram_tier") or {}).get("name", ""),
         model=_model(told),
         services=_services(told),
         generation=told.applied,
@@ -290,11 +289,15 @@ def _changed(told: HostState, observed: Observed) -> list[Difference]:
 
 
 def _other(told: HostState, wanted: Wanted) -> list[Difference]:
-    other = changes(told.plan, wanted.plan)
-    if not other:
+    found = applied_changes(applied_by(told.receipt), wanted.generation.applied)
+    if not found.declared and not found.plan:
         same = "is the same; this version of the provisioner makes something else of it"
         return [Difference("the plan", same)]
-    return [Difference(f"plan {name}", change) for name, change in other.items()]
+    of_plan = Following if found.declared else Difference
+    return [
+        *(Difference(name, change) for name, change in found.declared.items()),
+        *(of_plan(f"plan {name}", change) for name, change in found.plan.items()),
+    ]
 
 
 def _services(told: HostState) -> tuple[ServiceReport, ...]:

@@ -8,6 +8,7 @@ from datetime import UTC, datetime
 
 import click
 
+from engine.following import folded
 from engine.progress import duration
 from engine.resources import Difference
 from roles.status.report import DRIFT, ERROR, IN_SYNC, ModelReport, Report, ServiceReport
@@ -55,6 +56,7 @@ def _rows(report: Report) -> list[Row]:
         ("venom", report.venom or "unknown"),
         *([("versions", ", ".join(versions) or "unknown")] if versions or not images else []),
         *([("images", ", ".join(images))] if images else []),
+        *([("vram tier", report.vram_tier)] if report.vram_tier else []),
         *([("model", _model(report.model))] if report.model else []),
         *(("card", it) for it in (*report.cards, *report.remarks)),
         *_services(report.services, report.now),
@@ -100,7 +102,7 @@ def _drift(report: Report) -> list[Row]:
 
 
 def _group(title: str, differences: Iterable[Difference]) -> list[Row]:
-    lines = [("drift", f"  {it}") for it in differences]
+    lines = [("drift", f"  {it}") for it in folded(differences)]
     return [("drift", title), *lines] if lines else []
 
 

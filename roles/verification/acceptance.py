@@ -85,6 +85,7 @@ class HostAcceptance:
     generation: str = ""
     release: str = ""
     profile: str = ""
+    vram_tier: str = ""  # empty where the profile has no model of its own: then it is left out
     serves: str = ""  # for people, e.g. "Venom v1.9.0 (62ce167a1ff8), profile light, gemma3:4b"
     checks: tuple[Check, ...] = ()
     checklist: tuple[Item, ...] = ()
@@ -122,6 +123,9 @@ def result_of(results: Iterable[str]) -> str:
 def document(acceptance: Acceptance) -> dict[str, Any]:
     """The document, ready for JSON."""
     plain = {"format": FORMAT, "result": acceptance.result, **asdict(acceptance)}
+    for host in plain["hosts"]:
+        if not host["vram_tier"]:
+            del host["vram_tier"]
     order = ("format", "at", "by", "inventory", "result", "hosts")
     return {key: plain[key] for key in order}
 

@@ -112,6 +112,7 @@ def judge(declared: DeclaredHost, subject: Subject, serves: str, release: str) -
         generation=subject.applied,
         release=release,
         profile=subject.plan.profile,
+        vram_tier=subject.plan.vram_tier.name if subject.plan.vram_tier else "",
         serves=serves,
         checks=checks,
         checklist=checklist(checks),

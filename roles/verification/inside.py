@@ -10,6 +10,7 @@ from typing import Any, TypedDict
 
 from engine import remote
 from engine.answers import data, formed, number, understood
+from engine.following import folded
 from engine.generation import Generation
 from engine.observation import Observed
 from engine.refusal import RefusedError
@@ -121,8 +122,9 @@ def as_planned(changed: Sequence[Difference], asked: Sequence[Difference], appli
 
 
 def _some(differences: Sequence[Difference]) -> str:
-    more = f" and {len(differences) - 3} more" if len(differences) > 3 else ""
-    return ", ".join(str(it) for it in differences[:3]) + more
+    told = folded(differences)
+    more = f" and {len(told) - 3} more" if len(told) > 3 else ""
+    return ", ".join(told[:3]) + more
 
 
 def units(generation: Generation, observed: Observed) -> list[Check]:

@@ -32,8 +32,9 @@ def host_table(host: HostAcceptance) -> str:
 
 
 def _said(host: HostAcceptance) -> list[str]:
-    """What it serves, or why it was not reached: that may be several lines."""
-    return [f"  {line}" for line in host.serves.splitlines()]
+    """What it serves and by which VRAM tier, or why it was not reached: that may be several lines."""
+    tier = [f"VRAM tier {host.vram_tier}"] if host.vram_tier else []
+    return [f"  {line}" for line in (*host.serves.splitlines(), *tier)]
 
 
 def _check(check: Check) -> Iterable[str]:

@@ -8,9 +8,11 @@ from pathlib import Path
 from typing import Any
 
 from schemas.data.version import in_range
+from schemas.model import VramTier
 from schemas.reading.document import read
 
 _PATH = Path(__file__).with_name("contract.yaml")
+_GIB = 1024**3
 
 
 @dataclass(frozen=True)
@@ -30,21 +32,6 @@ class Profile:
     def told(self, language: str) -> str:
         """The meaning in one language ("en", "pl")."""
         return self.pl if language == "pl" else self.meaning
-
-
-@dataclass(frozen=True)
-class Tier:
-    """A VRAM tier as the contract has it. Sizes in GiB; `max_gib` None: no limit."""
-
-    name: str
-    min_gib: float
-    max_gib: float | None
-    context_length: int
-    num_parallel: int
-    max_queue: int
-    flash_attention: bool
-    kv_cache_type: str
-    keep_alive: str
 
 
 @dataclass(frozen=True)
@@ -118,7 +105,7 @@ class Contract:
     """The whole contract."""
 
     profiles: dict[str, Profile]
-    tiers: dict[str, Tier]  # from the smallest to the largest
+    vram_tiers: dict[str, VramTier]  # from the smallest to the largest
     requirements: dict[str, RequirementTier]
     variables: dict[str, Variable]
     development: dict[str, str]  # environment that goes over the profile's
@@ -152,7 +139,7 @@ def contract() -> Contract:
     defaults = data["defaults"]
     return Contract(
         profiles={name: Profile(name=name, **_frozen(profile)) for name, profile in data["profiles"].items()},
-        tiers={name: Tier(name=name, **tier) for name, tier in data["vram_tiers"].items()},
+        vram_tiers={name: _vram_tier(name, **tier) for name, tier in data["vram_tiers"].items()},
         requirements={
             name: RequirementTier(
                 name, tier["class"], tier["meaning"], tier["pl"], tuple(tier.get("after", ())), tier["files"]
@@ -173,10 +160,16 @@ def contract() -> Contract:
         ready_timeout=defaults["ready_timeout"],
         keep_generations=defaults["keep_generations"],
         door=DoorDefaults(**defaults["door"]),
-        main_memory_reserve=int(data["main_memory_reserve_gib"] * 1024**3),
+        main_memory_reserve=int(data["main_memory_reserve_gib"] * _GIB),
         without_card=WithoutCard(**data["without_card"]),
         budgets=data["budgets"],
     )
+
+
+def _vram_tier(name: str, min_gib: float, max_gib: float | None, **values: Any) -> VramTier:
+    """A VRAM tier as the contract has it, with its sizes in bytes."""
+    most = None if max_gib is None else int(max_gib * _GIB)
+    return VramTier(name=name, min_vram_bytes=int(min_gib * _GIB), max_vram_bytes=most, **values)
 
 
 def _frozen(entry: dict[str, Any]) -> dict[str, Any]:

@@ -116,7 +116,7 @@ def values(
 
     An optional one has an entry only where somebody sets it. `special` is what profile, hardware and
     development set. `fill` gives what the contract writes in
-    braces (profile, model, tier, keep_alive, ports).
+    braces (profile, model, vram_tier, keep_alive, ports).
     """
     result = {}
     for name, variable in contract().variables.items():

@@ -46,7 +46,7 @@ class DeclaredHost:
     source: Source
     images: Mapping[str, Reference]  # Venom's, by what they hold (backend, frontend); empty: it is made
     development: Development | None
-    tier: str  # of the requirements
+    requirements_tier: str
     extras: tuple[str, ...]
     add: tuple[str, ...]
     python: Choice
@@ -82,7 +82,8 @@ class DeclaredHost:
         told = {**self.settings.data, **({"secrets": secrets} if secrets else {})}
         if "door" in told:
             users = {name: reference(secret) for name, secret in self.door.users.items()}
-            key = {"key": reference(self.door.key)} if self.door.key else {}
+            written = told["door"].get("key")  # without tls: own it is no part of the door
+            key = {"key": reference(secret_of(written, self.settings))} if written else {}
             told["door"] = {**told["door"], **({"users": users} if users else {}), **key}
         if self.proxy and self.proxy.credentials:
             told["proxy"] = {**told["proxy"], "credentials": reference(self.proxy.credentials)}
@@ -141,7 +142,7 @@ def declare(settings: Settings, pins: Pins) -> tuple[DeclaredHost | None, list[P
         source=source,
         images=images,
         development=development,
-        tier=tier,
+        requirements_tier=tier,
         extras=extras,
         add=added,
         python=choices["python"],

@@ -45,7 +45,7 @@ def _values() -> Mapping[str, Any]:
         "arch.default": known.arch,
         "profile.enum": list(known.profiles),
         "profile.default": known.profile,
-        "vram_tier.enum": [*known.tiers, _AUTO],
+        "vram_tier.enum": [*known.vram_tiers, _AUTO],
         "vram_tier.default": known.vram_tier,
         "model.default": known.model,
         "venom.properties.release.default": known.release,

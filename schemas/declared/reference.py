@@ -169,10 +169,10 @@ def _profiles(language: str) -> Iterator[tuple[str, ...]]:
 
 def _tiers(language: str) -> Iterator[tuple[str, ...]]:
     card = _WORDS[language]["from"]
-    for tier in contract().tiers.values():
+    for tier in contract().vram_tiers.values():
         yield (
             f"`{tier.name}`",
-            card.format(f"{tier.min_gib:g}"),
+            card.format(f"{tier.min_vram_bytes / 1024**3:g}"),
             str(tier.context_length),
             str(tier.num_parallel),
             str(tier.max_queue),

@@ -86,9 +86,9 @@ def _model(setting: str, value: object, text: str, accepts: Accepts) -> str:
 
 def _tier(setting: str, value: object, text: str, accepts: Accepts) -> str:
     """The tier of a card of so many GB, or that begins so."""
-    tiers = contract().tiers
+    tiers = contract().vram_tiers
     if match := _GIB.fullmatch(text.lower()):
-        fitting = [it.name for it in tiers.values() if it.min_gib <= float(match[1])]
+        fitting = [it.name for it in tiers.values() if it.min_vram_bytes <= float(match[1]) * 1024**3]
         return f"write {fitting[-1]}" if fitting else "write auto"
     begin = [name for name in tiers if len(text) > 2 and name.startswith(text.lower())]
     return f"write {begin[0]}" if len(begin) == 1 else ""

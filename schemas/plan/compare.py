@@ -1,12 +1,40 @@
-"""How two plans differ, setting by setting, for people who want to know what a change means. Pure."""
+"""How what is to be applied differs from what was, for people who want to know what a change means. Pure."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping
+from dataclasses import dataclass
 from typing import Any
 
+from schemas.declared.declaration import declared_changes
+
 # What follows from a version, a tier or a model that is told.
-_IMPLIED = {"artifact", "min_driver", "need", "uv"}
+_IMPLIED = {"artifact", "max_vram_bytes", "min_driver", "min_vram_bytes", "need", "uv"}
+
+
+@dataclass(frozen=True)
+class Changes:
+    """What differs between two that were applied, or are to be: dotted setting → "old -> new"."""
+
+    declared: Mapping[str, str]  # of the inventory, in its schema's order; empty where it says the same
+    plan: Mapping[str, str]  # of the plan
+
+    @property
+    def following(self) -> list[str]:
+        """The values of the plan that the inventory's changes do not name already, where there are any."""
+        return [name for name in self.plan if name not in self.declared] if self.declared else []
+
+
+def applied_changes(before: Mapping[str, Any], after: Mapping[str, Any]) -> Changes:
+    """How two differ that have a `plan`, and a `declaration` unless a former version of ours wrote it."""
+    both = "declaration" in before and "declaration" in after
+    declared = declared_changes(before["declaration"], after["declaration"]) if both else {}
+    return Changes(declared, changes(before["plan"], after["plan"]))
+
+
+def follow(count: int) -> str:
+    """How so many values of a plan are told that change with what the inventory says."""
+    return f"and {count} value{'' if count == 1 else 's'} of the plan follow{'s' if count == 1 else ''}"
 
 
 def changes(before: Mapping[str, Any], after: Mapping[str, Any], within: str = "") -> dict[str, str]:

@@ -21,7 +21,6 @@ from schemas.model import (
     Requirements,
     Ui,
 )
-from schemas.plan.memory import GIB
 from schemas.plan.ollama import ASSUMED, Local, is_assumed, plan_local
 from schemas.plan.show import describe, to_dict
 from schemas.plan.sources import artifact
@@ -38,9 +37,9 @@ def assumed_hardware(declared: DeclaredHost) -> Hardware:
     at the least (the smallest tier where it is `auto`). The card is marked as assumed: a plan is
     refused for it only where no card of the tier would do.
     """
-    tiers = contract().tiers
+    tiers = contract().vram_tiers
     tier = tiers.get(declared.vram_tier) or next(iter(tiers.values()))
-    card = Gpu(ASSUMED, f"a card of {tier.name}", int(tier.min_gib * GIB), "", "")
+    card = Gpu(ASSUMED, f"a card of {tier.name}", tier.min_vram_bytes, "", "")
     return Hardware(arch=declared.arch, python="", memory_bytes=0, gpus=(card,))
 
 
@@ -76,7 +75,7 @@ def plan_host(declared: DeclaredHost, hardware: Hardware) -> HostPlan:
         ui=_ui(declared, local, release.fonts),
         backend=_backend(declared, local, notes),
         door=declared.door,
-        tier=local.tier,
+        vram_tier=local.vram_tier,
         ollama=local.ollama,
         model=local.model,
         mirrors=declared.mirrors,
@@ -129,10 +128,10 @@ def _uv(declared: DeclaredHost, hardware: Hardware, problems: list[Problem]) -> 
 
 def _requirements(declared: DeclaredHost, forgotten: tuple[str, ...]) -> Requirements:
     known = contract().requirements
-    tiers = (declared.tier, *declared.extras)
+    tiers = (declared.requirements_tier, *declared.extras)
     files = [file for tier in tiers for file in known[tier].files_of(declared.source.release)]
     return Requirements(
-        tier=declared.tier,
+        tier=declared.requirements_tier,
         extras=declared.extras,
         files=tuple(dict.fromkeys(files)),
         add=tuple(dict.fromkeys((*forgotten, *declared.add))),
@@ -176,7 +175,7 @@ def _scope(declared: DeclaredHost, local: Local, scope: str) -> dict[str, str]:
     fill = {
         "profile": declared.profile,
         "model": local.model_name,
-        "tier": local.tier_name,
+        "vram_tier": local.vram_tier_name,
         "keep_alive": local.keep_alive,
         **{f"{name}_port": port for name, port in declared.ports.items()},
     }

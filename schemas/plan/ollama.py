@@ -5,13 +5,13 @@ from __future__ import annotations
 from dataclasses import dataclass, replace
 
 from schemas.data import image_reference as images
-from schemas.data.contract import Tier, contract
+from schemas.data.contract import contract
 from schemas.data.pins import Weights
 from schemas.data.version import at_least, in_range
 from schemas.declared.environment import values
 from schemas.declared.host import DeclaredHost
 from schemas.model import Hardware, Image, MemoryNeed, Model, Ollama, VramTier
-from schemas.plan.memory import GIB, gib, need
+from schemas.plan.memory import gib, need
 from schemas.plan.sources import artifact
 from schemas.reading.problem import Problem, listed
 
@@ -23,10 +23,10 @@ _MODELS = "/var/lib/ollama/models"
 class Local:
     """What the rest of a plan takes from here. The three objects are None in a profile without Ollama."""
 
-    tier: VramTier | None
+    vram_tier: VramTier | None
     ollama: Ollama | None
     model: Model | None
-    tier_name: str
+    vram_tier_name: str
     model_name: str
     keep_alive: str
     backend_file: dict[str, str]  # settings of the backend that follow from what was resolved
@@ -83,10 +83,10 @@ def plan_local(
         vendors = sorted({gpu.vendor for gpu in hardware.gpus if image and gpu.vendor != ASSUMED})
         ollama = Ollama(version, file, image, declared.ports["ollama"], env, driver, tuple(vendors))
     return Local(
-        tier=tier,
+        vram_tier=tier,
         ollama=ollama,
         model=_model(declared, hardware, weights, tier, version) if weights else None,
-        tier_name=tier.name,
+        vram_tier_name=tier.name,
         model_name=name,
         keep_alive=tier.keep_alive,
         backend_file={**_differences(tier), **_intent(declared, hardware, tier)},
@@ -134,7 +134,7 @@ def _without(declared: DeclaredHost, notes: list[str]) -> Local:
     for key in ("model", "vram_tier", "ollama"):
         if declared.settings.own(key):
             notes.append(f"{key} is declared, but profile {declared.profile} has no local model")
-    tier = known.tiers.get(declared.vram_tier) or known.tiers[known.vram_tier]
+    tier = known.vram_tiers.get(declared.vram_tier) or known.vram_tiers[known.vram_tier]
     model = declared.model if declared.model != "auto" else known.model
     return Local(None, None, None, tier.name, model, tier.keep_alive, {})
 
@@ -151,11 +151,11 @@ def _version(declared: DeclaredHost, notes: list[str]) -> str:
 
 def _tier(declared: DeclaredHost, hardware: Hardware, version: str, problems: list[Problem]) -> VramTier:
     """The tier with the operator's overrides; `auto` is the largest that the cards are enough for."""
-    tiers = list(contract().tiers.values())
+    tiers = list(contract().vram_tiers.values())
     if declared.vram_tier != "auto":
-        return _resolved(declared, contract().tiers[declared.vram_tier], problems)
+        return _resolved(declared, contract().vram_tiers[declared.vram_tier], problems)
     vram = _vram(hardware)
-    chosen = next((t for t in reversed(tiers) if vram >= t.min_gib * GIB), tiers[0])
+    chosen = next((t for t in reversed(tiers) if vram >= t.min_vram_bytes), tiers[0])
     if is_assumed(hardware) and declared.model != "auto":
         # Nobody knows the card yet: print the smallest tier that the model can live in.
         weights = declared.pins.weights[declared.model]
@@ -163,14 +163,14 @@ def _tier(declared: DeclaredHost, hardware: Hardware, version: str, problems: li
             chosen = tier
             resolved = _resolved(declared, tier, [])
             if (
-                tier.max_gib is None
-                or _need(weights, resolved, version, hardware).total <= tier.max_gib * GIB
+                tier.max_vram_bytes is None
+                or _need(weights, resolved, version, hardware).total <= tier.max_vram_bytes
             ):
                 break
     return _resolved(declared, chosen, problems)
 
 
-def _resolved(declared: DeclaredHost, tier: Tier, problems: list[Problem]) -> VramTier:
+def _resolved(declared: DeclaredHost, tier: VramTier, problems: list[Problem]) -> VramTier:
     """The tier's values, each overridden where the environment says neither 0 nor nothing."""
     env = declared.environment
 
@@ -183,9 +183,8 @@ def _resolved(declared: DeclaredHost, tier: Tier, problems: list[Problem]) -> Vr
         keys = ("environment", "OLLAMA_KV_CACHE_TYPE")
         found = f'"{asked}" with OLLAMA_FLASH_ATTENTION off'
         problems.append(declared.problem(keys, found, "f16", "switch flash attention on"))
-    return VramTier(
-        name=tier.name,
-        min_vram_bytes=int(tier.min_gib * GIB),
+    return replace(
+        tier,
         context_length=number("OLLAMA_CONTEXT_LENGTH", tier.context_length),
         num_parallel=number("OLLAMA_NUM_PARALLEL", tier.num_parallel),
         max_queue=number("OLLAMA_MAX_QUEUE", tier.max_queue),
@@ -230,7 +229,7 @@ def _environment_without_card(hardware: Hardware, tier: VramTier) -> dict[str, s
 
 def _differences(tier: VramTier) -> dict[str, str]:
     """What the backend's file must say because it is not what the backend derives from the tier."""
-    plain = contract().tiers[tier.name]
+    plain = contract().vram_tiers[tier.name]
     said = {}
     if tier.context_length != plain.context_length:
         said["OLLAMA_CONTEXT_LENGTH"] = str(tier.context_length)
@@ -262,9 +261,7 @@ def _need(weights: Weights, tier: VramTier, version: str, hardware: Hardware) ->
 
 def _room(declared: DeclaredHost, hardware: Hardware, tier: VramTier) -> _Room:
     if is_assumed(hardware):
-        most = contract().tiers[tier.name].max_gib
-        limit = None if most is None else int(most * GIB)
-        return _Room(tier.min_vram_bytes, limit, f"the tier {tier.name}")
+        return _Room(tier.min_vram_bytes, tier.max_vram_bytes, f"the tier {tier.name}")
     if hardware.gpus:
         vram, names = _vram(hardware), listed(gpu.name for gpu in hardware.gpus)
         unified = any(gpu.unified for gpu in hardware.gpus)
@@ -324,7 +321,7 @@ def _undecided(declared: DeclaredHost, tier: VramTier, needs: MemoryNeed, notes:
 
 
 def _smaller(tier: VramTier) -> str:
-    names = list(contract().tiers)
+    names = list(contract().vram_tiers)
     if tier.name != names[0]:
         return f"no model fits; try vram_tier: {names[0]}"
     return "no model fits; use profile: llm_off"

@@ -93,9 +93,9 @@ def test_one_kind_of_unit_makes_the_other_go() -> None:
 def test_another_image_another_engine_and_another_tier_are_another_process() -> None:
     def fingerprint(it: HostPlan) -> str:
         assert it.ollama
-        assert it.tier
+        assert it.vram_tier
         assert it.model
-        return ollama.service(it, it.ollama, it.tier, it.model, gpu=False).fingerprint
+        return ollama.service(it, it.ollama, it.vram_tier, it.model, gpu=False).fingerprint
 
     other = plan(BY_IMAGE.replace("0123", "3210"))
     quality = plan(f"{BY_IMAGE}    vram_tier: low-vram-8-12gb\n")

@@ -62,10 +62,10 @@ def test_another_password_restarts_what_was_started_with_the_former(tmp_path: Pa
     first, second = proxied(tmp_path), proxied(tmp_path, "another one")
     assert proxy.way(first).digest != proxy.way(second).digest
     assert first.ollama
-    assert first.tier
+    assert first.vram_tier
     assert first.model
     services = [
-        ollama.service(it, first.ollama, first.tier, first.model, gpu=False) for it in (first, second)
+        ollama.service(it, first.ollama, first.vram_tier, first.model, gpu=False) for it in (first, second)
     ]
     assert services[0].fingerprint != services[1].fingerprint
 

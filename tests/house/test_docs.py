@@ -130,7 +130,7 @@ def test_pins_that_are_shown_are_accepted(where: str, text: str, tmp_path: Path)
 @pytest.mark.parametrize("path", [ROOT / "README.md", ROOT / "README.pl.md"], ids=_name)
 def test_the_readme_names_every_profile_and_tier_and_shows_an_inventory(path: Path) -> None:
     text = path.read_text(encoding="utf-8")
-    for name in (*contract().profiles, *contract().tiers):
+    for name in (*contract().profiles, *contract().vram_tiers):
         assert f"| `{name}`" in text, name
     assert "yaml inventory" in [kind for kind, _ in _blocks(path)]
 

@@ -275,6 +275,7 @@ def acceptance() -> Acceptance:
         generation=now.generation,
         release="v1.9.0",
         profile="light",
+        vram_tier="low-vram-8-12gb",
         serves="Venom v1.9.0 (62ce167a1ff8), profile light, gemma3:4b",
         checks=(*_checks(), *metrics.budget_checks(now.metrics, earlier, BUDGETS)),
         checklist=(

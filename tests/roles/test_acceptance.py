@@ -54,6 +54,15 @@ def test_what_is_written_is_read_again(tmp_path: Path) -> None:
     assert (said["format"], said["result"]) == (1, "failed")
 
 
+def test_the_vram_tier_stands_in_the_document_where_there_is_a_model(tmp_path: Path) -> None:
+    fleet = replace(FLEET, hosts=(replace(HOST, vram_tier="low-vram-8-12gb"), HOST))
+    path = acceptance.write(fleet, tmp_path)
+    first, second = json.loads(path.read_text(encoding="utf-8"))["hosts"]
+    assert first["vram_tier"] == "low-vram-8-12gb"
+    assert "vram_tier" not in second
+    assert acceptance.read(path) == fleet
+
+
 def test_another_format_is_not_misread(tmp_path: Path) -> None:
     path = acceptance.write(FLEET, tmp_path)
     path.write_text(path.read_text(encoding="utf-8").replace('"format": 1', '"format": 2'), encoding="utf-8")

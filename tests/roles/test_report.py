@@ -79,6 +79,12 @@ def squeezed(text: str) -> str:
     return " ".join(text.split())
 
 
+def test_the_vram_tier_stands_at_a_host_that_has_a_model() -> None:
+    first, second, _ = acceptance().hosts
+    assert "VRAM tier low-vram-8-12gb" in Page(rendered(alone(first))).text
+    assert "VRAM tier" not in Page(rendered(alone(second))).text
+
+
 def test_the_page_asks_nobody_for_anything() -> None:
     text = whole()
     page = Page(text)

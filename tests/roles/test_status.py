@@ -243,6 +243,37 @@ def test_what_the_inventory_says_since_is_told_apart() -> None:
     ]
 
 
+def test_what_the_inventory_says_since_is_told_in_its_words_and_what_follows_is_counted() -> None:
+    plans: list[dict[str, Any]] = [
+        {"profile": "light", "vram_tier": {"name": name, "num_parallel": slots}}
+        for name, slots in (("balanced-12-24gb", 2), ("low-vram-8-12gb", 1))
+    ]
+    was, now = ({"vram_tier": plan["vram_tier"]["name"]} for plan in plans)
+    other = replace(GENERATION, record={"applied": {"plan": plans[1]}}, declaration=now)
+    want = Wanted(other, [Difference("/etc/venom/a", "other content")])
+    receipt = {"generation": KEY, "applied": {"plan": plans[0], "declaration": was}}
+    it = report("box", "192.0.2.1", told=told(receipt=receipt), observed=SEEN, wanted=want, errors=[])
+    assert (
+        "  drift       not yet as the inventory asks:\n"
+        "                vram_tier: balanced-12-24gb -> low-vram-8-12gb\n"
+        "                and 2 values of the plan follow\n"
+        "                /etc/venom/a: other content"
+    ) in plain(it)
+    assert json.loads(document([it]))["hosts"]["box"]["drift"]["from_plan"] == [
+        {"thing": "vram_tier", "why": "balanced-12-24gb -> low-vram-8-12gb"},
+        {"thing": "plan vram_tier.name", "why": "balanced-12-24gb -> low-vram-8-12gb"},
+        {"thing": "plan vram_tier.num_parallel", "why": "2 -> 1"},
+        {"thing": "/etc/venom/a", "why": "other content"},
+    ]
+    # A former version kept no declaration.
+    old = told(receipt={"generation": KEY, "applied": {"plan": plans[0]}})
+    assert [it.thing for it in drift(old, SEEN, want)[1]] == [
+        "plan vram_tier.name",
+        "plan vram_tier.num_parallel",
+        "/etc/venom/a",
+    ]
+
+
 def test_the_same_plan_by_another_version_of_the_provisioner_says_so() -> None:
     other = replace(GENERATION, store_paths=())
     _, asked = drift(told(), SEEN, wanted(other))
@@ -285,6 +316,20 @@ def test_a_host_that_was_never_provisioned_says_so_and_drifted() -> None:
 def test_who_changes_the_host_just_now_is_told() -> None:
     it = judged(lock="bob@desk since 2026-11-21T20:00:00+00:00: deploy/venom.py")
     assert "  now         bob@desk since 2026-11-21T20:00:00+00:00: deploy/venom.py: it changes" in plain(it)
+
+
+@pytest.mark.parametrize("name", ["vram_tier", "tier"])  # as a former version called it
+def test_the_vram_tier_is_told_before_the_model(name: str) -> None:
+    plan = {name: {"name": "low-vram-8-12gb"}, "model": {"name": "gemma3:4b"}}
+    it = judged(receipt={"generation": KEY, "applied": {"plan": plan}})
+    assert "  vram tier   low-vram-8-12gb\n  model       gemma3:4b" in plain(it)
+    assert json.loads(document([it]))["hosts"]["box"]["vram_tier"] == "low-vram-8-12gb"
+
+
+def test_a_profile_without_a_model_of_its_own_has_no_vram_tier() -> None:
+    it = judged()
+    assert "vram" not in plain(it)
+    assert "vram_tier" not in json.loads(document([it]))["hosts"]["box"]
 
 
 @pytest.mark.parametrize(

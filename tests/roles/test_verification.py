@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Sequence
+from dataclasses import replace
 
 import click
 import gevent
@@ -99,6 +100,14 @@ def test_a_line_of_the_checklist_fails_with_one_of_its_checks() -> None:
 def test_a_line_does_not_pass_without_what_it_is_about() -> None:
     said = results([check("api.chat", "skipped"), check("onnx.not-imported")])
     assert said["Demo chat on Gemma 3 without ONNX"] == "skipped"
+
+
+def test_a_host_is_told_with_the_vram_tier_of_its_model() -> None:
+    host = HostAcceptance("gpu1", "192.0.2.1", "passed", serves="Venom v1.9.0, profile llm_off")
+    told = click.unstyle(table.host_table(host))
+    assert told == "gpu1 (192.0.2.1): passed\n  Venom v1.9.0, profile llm_off"
+    with_model = replace(host, vram_tier="low-vram-8-12gb")
+    assert click.unstyle(table.host_table(with_model)) == f"{told}\n  VRAM tier low-vram-8-12gb"
 
 
 def test_the_end_names_what_failed_and_where_the_report_lies() -> None:

@@ -21,8 +21,14 @@ def test_each_setting_that_differs_is_told_with_both_values() -> None:
 
 
 def test_what_follows_from_a_version_is_not_told_beside_it() -> None:
-    before = {"ollama": {"version": "0.24.0", "artifact": {"sha256": "a"}, "min_driver": "531"}, "tier": None}
-    after = {"ollama": {"version": "0.32.15", "artifact": {"sha256": "b"}, "min_driver": "550"}, "tier": ""}
+    before = {
+        "ollama": {"version": "0.24.0", "artifact": {"sha256": "a"}, "min_driver": "531"},
+        "vram_tier": None,
+    }
+    after = {
+        "ollama": {"version": "0.32.15", "artifact": {"sha256": "b"}, "min_driver": "550"},
+        "vram_tier": "",
+    }
     assert changes(before, after) == {"ollama.version": "0.24.0 -> 0.32.15"}
     assert changes(before, {**after, "ollama": None}) == {"ollama": "0.24.0 -> none"}
     assert changes(before, before) == {}

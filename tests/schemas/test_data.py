@@ -49,7 +49,7 @@ def test_the_contract_refers_to_itself_only() -> None:
         assert key in known.secret()
         assert set(sets) <= set(known.settable())
     assert known.profile in known.profiles
-    assert known.vram_tier in known.tiers
+    assert known.vram_tier in known.vram_tiers
 
 
 def test_the_inventory_may_say_what_the_contract_has() -> None:

@@ -38,7 +38,7 @@ def test_the_kv_cache_meets_the_published_server_logs_exactly(tag: str, context:
     ],
 )
 def test_model_and_tier_need_what_the_published_table_says(tier: str, needs: dict[str, float]) -> None:
-    values = contract().tiers[tier]
+    values = contract().vram_tiers[tier]
     for tag, gib in needs.items():
         total = need(
             _weights(tag),

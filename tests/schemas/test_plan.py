@@ -28,7 +28,7 @@ def test_a_card_without_memory_of_its_own_is_sized_by_main_memory(host: Host) ->
     gpu = Gpu("nvidia", "NVIDIA GB10", 120 * GIB, "580.126.09", "12.1", unified=True)
     declared = host("vram_tier: auto\nmodel: auto")
     plan = plan_host(declared, Hardware("arm64", "", 120 * GIB, (gpu,)))
-    assert (plan.tier and plan.tier.name, plan.model and plan.model.name) == (
+    assert (plan.vram_tier and plan.vram_tier.name, plan.model and plan.model.name) == (
         "max-context-24gb-plus",
         "gemma3:27b",
     )
@@ -43,8 +43,8 @@ def test_a_host_that_says_nothing_gets_the_contracts_defaults(host: Host) -> Non
     assert (plan.profile, plan.services) == ("light", ("backend", "ui", "ollama"))
     assert plan.model is not None
     assert plan.model.name == "gemma3:4b"
-    assert plan.tier is not None
-    assert plan.tier.name == "balanced-12-24gb"
+    assert plan.vram_tier is not None
+    assert plan.vram_tier.name == "balanced-12-24gb"
     assert plan.source.release == "v1.9.0"
     assert plan.requirements.files == ("requirements.txt",)
     assert plan.requirements.add == (), "what start-up needs beyond the files is the audit's to say"
@@ -95,7 +95,7 @@ def test_every_profile_manages_the_same_keys_so_that_a_change_leaves_none_behind
 
 def test_llm_off_has_no_ollama_at_all_and_says_what_a_chat_needs(host: Host) -> None:
     plan = plan_host(host("profile: llm_off"), cpu(1))
-    assert (plan.services, plan.ollama, plan.model, plan.tier) == (("backend", "ui"), None, None, None)
+    assert (plan.services, plan.ollama, plan.model, plan.vram_tier) == (("backend", "ui"), None, None, None)
     assert plan.backend.env_file["ACTIVE_LLM_SERVER"] == "none"
     assert plan.backend.env_file["LLM_WARMUP_ON_STARTUP"] == "false"
     assert any("OPENAI_API_KEY" in note for note in plan.notes)
@@ -183,9 +183,9 @@ def test_auto_takes_the_cards_tier_and_the_largest_model_that_fits(
     host: Host, vram: float, tier: str, model: str
 ) -> None:
     plan = plan_host(host("vram_tier: auto\nmodel: auto"), card(vram))
-    assert plan.tier is not None
+    assert plan.vram_tier is not None
     assert plan.model is not None
-    assert (plan.tier.name, plan.model.name) == (tier, model)
+    assert (plan.vram_tier.name, plan.model.name) == (tier, model)
 
 
 def test_two_cards_are_counted_together(host: Host) -> None:
@@ -426,10 +426,10 @@ def test_every_name_of_the_contract_can_be_overridden_or_says_what_decides_it(ho
 
 def test_a_host_without_a_card_keeps_each_of_venoms_prompts_read(host: Host) -> None:
     plan = plan_host(host(f"model: gemma3:270m\n{LOW}"), cpu(8))
-    assert plan.tier is not None
+    assert plan.vram_tier is not None
     assert plan.ollama is not None
     assert plan.model is not None
-    assert (plan.tier.num_parallel, plan.tier.kv_cache_type) == (3, "f16")
+    assert (plan.vram_tier.num_parallel, plan.vram_tier.kv_cache_type) == (3, "f16")
     assert plan.ollama.env["OLLAMA_NUM_PARALLEL"] == "3"
     assert plan.ollama.env["OLLAMA_MULTIUSER_CACHE"] == "1"
     assert plan.backend.env_file["INTENT_CLASSIFIER_TIMEOUT_SECONDS"] == "3"
@@ -459,8 +459,8 @@ def test_without_a_card_too_the_inventory_has_the_last_word(host: Host) -> None:
 def test_main_memory_that_holds_only_the_tiers_values_keeps_them(host: Host) -> None:
     roomy = plan_host(host(f"model: gemma3:4b\n{LOW}"), cpu(16))
     tight = plan_host(host(f"model: gemma3:4b\n{LOW}"), cpu(roomy.model.need.total / GIB + 0.9))  # type: ignore[union-attr]
-    assert tight.tier is not None
-    assert (tight.tier.num_parallel, tight.tier.kv_cache_type) == (1, "q4_0")
+    assert tight.vram_tier is not None
+    assert (tight.vram_tier.num_parallel, tight.vram_tier.kv_cache_type) == (1, "q4_0")
     assert any("the tier's values stay" in note for note in tight.notes)
 
 

@@ -40,7 +40,11 @@ def test_what_the_images_hold_is_no_part_of_what_is_applied(host: Host) -> None:
 
 def test_settings_services_and_tier_are_those_of_a_host_that_makes_venom(host: Host) -> None:
     made, by_image = plan_host(host(), card(16)), plan_host(host(IMAGES), card(16))
-    assert (by_image.profile, by_image.services, by_image.tier) == (made.profile, made.services, made.tier)
+    assert (by_image.profile, by_image.services, by_image.vram_tier) == (
+        made.profile,
+        made.services,
+        made.vram_tier,
+    )
     assert (by_image.backend, by_image.door) == (made.backend, made.door)
     assert by_image.ui.run_env == made.ui.run_env
 

@@ -130,4 +130,4 @@ def test_hosts_that_cannot_be_judged_do_not_hide_the_others(fleet: Serving, veri
     assert "was never provisioned: run deploy/venom.py" in said.host("taken").serves
     assert "was not reached" in said.host("nobody").serves
     found = failed(said.host("off"))["plan.applied"]
-    assert "not yet as the inventory asks: plan backend.env_file.OLLAMA_RETRY_MAX_ATTEMPTS: 2 -> 3" in found
+    assert "not yet as the inventory asks: environment.OLLAMA_RETRY_MAX_ATTEMPTS: none -> 3" in found
