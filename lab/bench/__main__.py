@@ -3,16 +3,20 @@
 from __future__ import annotations
 
 import argparse
+import json
 import os
 import subprocess
 import sys
 import tempfile
 import time
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 
+from engine import paths
 from engine.observation import Question, command, read
 from engine.question import question_about
+from engine.receipt import applied_by
 from fleet.assessment import Planned, plan_one
 from lab import ssh
 from lab.bench import ansible, report
@@ -100,8 +104,14 @@ def _things(folder: Path, hosts: list[Host]) -> list[tuple[str, Callable[[], obj
 
 
 def _planned(declared: Path, host: Host) -> Planned:
+    """What the host is to be, with the generation's file as the host has it.
+
+    The file keeps what the inventory said when it was written: other words for the same plan change nothing.
+    """
     (one,) = load(declared.with_suffix(".yaml")).hosts
-    return plan_one(one, parse(probed(host)).hardware)
+    receipt = json.loads(host.run(f"cat {paths.RECEIPT}").stdout)
+    planned = plan_one(one, parse(probed(host)).hardware)
+    return replace(planned, declaration=applied_by(receipt)["declaration"])
 
 
 def _bare(host: Host, asked: Question) -> None:
