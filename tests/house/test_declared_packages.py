@@ -5,7 +5,8 @@ from __future__ import annotations
 import ast
 import sys
 import tomllib
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
+from functools import cache
 from importlib.metadata import packages_distributions
 from pathlib import Path
 
@@ -47,10 +48,14 @@ def _modules(folders: set[str]) -> Iterator[tuple[str, Path]]:
         yield from ((name, it) for name, it in modules(folder) if not name.startswith("lab.venom."))
 
 
+@cache
+def _distributions() -> Mapping[str, list[str]]:
+    return packages_distributions()
+
+
 def _undeclared(module: str, path: Path, allowed: set[str]) -> Iterator[str]:
-    distributions = packages_distributions()
     for name in _imported(path):
-        of = {canonicalize_name(it) for it in distributions.get(name, [])}
+        of = {canonicalize_name(it) for it in _distributions().get(name, [])}
         if not of & allowed:
             yield f"{module} imports {name} (of {', '.join(sorted(of)) or 'nothing that is installed'})"
 

@@ -36,7 +36,8 @@ OURS = {*FLOORS, "lab", "tests"}
 def modules(folder: str) -> Iterator[tuple[str, Path]]:
     """Each module below a folder: its name, and its file. What is sent to hosts imports nothing of ours."""
     for path in sorted((ROOT / folder).rglob("*.py")):
-        if "scripts" not in path.parts:
+        # An environment that the bench made below the lab is others' code.
+        if not {"scripts", ".venv"} & set(path.parts):
             yield ".".join(path.relative_to(ROOT).with_suffix("").parts), path
 
 
