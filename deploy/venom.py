@@ -37,7 +37,7 @@ with refusal_ends_this_host():
             outcome.adds(host.name, it.certificate)
     else:
         preview(it)
-        host_locked(name="Lock", needed=True, what="deploy/venom.py", generation=it.current)
+        host_locked(name="Lock", needed=True, what="deploy/venom.py", generation=observed.current)
         host_marked(observed=observed)
         nginx_state_recorded(name="Door | note what was there", observed=observed)
         prerequisites_made(plan=it.plan, prerequisites=planned.prerequisites, observed=observed)

@@ -93,7 +93,7 @@ class JobsWork:
         """Nobody else wants what they make."""
 
 
-def _nothing(_seen: Observed) -> Sequence[Finding]:
+def _nothing(_observed: Observed) -> Sequence[Finding]:
     return ()
 
 
@@ -104,9 +104,8 @@ class Component:
     name: str  # e.g. "ollama"; of a service also what its figures are called by
     prerequisites: tuple[Prerequisite, ...] = ()  # mended in place, and never taken back
     resources: tuple[Switchable, ...] = ()  # switched by a rename, and switched back
-    leftovers: tuple[
-        Prerequisite, ...
-    ] = ()  # what an earlier inventory may have brought: removal looks for it
+    # What an earlier inventory may have brought: removal looks for it.
+    leftovers: tuple[Prerequisite, ...] = ()
     jobs: tuple[Job, ...] = ()  # what must be made
     after: tuple[str, ...] = ()  # components whose work must have ended before this one's begins
     work: Callable[[str, Observed], Work] | None = None  # of a host by name; None: the jobs, side by side
@@ -118,9 +117,8 @@ class Component:
     needs: tuple[Need, ...] = ()
     memory: int = 0  # bytes, resident while it serves
     driver: Driver | None = None
-    unfit: Callable[[Observed], Sequence[Finding]] = (
-        _nothing  # what of this host stands against it; may ask it
-    )
+    # What of this host stands against it; it may ask the host.
+    unfit: Callable[[Observed], Sequence[Finding]] = _nothing
     concerns: tuple[str, ...] = ()  # checks of the acceptance for whose failure its journal says why
 
     @property

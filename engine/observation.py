@@ -96,6 +96,12 @@ class Observed:
         """Whether a run of ours got as far as to make something here, even where its mark was lost since."""
         return self.marked or bool(self.receipt)
 
+    @property
+    def current(self) -> str:
+        """The key of the generation that is the host's current one; empty where there is none."""
+        link = self.paths.get(f"{paths.GENERATIONS}/current", {})
+        return link.get("target", "").removesuffix(".json")
+
     def ours(self, path: str) -> bool:
         """Whether the file says that the provisioner wrote it."""
         return self.paths.get(path, {}).get("ours") == "yes"

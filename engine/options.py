@@ -97,17 +97,17 @@ def faults(verbs: Sequence[Verb], data: Sequence[str]) -> list[Finding]:
     """Everything that stands against these `--data` for these verbs of one run. Values are not repeated
     where they may be secrets: of what is unknown only the name is told."""
     known = {it.name: it for verb in verbs for it in verb.options}
-    found, observed = list[Finding](), set[str]()
+    found, seen = list[Finding](), set[str]()
     for written in data:
         name, equals, value = written.partition("=")
-        if name in observed:
+        if name in seen:
             found.append(Finding("each --data once", f"{name} twice", "remove one of the two"))
         elif name in known:
             # pyinfra itself ends with a traceback here; see config.py.
             found += known[name].faults(value) if equals else [_without_value(known[name])]
         elif name not in connector_data_meta or any(it.by_inventory for it in verbs):
             found.append(_unknown(name, verbs, known))
-        observed.add(name)
+        seen.add(name)
     return found
 
 

@@ -161,11 +161,6 @@ class Assessment:
         return not self.generation.unproven(self.observed)
 
     @property
-    def current(self) -> str:
-        """The key of the generation that the host said was its current one."""
-        return current(self.observed)
-
-    @property
     def in_sync(self) -> bool:
         """Whether nothing has to be changed on the host."""
         return not self.planned.differs(self.observed) and not (self.purge and self.unused.manifests)
@@ -194,12 +189,6 @@ def units_of(listed: Iterable[Component]) -> list[str]:
 def own_units(listed: Iterable[Component]) -> list[str]:
     """Those of them whose files are ours: units of the distribution's are not."""
     return [it.unit for it in listed if it.owns_unit]
-
-
-def current(observed: Observed) -> str:
-    """The key of the generation that the host says is its current one; empty where there is none."""
-    link = observed.paths.get(f"{paths.GENERATIONS}/current", {})
-    return link.get("target", "").removesuffix(".json")
 
 
 def _switchable(listed: Iterable[Component]) -> list[Switchable]:

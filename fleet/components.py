@@ -47,7 +47,7 @@ def components(
         source.component(build.release, build.archive),
         release_role.component(plan, build.release, build.launchers),
         *_venom(plan, build, settings),
-        development.component(plan, lambda _seen: _unfit(plan, build)),
+        development.component(plan, lambda _observed: _unfit(plan, build)),
         door.component(plan, secrets, partial(nginx.unfit, plan.door)),
     )
     behind = [it.number for one in found for it in one.ports if not it.exposed]

@@ -15,7 +15,7 @@ from engine.question import observe_host
 from engine.refusal import Finding, RefusedError, refuse
 from engine.release import Release
 from engine.resources import Prerequisite, differing
-from fleet.assessment import current, resolved
+from fleet.assessment import resolved
 from fleet.builds import Build
 from roles.backend import deploy as backend
 from roles.backend.lock import Lock
@@ -78,7 +78,7 @@ class Packing:
     @property
     def current(self) -> str:
         """The key of the generation that the build host serves, where it serves anything."""
-        return current(self.observed)
+        return self.observed.current
 
     @property
     def in_sync(self) -> bool:

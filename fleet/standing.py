@@ -78,7 +78,7 @@ def acceptance_of(declared: DeclaredHost, *, suites: bool) -> HostAcceptance:
     """Try everything on the current host, and judge it. `suites`: whether Venom's own run, too."""
     it = standing(declared)
     state, planned, observed, wanted = it.state, it.planned, it.observed, it.wanted
-    if state is None or planned is None or observed is None or wanted is None or it.errors:
+    if state is None or planned is None or observed is None or wanted is None:
         never = not it.errors and not (state and state.provisioned)
         return unreached(declared, _NEVER if never else "\n".join(it.errors))
     plan = planned.plan

@@ -163,7 +163,7 @@ def _unknown_groups(document: Document, name: str, host: dict[str, Any], known: 
 
 def _addresses(settings: list[Settings]) -> list[Problem]:
     """What is wrong with each. Two names of one machine would be converged at once, against each other."""
-    problems, observed = [], dict[tuple[str, int], str]()
+    problems, seen = [], dict[tuple[str, int], str]()
     for one in settings:
         address = one.get("address", default=one.host)
         if fault := addresses.fault(address):
@@ -171,7 +171,7 @@ def _addresses(settings: list[Settings]) -> list[Problem]:
             problems.append(one.problem(("address",), f"{address}: {fault}", allowed))
             continue
         port = one.get("ssh", "port", default=22) if address != "@local" else 0
-        first = observed.setdefault((addresses.canonical(address), port), one.host)
+        first = seen.setdefault((addresses.canonical(address), port), one.host)
         if first != one.host:
             found = f"{address}" + (f" port {port}" if port else "") + f", which {first} has too"
             origin = ("hosts", one.host, "address")

@@ -57,7 +57,7 @@ def prune(keep):
     """Keep the last generations, and of the stores what they need; name what was freed."""
     kept = list(dict.fromkeys(reversed(history())))[:keep]
     needed, stores = set(), set(STORES)
-    for key in history():
+    for key in dict.fromkeys(history()):
         parts = (generation_of(key) or {"parts": []})["parts"]
         # A component may have brought a store of its own.
         stores.update(os.path.dirname(it) for it in parts)

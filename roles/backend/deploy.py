@@ -12,7 +12,7 @@ from pyinfra.context import host
 
 import audit
 from engine import containers, drop_in, jobs, paths, proxy, remote, services
-from engine.component import Component, JobsWork, Need, Port, Work
+from engine.component import Component, Need, Port, Work
 from engine.env import settings_digest
 from engine.fetch import archive_path, fetch_line, need_of
 from engine.jobs import Job
@@ -253,8 +253,8 @@ def made(
     job = environment_job(plan, release, lock) if lock else None
 
     def work(_host: str, observed: Observed) -> Work:
-        if not (lock and job):
-            return JobsWork(UNIT, (), observed)
+        assert lock
+        assert job
         uv_there = observed.there(release.venv_path) or observed.there(uv_path(plan))
         return _Environment(plan, release, lock, job, None if uv_there else uv_wheel(plan), observed)
 
@@ -262,7 +262,7 @@ def made(
         name="backend",
         resources=(*resources, *containers.absent(UNIT), *drop_in.absent(UNIT)),
         jobs=(job,) if job else (),
-        work=work,
+        work=work if job else None,
         service=service,
         unit=UNIT,
         ports=(Port(plan.backend.port, "backend"),),

@@ -38,14 +38,14 @@ def listed(lock: str) -> dict[str, Listed]:
 def chain(have: Mapping[str, Listed], name: str) -> list[str]:
     """The shortest way to a package, from the requirements file that begins it."""
     ways = [[name]]
-    observed = {name}
+    seen = {name}
     for way in ways:
         for who in have[way[0]].via if way[0] in have else ():
             if who.startswith("-"):
                 # A constraint brings nothing in.
                 if who.startswith("-r "):
                     return [who.removeprefix("-r ").strip(), *way]
-            elif (parent := canonicalize_name(who.partition("[")[0])) not in observed:
-                observed.add(parent)
+            elif (parent := canonicalize_name(who.partition("[")[0])) not in seen:
+                seen.add(parent)
                 ways.append([parent, *way])
     return ways[-1]

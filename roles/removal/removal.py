@@ -156,9 +156,7 @@ def decide(resources: Sequence[Resource], observed: Observed, found: Found, *, p
         installed=tuple(it for it in names if it in observed.packages and it in found.installed),
         nginx=_nginx(observed) if found.marked else "",
         restored=tuple((it.path, it.to) for it in here if isinstance(it, Diverted)),
-        generation=observed.paths.get(f"{paths.GENERATIONS}/current", {})
-        .get("target", "")
-        .removesuffix(".json"),
+        generation=observed.current,
     )
 
 

@@ -116,8 +116,8 @@ class Acceptance:
 
 def result_of(results: Iterable[str]) -> str:
     """What several results come to: one that failed fails all; where all were skipped, so is this."""
-    observed = set(results)
-    return FAILED if FAILED in observed else PASSED if PASSED in observed else SKIPPED
+    seen = set(results)
+    return FAILED if FAILED in seen else PASSED if PASSED in seen else SKIPPED
 
 
 def document(acceptance: Acceptance) -> dict[str, Any]:

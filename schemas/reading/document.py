@@ -226,7 +226,7 @@ class _Builder:
         if not self._tag(node, keys, "map"):
             return result
         merged: list[yaml.Node] = []
-        observed: dict[Hashable, int] = {}
+        seen: dict[Hashable, int] = {}
         for key_node, value_node in node.value:
             line = key_node.start_mark.line + 1
             if not isinstance(key_node, yaml.ScalarNode):
@@ -239,8 +239,8 @@ class _Builder:
             if not self._clean(key):
                 self._refuse(keys, "a control character in a key", "a name")
                 continue
-            if key in observed:
-                found = f'"{key}" twice (first on line {observed[key]})'
+            if key in seen:
+                found = f'"{key}" twice (first on line {seen[key]})'
                 here = Problem(
                     self.document.name,
                     line,
@@ -251,7 +251,7 @@ class _Builder:
                 )
                 self.document.problems.append(here)
                 continue
-            observed[key] = line
+            seen[key] = line
             result[key] = self.build(value_node, (*keys, key), line)
         for value_node in merged:
             self._merge(value_node, keys, result)
