@@ -38,14 +38,14 @@ def data(text: str, form: type[T]) -> T:
     return formed(json.loads(text), form)
 
 
-def formed(said: object, form: type[T]) -> T:
+def formed(value: object, form: type[T]) -> T:
     """What was said, which must have the form. Raises TypeCheckError where it has not."""
-    return check_type(said, form, collection_check_strategy=CollectionCheckStrategy.ALL_ITEMS)
+    return check_type(value, form, collection_check_strategy=CollectionCheckStrategy.ALL_ITEMS)
 
 
-def known(said: Mapping[str, Any], form: type[Any]) -> dict[str, Any]:
+def known(document: Mapping[str, Any], form: type[Any]) -> dict[str, Any]:
     """What a TypedDict names of it: what other versions of ours left on a host may have more."""
-    return {key: said[key] for key in form.__annotations__ if key in said}
+    return {key: document[key] for key in form.__annotations__ if key in document}
 
 
 def number(text: str) -> int:
@@ -57,8 +57,8 @@ def number(text: str) -> int:
 
 
 def _refused(question: str, answer: str, why: str) -> Exception:
-    said = " ".join(answer.split()) or "nothing"
-    shown = said if len(said) <= _QUOTED else f"{said[: _QUOTED // 2]} … {said[-_QUOTED // 2 :]}"
+    text = " ".join(answer.split()) or "nothing"
+    shown = text if len(text) <= _QUOTED else f"{text[: _QUOTED // 2]} … {text[-_QUOTED // 2 :]}"
     return refuse(
         f"an answer that can be understood, to the question {question}",
         f"{' '.join(why.split())[:200]}, in: {shown}",

@@ -32,20 +32,20 @@ class Archive:
     @classmethod
     def at(cls, path: Path) -> Archive:
         """The archive in this file. Raises RefusedError where it is no whole one."""
-        sha256, key = _kept(path, "digests", lambda: _digests(path))
+        sha256, key = _cached(path, "digests", lambda: _digests(path))
         return cls(path, sha256, key)
 
     def read(self, name: str) -> str | None:
         """The text of one file of the source, or None where it has no such file."""
-        return _kept(self.path, f"text of {name}", lambda: self._read(name))
+        return _cached(self.path, f"text of {name}", lambda: self._read(name))
 
     def digest_of(self, *folders: str) -> str:
         """Hex digest of what lies in these folders: the same for two sources that differ elsewhere."""
-        return _kept(self.path, f"digest of {' '.join(folders)}", lambda: self._digest_of(folders))
+        return _cached(self.path, f"digest of {' '.join(folders)}", lambda: self._digest_of(folders))
 
-    def kept(self, what: str, make: Callable[[], T]) -> T:
+    def cached(self, what: str, make: Callable[[], T]) -> T:
         """What somebody else finds in the archive, made once; it must fit into JSON."""
-        return _kept(self.path, what, make)
+        return _cached(self.path, what, make)
 
     def _read(self, name: str) -> str | None:
         with tarfile.open(self.path) as tar:
@@ -79,21 +79,21 @@ def _digests(path: Path) -> list[str]:
     return [hashlib.sha256(packed).hexdigest(), hashlib.sha256(unpacked).hexdigest()]
 
 
-def _kept(path: Path, what: str, make: Callable[[], T]) -> T:
+def _cached(path: Path, what: str, make: Callable[[], T]) -> T:
     """What `make` finds in the archive at `path`, made once as long as that file is the same."""
     file = path.with_name(f"{path.name}.json")
     status = path.stat()
     same = {"size": status.st_size, "time": status.st_mtime_ns}
     try:
-        kept = json.loads(file.read_text(encoding="utf-8"))
+        stored = json.loads(file.read_text(encoding="utf-8"))
     except (OSError, ValueError):
-        kept = {}
-    if {name: kept.get(name) for name in same} != same:
-        kept = same
-    if what not in kept:
-        kept[what] = make()
+        stored = {}
+    if {name: stored.get(name) for name in same} != same:
+        stored = same
+    if what not in stored:
+        stored[what] = make()
         part = file.with_name(f"{file.name}.{os.getpid()}.part")
-        part.write_text(json.dumps(kept), encoding="utf-8")
+        part.write_text(json.dumps(stored), encoding="utf-8")
         part.rename(file)
-    found: T = kept[what]
+    found: T = stored[what]
     return found

@@ -83,7 +83,7 @@ def local_name(image: Image) -> str:
 
 
 def marker(image: Image, engine: Engine) -> str:
-    """The file that tells that the image is whole on a host."""
+    """The file that stands for a whole image on a host."""
     of_docker = "-docker" if engine.kind == "docker" else ""
     return f"{paths.IMAGES}/{image.name}-{image.sha256[:12]}{of_docker}"
 
@@ -95,7 +95,7 @@ def pull_job(image: Image, engine: Engine, arch: str, title: str, program: str =
     folder `bin` of `home`.
     """
     path = marker(image, engine)
-    asked = {
+    request = {
         "engine": engine.kind,
         "places": image.places,
         "digest": f"sha256:{image.sha256}",
@@ -107,7 +107,7 @@ def pull_job(image: Image, engine: Engine, arch: str, title: str, program: str =
         "program": program,
         "home": home,
     }
-    arguments = shlex.quote(json.dumps(asked))
+    arguments = shlex.quote(json.dumps(request))
     text = remote.program("pull_image.py", ["images.py"])
     return Job(
         name=f"image-{image.name}",
@@ -121,7 +121,7 @@ def pull_job(image: Image, engine: Engine, arch: str, title: str, program: str =
 
 
 def need_of(image: Image, unless: Mapping[str, str], typical: int) -> Need:
-    """That the image is pulled. `typical`: bytes of it packed, which no registry tells before."""
+    """That the image is pulled. `typical`: bytes of it packed, which no registry reports before."""
     # Packed and unpacked, side by side in the engine's store.
     room = {"/var": typical * (1 + UNPACKED)}
     return Need(f"the image {image.name} {image.version}", unless, room, sources=image.places)
@@ -169,8 +169,8 @@ _IN_UNIT = {
 def run_arguments(container: Container, engine: Engine) -> list[str]:
     """The arguments of the engine's `run`, the image and its command at the end."""
     podman = engine.kind == "podman"
-    # Docker's containers are in no unit's control group: the label tells whose they are (probe.sh).
-    named = (
+    # Docker's containers are in no unit's control group: the label shows whose they are (probe.sh).
+    identity = (
         [f"--user={container.user}", *_volumes(_NAMES, "ro")]
         if podman
         else [f"--label=io.venom.unit={container.unit}"]
@@ -178,7 +178,7 @@ def run_arguments(container: Container, engine: Engine) -> list[str]:
     return [
         *(f"--name={container.name}", "--network=host", "--read-only", "--cap-drop=all"),
         "--security-opt=no-new-privileges",
-        *named,
+        *identity,
         *_volumes(container.readable, "ro"),
         *_volumes(container.writable, "rw"),
         *(f"--device={it}" for it in container.devices),
@@ -212,7 +212,7 @@ def _common(container: Container) -> list[str]:
 
 
 def _beyond_keys(container: Container) -> list[str]:
-    """What podman is told that a quadlet has no key for in every podman that has quadlets."""
+    """What podman is given that a quadlet has no key for in every podman that has quadlets."""
     return ["--read-only-tmpfs=false", *_common(container)]
 
 

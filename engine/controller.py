@@ -70,6 +70,6 @@ def run(
     except OSError as error:
         raise refuse(requirement, f"{command[0]}: {error.strerror}", remedy) from error
     if done.returncode != 0:
-        said = (done.stderr or done.stdout).strip().splitlines()
-        raise refuse(requirement, "\n          ".join(said[-20:]) or "no message", remedy)
+        output = (done.stderr or done.stdout).strip().splitlines()
+        raise refuse(requirement, "\n          ".join(output[-20:]) or "no message", remedy)
     return done.stdout

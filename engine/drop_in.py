@@ -31,8 +31,8 @@ def drop_in(
 ) -> list[Switchable]:
     """The drop-in of a unit on a host."""
     folder = f"{paths.UNITS}/{unit}.d"
-    told = text(environment, fingerprint, loopback=loopback, proxy=proxy)
-    return [Directory(folder), File(_path(unit), told)]
+    content = text(environment, fingerprint, loopback=loopback, proxy=proxy)
+    return [Directory(folder), File(_path(unit), content)]
 
 
 def absent(unit: str) -> list[Switchable]:

@@ -11,19 +11,19 @@ from schemas.plan.compare import follow
 
 @dataclass(frozen=True)
 class Following(Difference):
-    """A value of the plan (`plan NAME`) that changes with what the inventory says, told before it."""
+    """A value of the plan (`plan NAME`) that changes with what the inventory says, listed before it."""
 
 
 def folded(differences: Iterable[Difference]) -> list[str]:
-    """Each difference as it is told; of those that follow only how many are not named already."""
+    """Each difference as it is reported; of those that follow only how many are not listed already."""
     lines: list[str] = []
-    named: set[str] = set()
+    listed: set[str] = set()
     at, count = 0, 0
     for it in differences:
         if isinstance(it, Following):
             at = at or len(lines)
-            count += it.thing.removeprefix("plan ") not in named
+            count += it.thing.removeprefix("plan ") not in listed
         else:
-            named.add(it.thing)
+            listed.add(it.thing)
             lines.append(str(it))
     return [*lines[:at], follow(count), *lines[at:]] if count else lines

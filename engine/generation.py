@@ -54,7 +54,7 @@ class Generation:
 
     @property
     def applied(self) -> dict[str, Any]:
-        """What is applied with it, as `engine.receipt.applied_by` tells what was."""
+        """What is applied with it, as `engine.receipt.applied_by` reads what was."""
         return {**self.record.get("applied", {}), "declaration": dict(self.declaration)}
 
     def content(self) -> dict[str, Any]:
@@ -88,10 +88,10 @@ class Generation:
 
     def unproven(self, observed: Observed) -> list[Difference]:
         """What is missing on the host where it did not switch to exactly this, and see it serve."""
-        named = str(observed.receipt.get("generation", ""))
+        recorded = str(observed.receipt.get("generation", ""))
         link = Link(f"{GENERATIONS}/current", self.file.path.rsplit("/", 1)[-1])
-        if named != self.key:
-            receipt = Difference(RECEIPT, f"names {named or 'no generation'}, not {self.key}")
+        if recorded != self.key:
+            receipt = Difference(RECEIPT, f"names {recorded or 'no generation'}, not {self.key}")
             return [receipt, *differing((link, self.file), observed)]
         # It was written with what the inventory said then, as the receipt was.
         as_written = replace(self, declaration=applied_by(observed.receipt).get("declaration", {}))
@@ -103,7 +103,7 @@ class Generation:
 
 
 class _KnownFile(File):
-    """A file of which the host told the digest only."""
+    """A file of which the host reported the digest only."""
 
     @property
     def digest(self) -> str:
@@ -111,7 +111,7 @@ class _KnownFile(File):
 
 
 class _KnownSettings(EnvFile):
-    """Settings of which the host told the digests only, made with this run's nonce."""
+    """Settings of which the host reported the digests only, made with this run's nonce."""
 
     def digests(self, nonce: str) -> Mapping[str, str]:
         return self.values
@@ -161,54 +161,54 @@ class _Written(TypedDict):
     record: dict[str, Any]
 
 
-def restored(told: Mapping[str, Any]) -> Generation:
-    """A generation as a host tells its own: as `content`, with digests instead of texts and values.
+def restored(document: Mapping[str, Any]) -> Generation:
+    """A generation as a host reports its own: as `content`, with digests instead of texts and values.
 
     Raises TypeCheckError, or KeyError, where it has another form.
     """
     formed(
         {
-            **known(told, _Written),
-            "resources": [known(it, _Resource) for it in told["resources"]],
-            "services": [known(it, _Service) for it in told["services"]],
+            **known(document, _Written),
+            "resources": [known(it, _Resource) for it in document["resources"]],
+            "services": [known(it, _Service) for it in document["services"]],
         },
         _Written,
     )
     simple = ("unit", "title", "fingerprint", "url", "ready_timeout")
     return Generation(
-        name=told["name"],
-        resources=tuple(_restored(it) for it in told["resources"]),
+        name=document["name"],
+        resources=tuple(_restored(it) for it in document["resources"]),
         services=tuple(
-            Service(**{key: it[key] for key in simple}, reloads=_reloads(it)) for it in told["services"]
+            Service(**{key: it[key] for key in simple}, reloads=_reloads(it)) for it in document["services"]
         ),
-        stopped=tuple(told["stopped"]),
-        store_paths=tuple(told["parts"]),
-        record=told["record"],
+        stopped=tuple(document["stopped"]),
+        store_paths=tuple(document["parts"]),
+        record=document["record"],
     )
 
 
-def _reloads(told: Mapping[str, Any]) -> Reloads | None:
+def _reloads(service: Mapping[str, Any]) -> Reloads | None:
     # Generations of former versions have none that does.
-    it = told.get("reloads")
+    it = service.get("reloads")
     if not it:
         return None
     return Reloads(tuple(it["test"]), it["site"], it["certificate"], tuple(it["listens"]))
 
 
-def _restored(told: Mapping[str, Any]) -> Switchable:
-    match told["kind"]:
+def _restored(document: Mapping[str, Any]) -> Switchable:
+    match document["kind"]:
         case "directory":
-            return Directory(told["path"], told["owner"], told["mode"])
+            return Directory(document["path"], document["owner"], document["mode"])
         case "file":
-            return _KnownFile(told["path"], told["content"], told["owner"], told["mode"])
+            return _KnownFile(document["path"], document["content"], document["owner"], document["mode"])
         case "link":
-            return Link(told["path"], told["target"])
+            return Link(document["path"], document["target"])
         case "settings":
-            return _KnownSettings(told["path"], told["values"], told["owner"])
+            return _KnownSettings(document["path"], document["values"], document["owner"])
         case "enabled":
-            return Enabled(told["unit"])
+            return Enabled(document["unit"])
         case _:
-            return Absent(told["path"])
+            return Absent(document["path"])
 
 
 def describe(resource: Switchable) -> dict[str, Any]:

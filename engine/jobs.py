@@ -91,7 +91,7 @@ def _start_command(job: Job) -> StringCommand:
 @operation()
 def job_finished(job: Job, observed: Observed) -> Commands:
     """
-    Wait until the job has made its result, and tell how far it is.
+    Wait until the job has made its result, and report how far it is.
 
     + job: what was started
     + observed: what the host had before
@@ -122,9 +122,9 @@ def _finish(state: Any, host: Any, job: Job) -> bool:
 
 
 def _wait(state: Any, host: Any, job: Job) -> Status | None:
-    """How the job stood when it had made its result; None where it failed, which is told."""
+    """How the job stood when it had made its result; None where it failed, which is reported."""
     pace, step = Pace(), ""
-    heard_at = time.monotonic()
+    answered_at = time.monotonic()
     while True:
         answer = remote.ask(remote.shell("watch_job.sh", job.name, job.makes), timeout=30)
         now = time.monotonic()
@@ -134,7 +134,7 @@ def _wait(state: Any, host: Any, job: Job) -> Status | None:
             status = Status("")
         # A host that goes down may answer once more without its systemd.
         if not (answer.ok and status.state):
-            if remote.lost(host) or now - heard_at > LOST_SECONDS:
+            if remote.lost(host) or now - answered_at > LOST_SECONDS:
                 fail(
                     state,
                     host,
@@ -145,7 +145,7 @@ def _wait(state: Any, host: Any, job: Job) -> Status | None:
                 return None
             time.sleep(POLL_SECONDS)
             continue
-        heard_at = now
+        answered_at = now
         if not status.runs:
             if status.made and status.state != "failed":
                 return status
@@ -156,7 +156,7 @@ def _wait(state: Any, host: Any, job: Job) -> Status | None:
         if status.unit:
             pace = pace.then(now, status.have)
         if status.step:
-            live.tell(host, progress.line(job.title, status, pace))
+            live.report(host, progress.line(job.title, status, pace))
         time.sleep(POLL_SECONDS)
 
 

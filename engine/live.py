@@ -20,7 +20,7 @@ from pyinfra.api.state import BaseStateCallback, State
 
 from engine.progress import duration
 
-TELL_SECONDS = 15.0
+LOG_SECONDS = 15.0
 DRAW_SECONDS = 0.25
 # An operation that is over sooner needs no line.
 SHOWN_AFTER_SECONDS = 0.5
@@ -43,12 +43,12 @@ class _At:
 
 
 _hosts: dict[str, _At] = {}
-_told_at: dict[str, float] = {}
+_logged_at: dict[str, float] = {}
 _drawing: list[Any] = []  # the greenlet that draws, where there is one
 
 
 class _Operations(BaseStateCallback):
-    """Notes which operation each host is at."""
+    """Records which operation each host is at."""
 
     @staticmethod
     def operation_host_start(state: State, host: Any, op_hash: str) -> None:
@@ -77,18 +77,18 @@ def begin(state: State) -> None:
     _drawing.append(gevent.spawn(_draw))
 
 
-def tell(host: Any, text: str) -> None:
-    """Say what the host is at: in its line at once, or in the log if nothing was said there lately."""
+def report(host: Any, text: str) -> None:
+    """Report what the host is at: in its line at once, or in the log if nothing was logged lately."""
     now = time.monotonic()
     if _drawing:
         _hosts[host.name] = _At(text, now, whole=True)
-    elif now - _told_at.get(host.name, now - TELL_SECONDS) >= TELL_SECONDS:
+    elif now - _logged_at.get(host.name, now - LOG_SECONDS) >= LOG_SECONDS:
         done(host, text)
 
 
 def done(host: Any, text: str) -> None:
-    """Say in the log what is done on the host; what it is at can then wait."""
-    _told_at[host.name] = time.monotonic()
+    """Log what is done on the host; what it is at can then wait."""
+    _logged_at[host.name] = time.monotonic()
     host.log(text)
 
 

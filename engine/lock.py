@@ -79,8 +79,8 @@ def _acquire(state: Any, host: Any, what: str, generation: str) -> bool:
         answer = hold.line()
     except (OSError, EOFError, SSHException) as error:
         answer = " ".join(str(error).split()) or type(error).__name__
-    said, _, other = answer.strip().partition(" ")
-    if said not in {"held", "busy", "after"}:
+    status, _, other = answer.strip().partition(" ")
+    if status not in {"held", "busy", "after"}:
         return fail(
             state,
             host,
@@ -88,7 +88,7 @@ def _acquire(state: Any, host: Any, what: str, generation: str) -> bool:
             f"found     {answer.strip() or 'no answer'}\n"
             "do        see that root can write /run there and that flock is installed; then run again",
         )
-    if said == "busy":
+    if status == "busy":
         return fail(
             state,
             host,
@@ -96,7 +96,7 @@ def _acquire(state: Any, host: Any, what: str, generation: str) -> bool:
             f"found     {other}\n"
             "do        wait until it is over; where it hangs, end it: its lock goes with it",
         )
-    if said == "after":
+    if status == "after":
         host.log(f"takes over from a run that did not end properly: {other}")
     _held[host.name] = hold
     now = remote.ask(StringCommand("readlink", f"{GENERATIONS}/current", "||", "true"))

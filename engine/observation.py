@@ -22,8 +22,8 @@ from engine.refusal import Finding, RefusedError, refuse
 
 # Mixed into the digest of each setting: what comes back is of use to this run alone.
 NONCE = secrets.token_hex(16)
-# The script that tells what takes more than a shell, and those that it imports.
-_REST = ("look.py", ("asked.py", "fingerprint.py", "images.py"))
+# The script that reads what takes more than a shell, and those that it imports.
+_REST = ("look.py", ("read_door.py", "fingerprint.py", "images.py"))
 _KINDS = {"d": "directory", "f": "file", "l": "link"}
 _BY_ROOT = "that root can read it; then run again"
 # What could not be looked at, by look.sh's word for it: what is required, and what to do.
@@ -40,7 +40,7 @@ _UNSEEN = {
 
 
 class _Rest(TypedDict, total=False):
-    """What look.py says; nothing of it on a host without python3."""
+    """What look.py prints; nothing of it on a host without python3."""
 
     env_files: dict[str, dict[str, str]]
     fingerprints: dict[str, str]
@@ -88,7 +88,7 @@ class Observed:
 
     @property
     def marked(self) -> bool:
-        """Whether something of ours is here: what tells it comes first, and goes last."""
+        """Whether something of ours is here: what shows it comes first, and goes last."""
         return self.ours(paths.MARK)
 
     @property
@@ -193,17 +193,17 @@ def read(lines: Sequence[str], units: Sequence[str]) -> Observed:
     Raises RefusedError with all that could not be looked at, and what `answers.data` raises or ValueError
     for what has another form.
     """
-    told: dict[str, list[str]] = {}
+    facts: dict[str, list[str]] = {}
     for line in lines:
         name, _, value = line.partition("=")
-        told.setdefault(name, []).append(value)
-    if "unseen" in told:
-        raise RefusedError(_unseen(told["unseen"]))
-    rest: _Rest = data(told["rest"][-1], _Rest) if "rest" in told else {}
+        facts.setdefault(name, []).append(value)
+    if "unseen" in facts:
+        raise RefusedError(_unseen(facts["unseen"]))
+    rest: _Rest = data(facts["rest"][-1], _Rest) if "rest" in facts else {}
     check_receipt(rest.get("receipt", {}))
-    found = _paths(told, rest)
+    found = _paths(facts, rest)
     holds: dict[str, list[str]] = {}
-    for folder, _, name in (it.partition("\t") for it in told.get("holds", [])):
+    for folder, _, name in (it.partition("\t") for it in facts.get("holds", [])):
         holds.setdefault(folder, []).append(name)
     return Observed(
         paths=found,
@@ -213,14 +213,14 @@ def read(lines: Sequence[str], units: Sequence[str]) -> Observed:
             for path, values in rest.get("env_files", {}).items()
             if path in found
         },
-        units=_units(told.get("unit", []), units, rest.get("fingerprints", {})),
-        users={it[0]: Account(int(it[1]), int(it[2]), it[4], it[5]) for it in _fields(told, "user", 6)},
+        units=_units(facts.get("unit", []), units, rest.get("fingerprints", {})),
+        users={it[0]: Account(int(it[1]), int(it[2]), it[4], it[5]) for it in _fields(facts, "user", 6)},
         groups={
             it[0]: Group(int(it[1]), frozenset(filter(None, it[2].split(","))))
-            for it in _fields(told, "group", 3)
+            for it in _fields(facts, "group", 3)
         },
         packages=frozenset(
-            it[0] for it in map(str.split, told.get("package", [])) if it[1:] == ["installed"]
+            it[0] for it in map(str.split, facts.get("package", [])) if it[1:] == ["installed"]
         ),
         models=rest.get("models", {}),
         receipt=rest.get("receipt", {}),
@@ -232,27 +232,27 @@ def _is_marker(path: str) -> bool:
     return path.startswith(f"{paths.IMAGES}/")
 
 
-def _paths(told: Mapping[str, Sequence[str]], rest: _Rest) -> dict[str, dict[str, str]]:
+def _paths(facts: Mapping[str, Sequence[str]], rest: _Rest) -> dict[str, dict[str, str]]:
     found: dict[str, dict[str, str]] = {}
-    for line in told.get("path", []):
+    for line in facts.get("path", []):
         path, kind, mode, owner, group, target = line.split("\t", 5)
         kind = _KINDS.get(kind, "other")
         found[path] = {"kind": kind, "mode": mode.zfill(4), "owner": owner, "group": group}
         if kind == "link":
             found[path]["target"] = target
-    for line in told.get("leads", []):
+    for line in facts.get("leads", []):
         # A folder of ours that the operator has put elsewhere: what counts is the one that its link leads to.
         path, kind, mode, owner, group = line.split("\t", 4)
         if path in found and found[path]["kind"] == "link" and kind == "d":
             found[path] |= {"kind": "directory", "mode": mode.zfill(4), "owner": owner, "group": group}
-    for path, _, loose in (it.partition("\t") for it in told.get("loose", [])):
+    for path, _, loose in (it.partition("\t") for it in facts.get("loose", [])):
         found[path]["loose"] = loose
-    for line in told.get("sha256", []):
+    for line in facts.get("sha256", []):
         digest, _, path = line.partition("  ")
         if path in found:
             found[path]["sha256"] = digest
     for name in ("ours", "pristine"):
-        for path in told.get(name, []):
+        for path in facts.get(name, []):
             if path in found:
                 found[path][name] = "yes"
     _add(found, rest)
@@ -284,8 +284,8 @@ def _units(
     return units
 
 
-def _fields(told: Mapping[str, Sequence[str]], name: str, count: int) -> list[list[str]]:
-    lines = [it.split(":") for it in told.get(name, [])]
+def _fields(facts: Mapping[str, Sequence[str]], name: str, count: int) -> list[list[str]]:
+    lines = [it.split(":") for it in facts.get(name, [])]
     return [it for it in lines if len(it) >= count]
 
 
@@ -294,5 +294,5 @@ def _unseen(lines: Sequence[str]) -> list[Finding]:
     for kind, _, why in (it.partition(" ") for it in lines):
         kinds.setdefault(kind, []).append(why)
     # Of a Python that fails the last line says why.
-    said = {kind: why[-1:] if kind == "python" else dict.fromkeys(why) for kind, why in kinds.items()}
-    return [Finding(_UNSEEN[it][0], "\n          ".join(said[it]), _UNSEEN[it][1]) for it in said]
+    reasons = {kind: why[-1:] if kind == "python" else dict.fromkeys(why) for kind, why in kinds.items()}
+    return [Finding(_UNSEEN[it][0], "\n          ".join(reasons[it]), _UNSEEN[it][1]) for it in reasons]

@@ -50,10 +50,10 @@ def resources_converged(resources: Sequence[Prerequisite], observed: Observed) -
     # Many directories are made on a bare host: one line says it.
     directories = [str(it) for it in different if isinstance(it, Directory)]
     if directories:
-        yield tell(f"directories: {', '.join(directories)}")
+        yield log_line(f"directories: {', '.join(directories)}")
     for resource in different:
         if not isinstance(resource, Directory):
-            yield tell(f"{resource}: {resource.differs(observed)}")
+            yield log_line(f"{resource}: {resource.differs(observed)}")
         yield from _mend(resource, observed)
     for what, things in _kinds(different, observed).items():
         yield record(what, *things)
@@ -62,7 +62,7 @@ def resources_converged(resources: Sequence[Prerequisite], observed: Observed) -
 
 
 def _kinds(resources: Sequence[Prerequisite], observed: Observed) -> dict[str, list[str]]:
-    """Resources by what is told of them in the end; the folders of a bare host are of no interest."""
+    """Resources by what the summary reports of them; the folders of a bare host are of no interest."""
     kinds: dict[str, list[str]] = {}
     for it in resources:
         match it:
@@ -80,7 +80,7 @@ def _kinds(resources: Sequence[Prerequisite], observed: Observed) -> dict[str, l
 def _mend(resource: Prerequisite, observed: Observed) -> Commands:
     match resource:
         case Packages():
-            yield remote.shell("note_packages.sh", AUDIT, *resource.names)
+            yield remote.shell("record_packages.sh", AUDIT, *resource.names)
             for package, unit in resource.held:
                 yield remote.shell("hold_unit.sh", package, unit)
             yield FunctionCommand(_install, (resource.names, resource.proxy), {})
@@ -119,7 +119,7 @@ def _install(state: Any, host: Any, names: Sequence[str], proxy: Mapping[str, st
 
 
 def record(what: str, *things: str) -> FunctionCommand:
-    """A command that notes a change for the end of the run."""
+    """A command that records a change for the end of the run."""
     return FunctionCommand(_record, (what, *things), {})
 
 
@@ -128,12 +128,12 @@ def _record(state: Any, host: Any, what: str, *things: str) -> bool:
     return True
 
 
-def tell(text: str) -> FunctionCommand:
-    """A command that only says what is being done on this host."""
-    return FunctionCommand(_tell, (text,), {})
+def log_line(text: str) -> FunctionCommand:
+    """A command that only logs what is being done on this host."""
+    return FunctionCommand(_log, (text,), {})
 
 
-def _tell(state: Any, host: Any, text: str) -> bool:
+def _log(state: Any, host: Any, text: str) -> bool:
     host.log(text)
     return True
 
@@ -156,10 +156,10 @@ def _print(host: Any, texts: Sequence[str]) -> None:
 def refusal_ends_this_host() -> Iterator[None]:
     """Turn a refusal into an operation that fails on this host, so that the others go on.
 
-    An exception in pyinfra's prepare phase would end the run for all of them. What is wrong is told
+    An exception in pyinfra's prepare phase would end the run for all of them. What is wrong is reported
     at once, because a dry run executes nothing.
     """
-    outcome.tell_at_the_end(pyinfra_state)
+    outcome.print_at_the_end(pyinfra_state)
     live.begin(pyinfra_state)
     try:
         yield

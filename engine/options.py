@@ -95,7 +95,7 @@ def words(text: str) -> list[str]:
 
 def faults(verbs: Sequence[Verb], data: Sequence[str]) -> list[Finding]:
     """Everything that stands against these `--data` for these verbs of one run. Values are not repeated
-    where they may be secrets: of what is unknown only the name is told."""
+    where they may be secrets: of what is unknown only the name is shown."""
     known = {it.name: it for verb in verbs for it in verb.options}
     found, seen = list[Finding](), set[str]()
     for written in data:

@@ -1,6 +1,6 @@
-"""How a run ended, told last: what each host serves now, or what failed there and what to do.
+"""How a run ended, printed last: what each host serves now, or what failed there and what to do.
 
-pyinfra tells failures when they happen; on a fleet that is pages before the end.
+pyinfra reports failures when they happen; on a fleet that is pages before the end.
 """
 
 from __future__ import annotations
@@ -47,7 +47,7 @@ INTERRUPTED = (
 
 
 class _Failures(BaseStateCallback):
-    """Notes the operation at which a host's run ended."""
+    """Records the operation at which a host's run ended."""
 
     @staticmethod
     def operation_host_error(
@@ -78,25 +78,25 @@ def goes_down(host: Any) -> bool:
 
 
 def serves(host: str, text: str) -> None:
-    """Note what `host` serves now."""
+    """Record what `host` serves now."""
     _serves[host] = text
 
 
 def did(host: str, what: str, *things: str) -> None:
-    """Note a change of `host`, e.g. what="started", things=("Backend", "UI")."""
-    told = _changes.setdefault(host, {}).setdefault(what, [])
-    told += [it for it in things if it not in told]
+    """Record a change of `host`, e.g. what="started", things=("Backend", "UI")."""
+    recorded = _changes.setdefault(host, {}).setdefault(what, [])
+    recorded += [it for it in things if it not in recorded]
 
 
 def adds(host: str, text: str) -> None:
-    """Note what the operator should know of `host` besides, however the run ends there."""
+    """Record what the operator should know of `host` besides, however the run ends there."""
     texts = _besides.setdefault(host, [])
     if text not in texts:
         texts.append(text)
 
 
 def because(host: str, text: str) -> None:
-    """Note why `host` ends here; the operation that fails with it is noted by itself."""
+    """Record why `host` ends here; the operation that fails with it is recorded by itself."""
     _reasons[host] = text
 
 
@@ -114,7 +114,7 @@ def _operation(state: State, op_hash: str) -> str:
 
 
 def refused(state: State, host: str) -> None:
-    """Note that `host` is refused: a dry run, too, ends with a status that is not 0."""
+    """Record that `host` is refused: a dry run, too, ends with a status that is not 0."""
     state.failed_hosts.add(state.inventory.get_host(host))
 
 
@@ -130,11 +130,11 @@ def end(text: str, status: int) -> NoReturn:
     sys.exit(status)
 
 
-def tell_at_the_end(state: State) -> None:
+def print_at_the_end(state: State) -> None:
     """Print the summary when the process ends. Each host of a run may ask for it."""
     if not any(isinstance(handler, _Failures) for handler in state.callback_handlers):
         state.add_callback_handler(_Failures())  # type: ignore[no-untyped-call]
-        atexit.register(_tell, state)
+        atexit.register(_print_summary, state)
         signal.signal(signal.SIGINT, lambda number, frame: _interrupt(state, number))
 
 
@@ -149,21 +149,21 @@ def _interrupt(state: State, number: int) -> NoReturn:
     sys.exit(128 + number)
 
 
-def _tell(state: State) -> None:
+def _print_summary(state: State) -> None:
     if state.current_stage < StateStage.Execute:
-        return  # --dry: nothing has ended, and what is refused was told already
+        return  # --dry: nothing has ended, and what is refused was reported already
     lines = [click.style("--> In the end:", bold=True)]
     for name in sorted(host.name for host in state.activated_hosts - state.failed_hosts):
-        told = [
+        summary = [
             INTERRUPTED if _interrupted else _serves.get(name, "serves as before"),
             *changes(_changes.get(name, {})),
         ]
-        told += _besides.get(name, [])
-        lines += _block(click.style(name, "green"), "\n".join(told))
+        summary += _besides.get(name, [])
+        lines += _block(click.style(name, "green"), "\n".join(summary))
     for host in sorted(state.failed_hosts, key=lambda host: str(host.name)):
         made = {what: it for what, it in _changes.get(host.name, {}).items() if what == "made"}
-        told = [_failure(state, host), *changes(made), *_besides.get(host.name, [])]
-        lines += _block(click.style(host.name, "red"), "\n".join(told))
+        summary = [_failure(state, host), *changes(made), *_besides.get(host.name, [])]
+        lines += _block(click.style(host.name, "red"), "\n".join(summary))
     click.echo("\n".join(lines), err=True)
     sys.stderr.flush()
 
@@ -173,8 +173,8 @@ def changes(done: Mapping[str, Sequence[str]]) -> list[str]:
     lines = []
     for what, things in done.items():
         # One more takes no more room than to say that there is one more.
-        named = list(things) if len(things) <= NAMED + 1 else [*things[:NAMED], f"{len(things) - NAMED} more"]
-        text = f"{what:<9} {', '.join(named)}" if named else ""
+        shown = list(things) if len(things) <= NAMED + 1 else [*things[:NAMED], f"{len(things) - NAMED} more"]
+        text = f"{what:<9} {', '.join(shown)}" if shown else ""
         lines += textwrap.wrap(text, WIDTH, subsequent_indent=" " * 10, break_long_words=False)
     return lines
 

@@ -39,29 +39,31 @@ class Holder:
 
 def ask_apt(script: str, names: Sequence[str], proxy: Mapping[str, str]) -> StringCommand:
     """A command that runs `script` behind apt.sh for these packages, by the proxy's variables."""
-    told = "".join(f"{name}={value}\n" for name, value in proxy.items())
+    variables = "".join(f"{name}={value}\n" for name, value in proxy.items())
     text = f"{remote.script('apt.sh')}\n{script}"
-    return StringCommand("sh", "-c", QuoteString(text), "sh", *map(QuoteString, names), _stdin=f"{told}\n")
+    return StringCommand(
+        "sh", "-c", QuoteString(text), "sh", *map(QuoteString, names), _stdin=f"{variables}\n"
+    )
 
 
 def holder() -> Holder | None:
     """Who holds a lock of apt's on the current host; None where nobody does, or nobody can say."""
     answer = remote.ask(StringCommand("perl", "-e", QuoteString(remote.script("apt_locks.pl"))))
-    told = answer.stdout.split()
-    return Holder(*told) if answer.ok and len(told) == 4 else None
+    fields = answer.stdout.split()
+    return Holder(*fields) if answer.ok and len(fields) == 4 else None
 
 
 def install(host: Any, names: Sequence[str], proxy: Mapping[str, str]) -> str | None:
     """Install the packages on the host, once no other apt is at work.
 
-    Returns why it failed, or the empty string; None where the host is gone, which is told by itself.
+    Returns why it failed, or the empty string; None where the host is gone, which is reported by itself.
     """
     begun = time.monotonic()
     while who := holder():
         waited = time.monotonic() - begun
         if waited > WAIT_SECONDS:
             return busy(who, waited)
-        live.tell(host, f"packages: waits for {who}, who holds {who.file}, {progress.duration(waited)}")
+        live.report(host, f"packages: waits for {who}, who holds {who.file}, {progress.duration(waited)}")
         time.sleep(POLL_SECONDS)
     answer = remote.ask(ask_apt(remote.script("install_packages.sh"), names, proxy), INSTALL_SECONDS)
     if answer.ok:
@@ -88,5 +90,5 @@ def busy(who: Holder, seconds: float) -> str:
 
 def _errors(answer: remote.Answer) -> str:
     lines = [*answer.stdout.splitlines(), *answer.stderr.splitlines()]
-    told = [it for it in lines if it.startswith(("E: ", "dpkg: error", " No space", "N: "))]
-    return "\n          ".join(dict.fromkeys(told[-8:]))
+    errors = [it for it in lines if it.startswith(("E: ", "dpkg: error", " No space", "N: "))]
+    return "\n          ".join(dict.fromkeys(errors[-8:]))

@@ -24,7 +24,7 @@ MEASURED = f"{RECORDS}/measured.jsonl"
 UNITS = "/etc/systemd/system"
 QUADLETS = "/etc/containers/systemd"
 TARGET = "venom.target"
-# The first thing of ours that a run puts on a host, and the last that goes: it tells that we are here.
+# The first thing of ours that a run puts on a host, and the last that goes: it shows that we are here.
 MARK = f"{UNITS}/{TARGET}"
 
 # The door: nginx reads our site among those of others.

@@ -31,18 +31,18 @@ class Status:
     @classmethod
     def of(cls, text: str) -> Status:
         """The status in what the host answered: a `name=value` a line. Raises ValueError for no number."""
-        said = dict(line.partition("=")[::2] for line in text.splitlines())
+        fields = dict(line.partition("=")[::2] for line in text.splitlines())
         return cls(
-            state=said.get("state", ""),
-            made=said.get("made") == "yes",
-            step=said.get("step", ""),
-            step_seconds=number(said.get("step_seconds", "")),
-            seconds=number(said.get("seconds", "")),
-            unit=said.get("unit", ""),
-            have=number(said.get("have", "")),
-            want=number(said.get("want", "")),
-            phase=said.get("phase", ""),
-            fetched=number(said.get("fetched", "")),
+            state=fields.get("state", ""),
+            made=fields.get("made") == "yes",
+            step=fields.get("step", ""),
+            step_seconds=number(fields.get("step_seconds", "")),
+            seconds=number(fields.get("seconds", "")),
+            unit=fields.get("unit", ""),
+            have=number(fields.get("have", "")),
+            want=number(fields.get("want", "")),
+            phase=fields.get("phase", ""),
+            fetched=number(fields.get("fetched", "")),
         )
 
     @property
@@ -98,19 +98,19 @@ def _transfer(status: Status, pace: Pace) -> list[str]:
     if not want:
         return [size(have)] if have else []
     amount, unit = size(want).rsplit(" ", 1)
-    told = [f"{size(have, unit)} of {amount} {unit}", f"{min(100, 100 * have // want)} %"]
+    parts = [f"{size(have, unit)} of {amount} {unit}", f"{min(100, 100 * have // want)} %"]
     if pace.quiet >= QUIET_SECONDS:
-        return [*told, f"nothing for {duration(pace.quiet)}"]
+        return [*parts, f"nothing for {duration(pace.quiet)}"]
     if pace.rate and have < want:
-        told += [f"{size(pace.rate)}/s", f"{duration((want - have) / pace.rate)} left"]
-    return told
+        parts += [f"{size(pace.rate)}/s", f"{duration((want - have) / pace.rate)} left"]
+    return parts
 
 
 _SIZES = {"GB": 1e9, "MB": 1e6, "kB": 1e3}
 
 
 def size(count: float, unit: str = "") -> str:
-    """Bytes in MB, as downloads are told; in GB from ten of them, in kB below one MB.
+    """Bytes in MB, as downloads are counted; in GB from ten of them, in kB below one MB.
 
     In `unit`, where it is given, and then without its name.
     """

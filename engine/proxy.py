@@ -22,9 +22,9 @@ from engine.secrets import reveal
 from schemas.model import HostPlan, Mirrors, Proxy
 
 LOOPBACK = ("localhost", "127.0.0.1", "::1")
-# What a process that downloads is told; most tools know one of the two spellings.
+# The variables of a process that downloads; most tools know one of the two spellings.
 _NAMES = ("HTTP_PROXY", "HTTPS_PROXY", "NO_PROXY")
-# What a server is told that others ask by http on loopback: Ollama's own advice.
+# The variables of a server that others ask by http on loopback: Ollama's own advice.
 HTTPS_ONLY = ("HTTPS_PROXY", "https_proxy", "NO_PROXY", "no_proxy")
 BOTH = (*_NAMES, *(name.lower() for name in _NAMES))
 

@@ -14,7 +14,7 @@ class _Image(TypedDict):
 
 
 class _Plan(TypedDict, total=False):
-    """What is told of the plan in a receipt; how it differs from another is told whatever it is."""
+    """What is read of the plan in a receipt; how it differs from another is shown whatever it is."""
 
     profile: str
     vram_tier: dict[str, Any] | None
@@ -24,7 +24,7 @@ class _Plan(TypedDict, total=False):
 
 
 class _Receipt(TypedDict, total=False):
-    """What is told of a receipt."""
+    """What is read of a receipt."""
 
     generation: str
     at: str
@@ -41,20 +41,20 @@ def applied_by(receipt: Mapping[str, Any]) -> dict[str, Any]:
 
     A `declaration` is there unless a former version wrote the receipt.
     """
-    said = receipt.get("applied", {})
-    plan = {_FORMER_NAMES.get(name, name): value for name, value in said.get("plan", {}).items()}
-    return {**said, "plan": plan}
+    applied = receipt.get("applied", {})
+    plan = {_FORMER_NAMES.get(name, name): value for name, value in applied.get("plan", {}).items()}
+    return {**applied, "plan": plan}
 
 
 def check_receipt(receipt: Mapping[str, Any]) -> None:
-    """Raise TypeCheckError or KeyError where what is told of a receipt has another form. It may lack all."""
+    """Raise TypeCheckError or KeyError where what is read of a receipt has another form. It may lack all."""
     formed(known(receipt, _Receipt), _Receipt)
     for part in ("plan", "declaration"):
         formed(receipt.get("applied", {}).get(part, {}), dict[str, Any])
     plan = formed(known(applied_by(receipt)["plan"], _Plan), _Plan)
-    for named in (plan.get("model"), plan.get("vram_tier")):
-        if named:
-            formed(named["name"], str)
+    for setting in (plan.get("model"), plan.get("vram_tier")):
+        if setting:
+            formed(setting["name"], str)
     images = [*(plan.get("images") or {}).values(), (plan.get("ollama") or {}).get("image")]
     for it in images:
         if it:

@@ -37,5 +37,5 @@ def refuse(requirement: str, found: str, remedy: str = "") -> RefusedError:
 
 
 def ends_the_run(*findings: Finding) -> DeployError:
-    """A refusal of the whole run, for all its hosts at once, told on lines of its own."""
+    """A refusal of the whole run, for all its hosts at once, printed on lines of its own."""
     return DeployError("\n" + "\n\n".join(map(str, findings)))

@@ -81,8 +81,8 @@ def ask(command: StringCommand, timeout: int = 120) -> Answer:
             **command.connector_arguments,
         )
     except (OSError, SSHException, EOFError) as error:
-        said = " ".join(str(error).split()) or type(error).__name__
-        return Answer(False, "", f"the connection was lost: {said}" if lost(host) else said)
+        message = " ".join(str(error).split()) or type(error).__name__
+        return Answer(False, "", f"the connection was lost: {message}" if lost(host) else message)
     return Answer(ok, output.stdout, output.stderr)
 
 

@@ -80,7 +80,7 @@ class User:
         return "" if have.home == self.home else f"home is {have.home}"
 
     def foreign(self, observed: Observed) -> str:
-        """What tells that a user or group of this name is somebody's; empty where it can be ours.
+        """What shows that a user or group of this name is somebody's; empty where it can be ours.
 
         It can be what an earlier run made, or equal to that. On a host of ours home and shell may have been
         changed by hand since, and are mended; what a system user has for a number never changes.

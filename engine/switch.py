@@ -18,22 +18,22 @@ from engine import jobs, outcome, remote
 from engine.generation import Generation
 from engine.jobs import Job
 from engine.observation import Observed
-from engine.operations import Commands, tell
+from engine.operations import Commands, log_line
 from engine.paths import JOBS
 from engine.resources import Absent, EnvFile, File
 
 BEGUN = time.monotonic()
-# What a step of the switch begins with, and how it is told in the end.
+# What a step of the switch begins with, and the word for it in the summary.
 _VERBS = {"start": "started", "restart": "restarted", "reload": "reloaded", "stop": "stopped"}
 MODULES = (
-    *("hidden.py", "asked.py", "fingerprint.py", "images.py", "switch_files.py", "switch_services.py"),
+    *("hidden.py", "read_door.py", "fingerprint.py", "images.py", "switch_files.py", "switch_services.py"),
     *("switch_door.py", "switch_history.py"),
 )
 
 
 @dataclass(frozen=True)
 class Switch:
-    """What the operator is told once a generation serves, and how many are kept."""
+    """What the operator reads once a generation serves, and how many are kept."""
 
     serves: str
     keep: int
@@ -57,7 +57,7 @@ def generation_activated(
         outcome.serves(host.name, switch.serves)
         return
     for line in different:
-        yield tell(str(line))
+        yield log_line(str(line))
     file = generation.file
     yield remote.shell("put.sh", file.path, file.owner, file.mode, stdin=file.content)
     changed = {"settings": _settings(generation, observed), "files": _files(generation, observed)}
@@ -80,7 +80,7 @@ def _activate(
     state: Any, host: Any, generation: Generation, path: str, switch: Switch, changed: Mapping[str, list[str]]
 ) -> bool:
     job = switch_job(generation.key, f"Switch to {generation.name}", path, switch.keep, elapsed())
-    # In the order in which it happens. Where it is taken back, none of it is told.
+    # In the order in which it happens. Where it is taken back, none of it is reported.
     for what, things in changed.items():
         outcome.did(host.name, what, *things)
     if not switched(state, host, job):
@@ -90,7 +90,7 @@ def _activate(
 
 
 def switched(state: Any, host: Any, job: Job) -> bool:
-    """Let the host switch, and tell what it noted meanwhile; False says that it took it back."""
+    """Let the host switch, and report what it recorded meanwhile; False: it took it back."""
     if not jobs.run_here(state, host, job):
         return False
     notes = remote.ask(StringCommand("cat", f"{JOBS}/{job.name}/notes", "2>/dev/null", "||", "true"))
@@ -99,10 +99,10 @@ def switched(state: Any, host: Any, job: Job) -> bool:
         if line.startswith("certificate"):
             outcome.adds(host.name, line)
     steps = remote.ask(StringCommand("cat", f"{JOBS}/{job.name}/steps"))
-    for verb, told in _VERBS.items():
+    for verb, change in _VERBS.items():
         lines = [it.split(" ", 2) for it in steps.stdout.splitlines()]
         things = [it[2] for it in lines if len(it) == 3 and it[1] == verb]
-        outcome.did(host.name, told, *things)
+        outcome.did(host.name, change, *things)
     return True
 
 

@@ -66,7 +66,7 @@ def log_in(transport: Transport, login: Login, host: str) -> None:
 
 
 def _keys(login: Login, held: list[Any], unfit: list[tuple[str, str]]) -> Iterator[tuple[str, PKey]]:
-    """The keys to try, in ssh's order, with their names; what cannot be used is noted in `unfit`."""
+    """The keys to try, in ssh's order, with their names; what cannot be used goes into `unfit`."""
     by_blob = {it.blob: it for it in held}
     files = [*login.keys, *([] if login.keys else _DEFAULT_KEYS)]
     for file in files:

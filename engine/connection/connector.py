@@ -86,7 +86,7 @@ class Connector(BaseConnector):
         except RefusedError as refusal:
             self.disconnect()
             self.trouble = refusal.findings[0]
-            raise ConnectError(told(self.host, self.trouble)) from None
+            raise ConnectError(prefixed(self.host, self.trouble)) from None
 
     def _resolved(self) -> Login:
         for option in ("ssh_password", "ssh_key_password"):
@@ -96,14 +96,14 @@ class Connector(BaseConnector):
                 )
                 raise refuse(f"a login by key on {self.host.name}", f"--{option.replace('_', '-')}", remedy)
         declared = self.host.data.get("declared")
-        said = declared.ssh if declared else Ssh(self.host.name, None, None, None, None, None)
+        ssh = declared.ssh if declared else Ssh(self.host.name, None, None, None, None, None)
         return resolve(
-            said.address,
-            port=self.data["ssh_port"] or said.port,
-            user=self.data["ssh_user"] or said.user,
+            ssh.address,
+            port=self.data["ssh_port"] or ssh.port,
+            user=self.data["ssh_user"] or ssh.user,
             default="root" if declared else getpass.getuser(),
-            key=self.data["ssh_key"] or said.key,
-            known_hosts=said.known_hosts,
+            key=self.data["ssh_key"] or ssh.key,
+            known_hosts=ssh.known_hosts,
         )
 
     def _connect(self) -> Transport:
@@ -186,9 +186,9 @@ class Connector(BaseConnector):
         unix = make_unix_command_for_host(self.state, self.host, command, **arguments)
         if print_input:
             echo(f"{self.host.print_prefix}>>> {unix}", err=True)
-        said: list[OutputLine] = []
+        printed: list[OutputLine] = []
         lines = {
-            name: Lines(lambda line, name=name: self._heard(said, name, line, print_output))  # type: ignore[misc]
+            name: Lines(lambda line, name=name: self._received(printed, name, line, print_output))  # type: ignore[misc]
             for name in ("stdout", "stderr")
         }
         status = self.run(
@@ -196,10 +196,10 @@ class Connector(BaseConnector):
         )
         for it in lines.values():
             it.end()
-        return status in good, CommandOutput(said)
+        return status in good, CommandOutput(printed)
 
-    def _heard(self, said: list[OutputLine], name: str, line: str, print_output: bool) -> None:
-        said.append(OutputLine(name, line))
+    def _received(self, printed: list[OutputLine], name: str, line: str, print_output: bool) -> None:
+        printed.append(OutputLine(name, line))
         if print_output:
             echo(
                 f"{self.host.print_prefix}{line if name == 'stdout' else format_text(line, 'red')}", err=True
@@ -236,8 +236,8 @@ class Connector(BaseConnector):
         """What came instead of an answer, in words."""
         if out.begun:
             return "the answer was cut off before its end"
-        said = [*shell.text(out.before), *shell.text(err.before)]
-        last = next((it.strip() for it in reversed(said) if it.strip()), "nothing")
+        lines = [*shell.text(out.before), *shell.text(err.before)]
+        last = next((it.strip() for it in reversed(lines) if it.strip()), "nothing")
         return f"its login shell did not run /bin/sh; it said: {last[:200]}"
 
     def put_file(
@@ -251,9 +251,9 @@ class Connector(BaseConnector):
     ) -> bool:
         """Write a file of the host; SFTP would need a session more, and a shell that prints nothing."""
         unix = self._as_root(StringCommand("cat", ">", QuoteString(remote_filename)), arguments)
-        said = bytearray()
+        output = bytearray()
         with get_file_io(filename_or_io) as source:
-            status = self.run(unix, iter(lambda: source.read(CHUNK), b""), said.extend, said.extend)
+            status = self.run(unix, iter(lambda: source.read(CHUNK), b""), output.extend, output.extend)
         return status == 0
 
     def get_file(
@@ -275,7 +275,7 @@ class Connector(BaseConnector):
         return str(make_unix_command_for_host(self.state, self.host, command, _sudo=sudo).get_raw_value())
 
 
-def told(host: Any, finding: Finding) -> str:
+def prefixed(host: Any, finding: Finding) -> str:
     """A finding as pyinfra prints why it did not connect: each line with the host's name."""
     lines = (format_text(it, "red") for it in str(finding).splitlines())
     return f"\n    {host.print_prefix}".join(lines)

@@ -60,7 +60,7 @@ class KnownHosts:
     def algorithms(self, offered: Sequence[str]) -> list[str]:
         """What to ask the host for: the kinds of key that are known of it before the others.
 
-        A host with several keys would else show one that nobody noted.
+        A host with several keys would else show one that nobody recorded.
         """
         known = [it.kind for it in (*self.lines, *self.elsewhere) if it.key and not it.marker]
         first = [name for kind in known for name in _ALGORITHMS.get(kind, (kind,)) if name in offered]
@@ -71,8 +71,8 @@ class KnownHosts:
         everything = (*self.lines, *self.elsewhere)
         for line in everything:
             if line.marker == "@revoked" and (line.fault or line.key == key):
-                told = f"{line.where}: {line.fault}" if line.fault else f"{line.where} revokes {of(key)}"
-                return Finding("a host key that was not revoked", told, _mend(line) if line.fault else "")
+                found = f"{line.where}: {line.fault}" if line.fault else f"{line.where} revokes {of(key)}"
+                return Finding("a host key that was not revoked", found, _mend(line) if line.fault else "")
         known = [it for it in self.lines if it.key and not it.marker]
         if key in [it.key for it in known]:
             return None
@@ -122,7 +122,7 @@ def read(files: Iterable[str], host: str, port: int = PORT) -> KnownHosts:
         lines += parse(text, file)
     if port == PORT:
         return KnownHosts(tuple(it for it in lines if it.of(name)), (), unreadable)
-    full = named(host, port)
+    full = entry_name(host, port)
     there = tuple(it for it in lines if it.of(full))
     return KnownHosts(there, tuple(it for it in lines if it not in there and it.of(name)), unreadable)
 
@@ -191,7 +191,7 @@ def _forget(line: Line) -> str:
     return f"sed -i {number}d {shlex.quote(file)}"
 
 
-def named(host: str, port: int) -> str:
+def entry_name(host: str, port: int) -> str:
     """The host as known_hosts names it."""
     return host.lower() if port == PORT else f"[{host.lower()}]:{port}"
 
@@ -206,7 +206,7 @@ def of(key: bytes) -> str:
     return "SHA256:" + base64.b64encode(hashlib.sha256(key).digest()).decode().rstrip("=")
 
 
-def note(file: str, name: str, key: bytes) -> None:
+def add(file: str, name: str, key: bytes) -> None:
     """Add a line for a new host. Raises OSError where that cannot be written."""
     path = Path(file)
     path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)

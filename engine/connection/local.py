@@ -14,7 +14,7 @@ from pyinfra.connectors.local import LocalConnector
 from pyinfra.connectors.util import CommandOutput, OutputLine, make_unix_command_for_host
 
 from engine.connection import root, shell
-from engine.connection.connector import told
+from engine.connection.connector import prefixed
 from engine.connection.streams import given
 from engine.refusal import Finding, RefusedError
 
@@ -36,7 +36,7 @@ class Local(LocalConnector):
             root.check(self.run, getpass.getuser(), "this machine", sudo=sudo, needed=True)
         except RefusedError as refusal:
             self.trouble = refusal.findings[0]
-            raise ConnectError(told(self.host, self.trouble)) from None
+            raise ConnectError(prefixed(self.host, self.trouble)) from None
 
     def run(
         self,
@@ -69,11 +69,11 @@ class Local(LocalConnector):
             echo(f"{self.host.print_prefix}>>> {unix}", err=True)
         out, err = bytearray(), bytearray()
         status = self.run(unix.get_raw_value(), given(stdin), out.extend, err.extend, timeout)
-        said = [
+        printed = [
             OutputLine(name, line)
             for name, text in (("stdout", out), ("stderr", err))
             for line in shell.text(bytes(text))
         ]
-        for it in said if print_output else ():
+        for it in printed if print_output else ():
             echo(f"{self.host.print_prefix}{it.line}", err=True)
-        return status in good, CommandOutput(said)
+        return status in good, CommandOutput(printed)

@@ -36,9 +36,9 @@ def check(run: Run, user: str, where: str, *, sudo: bool, needed: bool) -> None:
 
     `where`: the host, with the login to it.
     """
-    said, other = bytearray(), bytearray()
+    output, errors = bytearray(), bytearray()
     try:
-        run(f"{_ASK}{_SUDO if sudo else ''}sh -c 'id -u'", iter(()), said.extend, other.extend, _SECONDS)
+        run(f"{_ASK}{_SUDO if sudo else ''}sh -c 'id -u'", iter(()), output.extend, errors.extend, _SECONDS)
     except (SSHException, OSError, EOFError) as error:
         found = " ".join(str(error).split()) or type(error).__name__
         raise refuse(
@@ -46,9 +46,9 @@ def check(run: Run, user: str, where: str, *, sudo: bool, needed: bool) -> None:
             f"the login works, and runs no command: {found}",
             "see what `ssh` says, with the command `true`; another shell: chsh. sshd's limit: MaxSessions",
         ) from None
-    uid = said.decode("utf-8", "replace").strip()
+    uid = output.decode("utf-8", "replace").strip()
     if uid != "0" and needed:
-        it = wrong(user, sudo, uid, other.decode("utf-8", "replace"))
+        it = wrong(user, sudo, uid, errors.decode("utf-8", "replace"))
         required = f"{it.requirement}, on {where}"
         raise RefusedError([Finding(required, it.found, it.remedy)])
 
@@ -65,20 +65,20 @@ def wrong(user: str, sudo: bool, uid: str, stderr: str) -> Finding:
         return Finding("root on the host", found[:300], remedy)
     required = f"root on the host, by sudo without a password for {user}"
     lines = [it.strip() for it in stderr.splitlines() if it.strip()]
-    told = "; ".join(lines[-2:])[:300] or f"sudo made it user id {uid or 'unknown'}"
+    found = "; ".join(lines[-2:])[:300] or f"sudo made it user id {uid or 'unknown'}"
     allow = (
         f"as root there: echo '{user} ALL=(ALL) NOPASSWD: ALL' >/etc/sudoers.d/venom; or set `ssh.user: root`"
     )
     lower = stderr.lower()
     if "not found" in lower:
-        return Finding(required, told, "set `ssh.user: root`, or install sudo there")
+        return Finding(required, found, "set `ssh.user: root`, or install sudo there")
     if "password is required" in lower or "authentication is required" in lower:
-        return Finding(required, f"sudo asks {user} for a password ({told})", allow)
+        return Finding(required, f"sudo asks {user} for a password ({found})", allow)
     if "tty" in lower:
         remedy = f"as root there: echo 'Defaults:{user} !requiretty' >/etc/sudoers.d/venom-tty"
-        return Finding(required, f"sudo wants a terminal ({told})", remedy)
+        return Finding(required, f"sudo wants a terminal ({found})", remedy)
     if "sudoers" in lower or "not allowed" in lower or "may not run" in lower:
-        return Finding(required, f"sudo lets {user} do nothing, or not this ({told})", allow)
+        return Finding(required, f"sudo lets {user} do nothing, or not this ({found})", allow)
     return Finding(
-        required, told, f"see what this says there: sudo -n sh -c 'id -u'. {allow[0].upper()}{allow[1:]}"
+        required, found, f"see what this says there: sudo -n sh -c 'id -u'. {allow[0].upper()}{allow[1:]}"
     )

@@ -86,6 +86,6 @@ class Reader:
 
 def text(answer: bytes) -> list[str]:
     """The lines of an answer, whatever its bytes are."""
-    said = answer.decode("utf-8", "replace")
-    lines = said.split("\n")
+    decoded = answer.decode("utf-8", "replace")
+    lines = decoded.split("\n")
     return lines[:-1] if lines[-1] == "" else lines

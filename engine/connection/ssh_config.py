@@ -17,7 +17,7 @@ from pathlib import Path
 from paramiko import ConfigParseError, CouldNotCanonicalize, SSHConfig
 from paramiko.config import SSHConfigDict
 
-from engine.connection.known_hosts import PORT, named
+from engine.connection.known_hosts import PORT, entry_name
 from engine.refusal import refuse
 
 KNOWN_HOSTS = ("~/.ssh/known_hosts", "~/.ssh/known_hosts2")
@@ -39,7 +39,7 @@ class Login:
     certificate: str = ""
     agent: str = ""  # socket of an agent; empty: that of the environment
     known_as: str = ""  # in known_hosts, where that is another name
-    known_hosts: tuple[str, ...] = ()  # files; a new host is noted in the first
+    known_hosts: tuple[str, ...] = ()  # files; a new host is recorded in the first
     strict: bool = False  # whether a new host is refused
     timeout: int = 0  # seconds; 0: the run's
     command: str = ""  # that makes the connection
@@ -55,7 +55,7 @@ class Login:
     @property
     def known_name(self) -> str:
         """Its name in known_hosts."""
-        return self.known_as.lower() or named(self.host, self.port)
+        return self.known_as.lower() or entry_name(self.host, self.port)
 
 
 def resolve(
@@ -90,10 +90,10 @@ def _login(
     jumps: str = "",
 ) -> Login:
     # As on ssh's command line: the first value of an option counts.
-    said = [f"Port {port}"] if port else []
-    said += [f"User {user}"] if user else []
-    said += [f"ProxyJump {jumps}"] if jumps else []
-    found = _lookup("\n".join(["Host *", *said, text]), name)
+    options = [f"Port {port}"] if port else []
+    options += [f"User {user}"] if user else []
+    options += [f"ProxyJump {jumps}"] if jumps else []
+    found = _lookup("\n".join(["Host *", *options, text]), name)
     host = found.get("hostname", name)
     through = _jump(text, name, found, before)
     files = known or _files(found.get("userknownhostsfile", "")) or KNOWN_HOSTS
@@ -152,9 +152,9 @@ def _lookup(text: str, name: str) -> SSHConfigDict:
     try:
         return SSHConfig.from_text(text).lookup(name)
     except (ConfigParseError, CouldNotCanonicalize, ValueError, KeyError, IndexError, TypeError) as error:
-        told = " ".join(str(error).split()) or type(error).__name__
+        message = " ".join(str(error).split()) or type(error).__name__
         raise refuse(
-            f"a {CONFIG} that can be read, for {name}", told, f"see what ssh -G {name} says"
+            f"a {CONFIG} that can be read, for {name}", message, f"see what ssh -G {name} says"
         ) from None
 
 
@@ -192,12 +192,12 @@ def _path(text: str) -> str:
     return str(Path(text).expanduser()) if text else ""
 
 
-def _text(path: Path, named: str) -> str:
+def _text(path: Path, what: str) -> str:
     """The configuration with what it includes; empty where there is none."""
     try:
         return "\n".join(_lines(path, 0)) if path.is_file() else ""
     except (OSError, ValueError, RuntimeError) as error:
-        raise refuse(f"a {named} that can be read", str(error), "see what ssh -G of any host says") from None
+        raise refuse(f"a {what} that can be read", str(error), "see what ssh -G of any host says") from None
 
 
 def _lines(path: Path, depth: int) -> Iterator[str]:

@@ -25,13 +25,13 @@ class Conversation:
 
     def line(self) -> str:
         """The first line that it says; empty where it ended. Raises TimeoutError where it says nothing."""
-        said = b""
-        while b"\n" not in said + self._reader.uncertain and self._reader.status is None:
+        received = b""
+        while b"\n" not in received + self._reader.uncertain and self._reader.status is None:
             piece = self._channel.recv(CHUNK)
             if not piece:
                 break
-            said += self._reader.feed(piece)
-        return (said + self._reader.uncertain).partition(b"\n")[0].decode("utf-8", "replace")
+            received += self._reader.feed(piece)
+        return (received + self._reader.uncertain).partition(b"\n")[0].decode("utf-8", "replace")
 
     def end(self, text: str) -> None:
         """Tell it a last line, and wait until it is over."""

@@ -25,28 +25,28 @@ from engine.refusal import Finding, RefusedError
 
 # Ask after 15 s of silence, every 15 s, eight times; give up on what was sent after 120 000 ms.
 _KEEPALIVE = {"TCP_KEEPIDLE": 15, "TCP_KEEPINTVL": 15, "TCP_KEEPCNT": 8, "TCP_USER_TIMEOUT": 120_000}
-# What paramiko says on its own is told in our words, or is none of the operator's business.
+# What paramiko logs on its own is reported in our words, or is none of the operator's business.
 _LOG = "venom.ssh"
 logging.getLogger(_LOG).addHandler(logging.NullHandler())
 logging.getLogger(_LOG).propagate = False
-# A new host's key is noted once, although several connections meet it at once (through one jump host).
-_NOTING = RLock()
+# A new host's key is recorded once, although several connections meet it at once (through one jump host).
+_ADDING = RLock()
 
 _CLOSED = "see whether sshd is what listens there, and what its journal says: it may limit connections"
 
 
-def connect(login: Login, host: str, timeout: int, tell: Callable[[str], None]) -> Transport:
+def connect(login: Login, host: str, timeout: int, report: Callable[[str], None]) -> Transport:
     """A connection that is logged in. Raises RefusedError with what stands in the way.
 
-    `host`: what the operator calls it; `timeout`: seconds for each step; `tell` is told of keys of new hosts.
+    `host`: what the operator calls it; `timeout`: seconds for each step; `report` gets keys of new hosts.
     """
     timeout = login.timeout or timeout
     with _reached(login, host, timeout):
-        transport = Transport(_way(login, host, timeout, tell))
+        transport = Transport(_way(login, host, timeout, report))
     transport.set_log_channel(_LOG)
     try:
         with _reached(login, host, timeout):
-            _meet(transport, login, host, timeout, tell)
+            _meet(transport, login, host, timeout, report)
         log_in(transport, login, host)
     except BaseException:
         transport.close()
@@ -54,13 +54,13 @@ def connect(login: Login, host: str, timeout: int, tell: Callable[[str], None]) 
     return transport
 
 
-def _way(login: Login, host: str, timeout: int, tell: Callable[[str], None]) -> Any:
+def _way(login: Login, host: str, timeout: int, report: Callable[[str], None]) -> Any:
     """What the connection goes through: a socket, or what takes the place of one."""
     if login.command:
         return ProxyCommand(login.command)
     if login.through:
         # What the channel is made of lives as long as the channel.
-        jump = connect(login.through, f"the jump host of {host}", timeout, tell)
+        jump = connect(login.through, f"the jump host of {host}", timeout, report)
         return jump.open_channel("direct-tcpip", (login.host, login.port), ("127.0.0.1", 0), timeout=timeout)
     connection = socket.create_connection((login.host, login.port), timeout)
     # SSH is a conversation of small messages. By default (Nagle's algorithm) the second of two is held
@@ -75,7 +75,7 @@ def _way(login: Login, host: str, timeout: int, tell: Callable[[str], None]) -> 
     return connection
 
 
-def _meet(transport: Transport, login: Login, host: str, timeout: int, tell: Callable[[str], None]) -> None:
+def _meet(transport: Transport, login: Login, host: str, timeout: int, report: Callable[[str], None]) -> None:
     """Exchange keys, and judge that of the host: nothing of ours was sent until then."""
     known = _known(login)
     options = transport.get_security_options()
@@ -84,15 +84,15 @@ def _meet(transport: Transport, login: Login, host: str, timeout: int, tell: Cal
     transport.auth_timeout = max(timeout, 30)
     transport.start_client(timeout=timeout)
     key = transport.get_remote_server_key().asbytes()
-    with _NOTING:
-        known = _known(login)  # what another connection of this run noted meanwhile
+    with _ADDING:
+        known = _known(login)  # what another connection of this run recorded meanwhile
         against = known.against(key)
         if against is not None:
             raise RefusedError(
                 [Finding(f"{against.requirement}, for {host}: {login}", against.found, against.remedy)]
             )
         if not known.knows(key):
-            _accept(login, key, tell)
+            _accept(login, key, report)
 
 
 def _known(login: Login) -> known_hosts.KnownHosts:
@@ -101,25 +101,25 @@ def _known(login: Login) -> known_hosts.KnownHosts:
     return known_hosts.read(login.known_hosts, login.host, login.port)
 
 
-def _accept(login: Login, key: bytes, tell: Callable[[str], None]) -> None:
-    file, told = login.known_hosts[0], f"{known_hosts.kind(key)} {known_hosts.of(key)}"
+def _accept(login: Login, key: bytes, report: Callable[[str], None]) -> None:
+    file, shown = login.known_hosts[0], f"{known_hosts.kind(key)} {known_hosts.of(key)}"
     if login.strict:
         raise RefusedError(
             [
                 Finding(
                     f"a known host key of {login}: ~/.ssh/config has StrictHostKeyChecking yes",
-                    f"none in {', '.join(login.known_hosts)}; it shows {told}",
+                    f"none in {', '.join(login.known_hosts)}; it shows {shown}",
                     f"compare it with that on the host, then: ssh-keyscan {login.host} >>{file}",
                 )
             ]
         )
     try:
-        known_hosts.note(file, login.known_name, key)
+        known_hosts.add(file, login.known_name, key)
     except OSError as error:
         found = f"{file}: {error.strerror or error}"
         remedy = "let your user write it, or name another file as `ssh.known_hosts`"
         raise RefusedError([Finding(f"a file in which the key of {login} is noted", found, remedy)]) from None
-    tell(f"new host: the key of {login.known_name}, {told}, is noted in {file}")
+    report(f"new host: the key of {login.known_name}, {shown}, is noted in {file}")
 
 
 @contextmanager
@@ -149,20 +149,20 @@ def _why(error: Exception, login: Login, timeout: int) -> tuple[str, str]:
     jump = login.through.name if login.through else ""
     match error:
         case ChannelException():
-            told = f"{jump} did not get there: {error.text}", f"try ssh -J {jump} {login.host} from here"
+            reason = f"{jump} did not get there: {error.text}", f"try ssh -J {jump} {login.host} from here"
         case socket.gaierror():
-            told = f'nobody knows the name "{login.host}" ({error.strerror})', f"check {place}"
+            reason = f'nobody knows the name "{login.host}" ({error.strerror})', f"check {place}"
         case ConnectionRefusedError():
-            told = f"nothing listens on port {login.port}", f"start sshd there, or check {place}"
+            reason = f"nothing listens on port {login.port}", f"start sshd there, or check {place}"
         case TimeoutError():
-            told = f"no answer within {timeout} s", again
+            reason = f"no answer within {timeout} s", again
         case IncompatiblePeer():
-            told = f"its sshd has nothing in common with us: {text}", "update the host's sshd"
+            reason = f"its sshd has nothing in common with us: {text}", "update the host's sshd"
         case OSError() if not isinstance(error, ConnectionError):
-            told = (error.strerror or text).lower(), again
+            reason = (error.strerror or text).lower(), again
         case _:
-            told = f"it closed the connection before the login ({text})", _CLOSED
-    return told
+            reason = f"it closed the connection before the login ({text})", _CLOSED
+    return reason
 
 
 def _text(error: Exception) -> str:

@@ -22,7 +22,7 @@ from switch_services import NotServingError, generate, start, state, step, wait
 
 
 def switch(generation, before):
-    """Make the host so. Returns what only this moment can tell: see `measured`."""
+    """Make the host so. Returns what only this moment can show: see `measured`."""
     begun = time.monotonic()
     for unit in generation["stopped"]:
         if state(unit).get("ActiveState") not in ("inactive", None):
@@ -48,7 +48,7 @@ def switch(generation, before):
         loads.update({it["unit"]: generate(it) for it in group if it.get("model")})
     for door in doors:
         switch_door.reload(door)
-        switch_door.tell(door)
+        switch_door.report_certificate(door)
     here = {door["unit"] for door in doors}
     switch_door.shut(door for door in switch_door.of(before) if door["unit"] not in here)
     return measured(new, starts, loads, time.monotonic() - begun)

@@ -9,7 +9,7 @@ apt_get() {
     apt-get -c "$apt/apt.conf" -q -y --no-install-recommends "$@"
 }
 
-# fetch_lists: what the host's sources have now, into lists of our own; tells what apt said of it.
+# fetch_lists: what the host's sources have now, into lists of our own; prints what apt printed of it.
 fetch_lists() {
     rm -rf "$apt"
     mkdir -p -m 0755 "$apt/lists"

@@ -1,4 +1,4 @@
-"""Runs on the host, in front of what quotes a journal: a service that dies may have told its settings."""
+"""Runs on the host, in front of what quotes a journal: a service that dies may have printed its settings."""
 
 import os
 import re
@@ -6,7 +6,7 @@ import re
 SETTINGS = ("/var/lib/venom/venom.env", "/var/lib/venom-development/venom.env")
 SECRET = re.compile(r"([A-Z0-9_]*(?:KEY|TOKEN|SECRET|PASSWORD)[A-Z0-9_]*)=(.*)")
 # A message may hold the beginning or the end of a value; what is shorter is found in many words.
-TELLING = 8
+SHORTEST = 8
 
 
 def secrets():
@@ -33,6 +33,6 @@ def hidden(text):
     for value, name in sorted(secrets().items(), key=lambda it: -len(it[0])):
         word = "(secret %s)" % name
         text = text.replace(value, word)
-        for length in range(len(value) - 1, TELLING - 1, -1):
+        for length in range(len(value) - 1, SHORTEST - 1, -1):
             text = text.replace(value[:length], word).replace(value[-length:], word)
     return text

@@ -1,4 +1,4 @@
-"""Runs on the host: container images of ours, each told by a marker that names it and its engine."""
+"""Runs on the host: container images of ours, each under a marker that names it and its engine."""
 
 import contextlib
 import json
@@ -29,13 +29,13 @@ def identity(engine, image):
 
 
 def there(path):
-    """Whether the image that a marker tells of is there, and still that one."""
+    """Whether the image that a marker names is there, and still that one."""
     it = marked(path)
     return bool(it) and identity(it["engine"], it["image"]) == it["id"]
 
 
 def drop(path):
-    """Remove the image that a marker tells of, and what of ours may have been left running from it."""
+    """Remove the image that a marker names, and what of ours may have been left running from it."""
     it = marked(path)
     if it:
         # Where the engine is gone, its images are nobody's business here.

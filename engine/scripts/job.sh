@@ -14,7 +14,7 @@ if [ -r /etc/venom/proxy.env ]; then
     set +a
 fi
 
-# step TEXT: what the run is told while it waits, and what the receipt's timings are made of.
+# step TEXT: what the run shows while it waits, and what the receipt's timings are made of.
 step() {
     printf '%s %s\n' "$(date +%s.%N)" "$*" >>"$JOB/steps"
     printf '%s\n' "$*"
@@ -31,15 +31,15 @@ die() {
     exit 1
 }
 
-# runs WHAT COMMAND…: proves that a foreign program runs here; where it does not, tells what it said itself.
+# runs WHAT COMMAND…: proves that a foreign program runs here; where it does not, prints what it printed itself.
 runs() {
-    local what=$1 said status=0
+    local what=$1 output status=0
     shift
-    said=$("$@" 2>&1) || status=$?
+    output=$("$@" 2>&1) || status=$?
     [ "$status" -eq 0 ] && return
     printf 'required  %s that runs on this host\n' "$what" >&2
     printf 'found     %s ended with status %s and said:\n' "$(basename "$1") ${*:2}" "$status" >&2
-    printf '%s\n' "${said:-nothing}" | head -n 12 | sed 's/^/          /' >&2
+    printf '%s\n' "${output:-nothing}" | head -n 12 | sed 's/^/          /' >&2
     printf 'do        mend on the host what it names, or pin a build for such a host (%s)\n' "$(uname -m)" >&2
     die 'nothing of it is in place'
 }
@@ -57,7 +57,7 @@ ended() {
 }
 trap ended EXIT
 
-# found_no_room: whether something of this job has said so.
+# found_no_room: whether something of this job has reported so.
 found_no_room() {
     journalctl --sync 2>/dev/null || true
     {
@@ -66,7 +66,7 @@ found_no_room() {
     } 2>/dev/null | grep -E 'ENOSPC|No space left on device' >/dev/null
 }
 
-# full PATH MB: tells if the file system that holds it has less than that left.
+# full PATH MB: reports if the file system that holds it has less than that left.
 full() {
     local folder mount size free
     folder=$(dirname "$1")
@@ -83,7 +83,7 @@ full() {
 # It is in place once its digest is right; a cut connection is resumed.
 fetch() {
     # Archives of two versions may have one name: what is resumed is of this one.
-    local path=$1 sha256=$2 bytes=$3 part=$1.${2:0:8}.part found said='' url folder free
+    local path=$1 sha256=$2 bytes=$3 part=$1.${2:0:8}.part found errors='' url folder free
     folder=$(dirname "$path")
     shift 3
     mkdir -p "$folder"
@@ -98,23 +98,23 @@ fetch() {
     printf 'file %s %s\n' "$bytes" "$part" >"$JOB/progress"
     for url in "$@"; do
         for _ in 1 2 3; do
-            if said=$(curl --fail --location --silent --show-error --connect-timeout 10 \
+            if errors=$(curl --fail --location --silent --show-error --connect-timeout 10 \
                 --speed-limit 1024 --speed-time 20 --continue-at - --output "$part" "$url" 2>&1); then
-                said=''
+                errors=''
                 break
             fi
-            case $said in
+            case $errors in
             # There is nothing beyond what a job had that was killed before it looked at the digest.
             *'returned error: 416'*)
-                said=''
+                errors=''
                 break
                 ;;
             # What the server lacks or refuses, it will lack in a second, too.
             *'returned error: 4'*) break ;;
             esac
         done
-        if [ -n "$said" ]; then
-            printf 'source    %s\nanswered  %s\n' "$url" "$said" >&2
+        if [ -n "$errors" ]; then
+            printf 'source    %s\nanswered  %s\n' "$url" "$errors" >&2
             [ -e "$part" ] && printf 'received  %s bytes\n' "$(stat -c %s "$part")" >&2
             continue
         fi

@@ -1,4 +1,4 @@
-"""Runs on the host, by look.sh: what takes more than a shell to be told, as a line of JSON. Changes nothing.
+"""Runs on the host, by look.sh: what takes more than a shell to be read, as a line of JSON. Changes nothing.
 
 Argument: what systemctl shows of the units that are asked for, in their order.
 """
@@ -11,8 +11,8 @@ import sys
 import time
 
 import images
-from asked import asked as asked_of
 from fingerprint import fingerprint
+from read_door import read_door
 
 # The oldest that the scripts of the provisioner run on; no system that it supports has an older one.
 OLDEST = (3, 10)
@@ -23,24 +23,24 @@ def look_at_certificate(path):
     seen = {}
     command = ["openssl", "x509", "-in", path, "-noout", "-enddate", "-fingerprint", "-sha256"]
     try:
-        said = subprocess.run(
+        output = subprocess.run(
             command, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True, check=False,
         ).stdout  # fmt: skip
     except OSError:
         return None
-    told = dict(line.partition("=")[::2] for line in said.splitlines())
-    if "notAfter" in told:
+    fields = dict(line.partition("=")[::2] for line in output.splitlines())
+    if "notAfter" in fields:
         import calendar  # takes long, and most doors need none
 
-        until = calendar.timegm(time.strptime(told["notAfter"], "%b %d %H:%M:%S %Y %Z"))
+        until = calendar.timegm(time.strptime(fields["notAfter"], "%b %d %H:%M:%S %Y %Z"))
         seen["days"] = str(int(until - time.time()) // 86400)
-        seen["fingerprint"] = said.rpartition("=")[2].strip()
+        seen["fingerprint"] = output.rpartition("=")[2].strip()
     return seen
 
 
 def answer(url, certificate):
     try:
-        return asked_of(url, certificate)
+        return read_door(url, certificate)
     except OSError:
         return None
 
@@ -94,8 +94,10 @@ def lacks(path, manifests):
     """
     try:
         with open(path, encoding="utf-8") as file:
-            told = json.load(file)
-        parts = [(it["digest"].replace(":", "-"), it["size"]) for it in [told["config"], *told["layers"]]]
+            document = json.load(file)
+        parts = [
+            (it["digest"].replace(":", "-"), it["size"]) for it in [document["config"], *document["layers"]]
+        ]
     except (OSError, ValueError, LookupError, TypeError, AttributeError):
         return "is no manifest"
     for name, size in parts:
@@ -118,17 +120,17 @@ def read_receipt(path):
 
 
 def main():
-    asked = json.load(sys.stdin)
+    question = json.load(sys.stdin)
     seen = {
-        "certificates": known(asked["certificates"], look_at_certificate),
-        "answers": known(asked["doors"], lambda url: answer(url, asked["doors"][url])),
-        "env_files": known(asked["env_files"], lambda path: look_at_env(path, asked["nonce"])),
-        "fingerprints": fingerprints(asked["units"], sys.argv[1]),
-        # Of what lies in an engine's store a marker tells; it counts while that is so.
-        "images": [it for it in asked["images"] if images.there(it)],
-        "models": models(asked["manifests"]),
-        "lacks": {it: lacks(it, asked["manifests"]) for it in asked["weights"] if os.path.lexists(it)},
-        "receipt": read_receipt(asked["receipt"]),
+        "certificates": known(question["certificates"], look_at_certificate),
+        "answers": known(question["doors"], lambda url: answer(url, question["doors"][url])),
+        "env_files": known(question["env_files"], lambda path: look_at_env(path, question["nonce"])),
+        "fingerprints": fingerprints(question["units"], sys.argv[1]),
+        # A marker stands for what lies in an engine's store; it counts while that is so.
+        "images": [it for it in question["images"] if images.there(it)],
+        "models": models(question["manifests"]),
+        "lacks": {it: lacks(it, question["manifests"]) for it in question["weights"] if os.path.lexists(it)},
+        "receipt": read_receipt(question["receipt"]),
     }
     print("rest=" + json.dumps(seen))
 

@@ -1,8 +1,8 @@
 # Runs on the host: how everything stands that it is asked about. Changes nothing.
 #
-# What may be somebody else's (files, units, users, packages) is told by what every Debian has, so a host
+# What may be somebody else's (files, units, users, packages) is read by what every Debian has, so a host
 # without python3 is looked at in the same words as any other. What only we have made (settings, receipt,
-# weights, doors) is told by look.py beside this, where there is a python3.
+# weights, doors) is read by look.py beside this, where there is a python3.
 #
 # Arguments: the program look.py. Standard input: a line a thing, "KIND VALUE"; the last is "rest JSON".
 # Prints one fact a line, "name=value", "end=yes" at last. What could not be looked at is no less a fact:
@@ -31,9 +31,9 @@ IFS=$nl
 set -f
 exec 3>&1
 
-# tell NAME COMMAND…: a fact for each that it prints, ended by a NUL. Its errors come after them, whole:
+# report NAME COMMAND…: a fact for each that it prints, ended by a NUL. Its errors come after them, whole:
 # what is not there is no error.
-tell() {
+report() {
     name=$1
     shift
     errors=$({ "$@" | tr '\n\0' ' \n' | sed "s/^/$name=/" >&3; } 2>&1)
@@ -48,11 +48,11 @@ unseen() {
 # Larger files (archives, weights) are known by their name, which holds their key or digest. Of a file of
 # settings no digest leaves the host but those that look.py mixes with the run's nonce.
 set -- $paths $settings
-[ $# -eq 0 ] || tell path find "$@" -maxdepth 0 -printf '%p\t%y\t%m\t%u\t%g\t%l\0'
+[ $# -eq 0 ] || report path find "$@" -maxdepth 0 -printf '%p\t%y\t%m\t%u\t%g\t%l\0'
 set -- $paths
 if [ $# -gt 0 ]; then
-    tell sha256 find "$@" -maxdepth 0 -type f -size -1048577c -exec sha256sum --zero -- {} +
-    tell ours find "$@" -maxdepth 0 -type f -size -1048577c -exec \
+    report sha256 find "$@" -maxdepth 0 -type f -size -1048577c -exec sha256sum --zero -- {} +
+    report ours find "$@" -maxdepth 0 -type f -size -1048577c -exec \
         awk 'FNR <= 2 && index($0, "Managed by the Venom provisioner") { printf "%s%c", FILENAME, 0 }' {} +
 fi
 
@@ -60,8 +60,8 @@ fi
 # it is empty all the same.
 set -- $folders
 if [ $# -gt 0 ]; then
-    tell leads find -H "$@" -maxdepth 0 -printf '%p\t%y\t%m\t%u\t%g\0'
-    tell holds find -H "$@" -mindepth 1 -maxdepth 1 ! -name lost+found -printf '%H\t%f\0'
+    report leads find -H "$@" -maxdepth 0 -printf '%p\t%y\t%m\t%u\t%g\0'
+    report holds find -H "$@" -mindepth 1 -maxdepth 1 ! -name lost+found -printf '%H\t%f\0'
 fi
 
 # Where a link of the operator's leads to, only root may put something else: not one of its folders may be
@@ -71,7 +71,7 @@ for folder in $folders; do
     parent=$(readlink -f "$folder")
     while [ "${parent:-/}" != / ]; do
         parent=$(dirname "$parent")
-        tell loose find "$parent" -maxdepth 0 '(' ! -user 0 -o -perm /022 ! -perm -1000 ')' -printf "$folder\t%p\0"
+        report loose find "$parent" -maxdepth 0 '(' ! -user 0 -o -perm /022 ! -perm -1000 ')' -printf "$folder\t%p\0"
     done
 done
 

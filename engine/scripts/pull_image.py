@@ -19,7 +19,7 @@ from images import identity
 STALL_SECONDS = 300  # without a byte; a large layer is unpacked meanwhile
 TRANSPORTS = {"podman": "containers-storage:", "docker": "docker-daemon:"}
 
-asked = json.loads(sys.argv[1])
+request = json.loads(sys.argv[1])
 job = os.environ["JOB"]
 
 
@@ -33,11 +33,11 @@ class NotHadError(Exception):
 
 
 def skopeo(place, *arguments, digest=""):
-    """What skopeo says of the image at a place; `digest`: of another manifest beside it."""
+    """What skopeo reports of the image at a place; `digest`: of another manifest beside it."""
     scheme, _, name = place.partition("://")
     name = "%s@%s" % (name.partition("@")[0], digest) if digest else name
     tls = "--tls-verify=%s" % ("false" if scheme == "http" else "true")
-    command = ["skopeo", "--override-arch", asked["arch"], "--override-os", "linux"]
+    command = ["skopeo", "--override-arch", request["arch"], "--override-os", "linux"]
     command += ["inspect", *arguments, tls, "docker://" + name]
     done = subprocess.run(command, capture_output=True, text=True, check=False, timeout=120)
     if done.returncode:
@@ -45,9 +45,9 @@ def skopeo(place, *arguments, digest=""):
     return json.loads(done.stdout)
 
 
-def reason(said):
-    """What skopeo complains of last, without its log's own fields and the name, which is told beside it."""
-    last = (said.strip().splitlines() or ["no message"])[-1]
+def reason(message):
+    """What skopeo complains of last, without its log's own fields and the name, which stands beside it."""
+    last = (message.strip().splitlines() or ["no message"])[-1]
     last = (last.partition(" msg=")[2].strip('"') or last).replace('\\"', '"')
     return re.sub(r'^Error \w+ image name "[^"]*": |^initializing source [^ ]*: ', "", last)
 
@@ -57,26 +57,26 @@ def bytes_at(place):
     manifest = skopeo(place, "--raw")
     if "manifests" in manifest:
         found = [it["platform"]["architecture"] for it in manifest["manifests"] if "platform" in it]
-        if asked["arch"] not in found:
+        if request["arch"] not in found:
             foreign(", ".join(it for it in found if it != "unknown"))
         of_host = [
             it["digest"]
             for it in manifest["manifests"]
-            if it.get("platform", {}).get("architecture") == asked["arch"]
+            if it.get("platform", {}).get("architecture") == request["arch"]
         ]
         manifest = skopeo(place, "--raw", digest=of_host[0])
     else:
         found = skopeo(place, "--config").get("architecture", "")
-        if found != asked["arch"]:
+        if found != request["arch"]:
             foreign(found or "none named")
     return sum(layer.get("size", 0) for layer in manifest.get("layers", []))
 
 
 def foreign(found):
     sys.exit(
-        "required  an image for %s: that is the host's architecture\n" % asked["arch"]
-        + "found     %s, in %s\n" % (found, asked["places"][-1].partition("://")[2])
-        + "do        pin the digest of the list that has both, or of the image for %s" % asked["arch"]
+        "required  an image for %s: that is the host's architecture\n" % request["arch"]
+        + "found     %s, in %s\n" % (found, request["places"][-1].partition("://")[2])
+        + "do        pin the digest of the list that has both, or of the image for %s" % request["arch"]
     )
 
 
@@ -93,19 +93,19 @@ def size_of(folder):
 
 
 def copy(place, want):
-    """Copy the image into the engine's store; tells how far it is."""
+    """Copy the image into the engine's store, and write down how far it is."""
     scheme, _, name = place.partition("://")
-    command = ["skopeo", "--override-arch", asked["arch"], "--override-os", "linux"]
-    command += ["--tmpdir", asked["cache"], "copy", "--retry-times", "2"]
+    command = ["skopeo", "--override-arch", request["arch"], "--override-os", "linux"]
+    command += ["--tmpdir", request["cache"], "copy", "--retry-times", "2"]
     command += ["--src-tls-verify=%s" % ("false" if scheme == "http" else "true")]
-    command += ["docker://" + name, TRANSPORTS[asked["engine"]] + asked["image"]]
+    command += ["docker://" + name, TRANSPORTS[request["engine"]] + request["image"]]
     log = os.path.join(job, "log")
     with open(log, "wb") as output:
         process = subprocess.Popen(command, stdin=subprocess.DEVNULL, stdout=output, stderr=output)
         have, grew = 0, time.monotonic()
         while process.poll() is None:
             time.sleep(0.5)
-            now = size_of(asked["cache"])
+            now = size_of(request["cache"])
             if now > have:
                 have, grew = now, time.monotonic()
             with open(os.path.join(job, "progress"), "w", encoding="utf-8") as file:
@@ -116,10 +116,10 @@ def copy(place, want):
                 raise NotHadError("nothing for %d s" % STALL_SECONDS)
     if process.returncode:
         with open(log, encoding="utf-8", errors="replace") as file:
-            said = file.read()
-        if "no space left on device" in said:
+            text = file.read()
+        if "no space left on device" in text:
             full(want)
-        raise NotHadError(reason(said))
+        raise NotHadError(reason(text))
     with open(os.path.join(job, "fetched"), "w", encoding="utf-8") as file:
         file.write("%d\n" % have)
 
@@ -135,11 +135,11 @@ def full(want):
 
 def take_out():
     """Copy a program of the image to the host, where others than the container call it."""
-    program, home, engine = asked["program"], asked["home"], asked["engine"]
+    program, home, engine = request["program"], request["home"], request["engine"]
     part = home + ".part"
     shutil.rmtree(part, ignore_errors=True)
     os.makedirs(part + "/bin")
-    container = call(engine, "create", "--pull=never", "--network=none", asked["image"]).strip()
+    container = call(engine, "create", "--pull=never", "--network=none", request["image"]).strip()
     try:
         call(engine, "cp", container + ":" + program, part + "/bin/")
     finally:
@@ -160,13 +160,13 @@ def call(*command):
 
 def main():
     os.umask(0o022)
-    shutil.rmtree(asked["cache"], ignore_errors=True)
-    os.makedirs(asked["cache"], mode=0o700)
+    shutil.rmtree(request["cache"], ignore_errors=True)
+    os.makedirs(request["cache"], mode=0o700)
     refused = []
     try:
-        for place in asked["places"]:
+        for place in request["places"]:
             try:
-                step("%s: pull from %s" % (asked["title"], place.split("/")[2]))
+                step("%s: pull from %s" % (request["title"], place.split("/")[2]))
                 want = bytes_at(place)
                 copy(place, want)
                 break
@@ -176,18 +176,18 @@ def main():
             refused.append("The image could not be had from any source: nothing of it is in place.")
             sys.exit("\n".join(refused))
     finally:
-        shutil.rmtree(asked["cache"], ignore_errors=True)
-    found = identity(asked["engine"], asked["image"])
+        shutil.rmtree(request["cache"], ignore_errors=True)
+    found = identity(request["engine"], request["image"])
     if not found:
-        call(asked["engine"], "image", "inspect", asked["image"])
-        sys.exit("%s does not have %s although it was copied there" % (asked["engine"], asked["image"]))
-    if asked["program"]:
+        call(request["engine"], "image", "inspect", request["image"])
+        sys.exit("%s does not have %s although it was copied there" % (request["engine"], request["image"]))
+    if request["program"]:
         take_out()
-    told = {key: asked[key] for key in ("engine", "image", "digest")}
-    with open(asked["marker"] + ".part", "w", encoding="utf-8") as file:
-        json.dump(dict(told, id=found, source=place, bytes=want), file)
+    record = {key: request[key] for key in ("engine", "image", "digest")}
+    with open(request["marker"] + ".part", "w", encoding="utf-8") as file:
+        json.dump(dict(record, id=found, source=place, bytes=want), file)
         file.write("\n")
-    os.rename(file.name, asked["marker"])
+    os.rename(file.name, request["marker"])
     step("done")
 
 

@@ -1,6 +1,6 @@
 # Runs on the host: a command whose words count only where it fails. Arguments: the command.
-said=$("$@" 2>&1) || {
+output=$("$@" 2>&1) || {
     status=$?
-    printf '%s\n' "$said" >&2
+    printf '%s\n' "$output" >&2
     exit "$status"
 }

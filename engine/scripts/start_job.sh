@@ -23,7 +23,7 @@ tries=0
 # What it receives is counted for its unit, as far as the kernel lets systemd count.
 received="-/bin/sh -c 'systemctl show --property=IPIngressBytes --value $unit >$job/received'"
 # A daemon-reload while a job runs makes systemd keep its transient unit after its end.
-until said=$(
+until errors=$(
     systemd-run --quiet --unit="$unit" --description="$description" \
         --setenv=JOB="$job" --setenv=HOME="$job/home" --setenv=PATH="$PATH" \
         --property=KillMode=control-group --property=TimeoutStopSec=10 \
@@ -31,9 +31,9 @@ until said=$(
         bash "$job/script" 2>&1
 ); do
     tries=$((tries + 1))
-    case $said in *'already loaded'*) ;; *) tries=50 ;; esac
+    case $errors in *'already loaded'*) ;; *) tries=50 ;; esac
     if [ "$tries" -ge 50 ]; then
-        echo "$said" >&2
+        echo "$errors" >&2
         exit 1
     fi
     rm -f "/run/systemd/transient/$unit"

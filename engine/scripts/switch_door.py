@@ -1,13 +1,13 @@
-"""Runs on the host: a service that goes on with other inputs by a reload, and tells at its address which."""
+"""Runs on the host: a service that takes other inputs by a reload, and answers at its address with which."""
 
 import os
 import socket
 import struct
 import time
 
-from asked import asked
+from read_door import read_door
 from switch_files import remove, run
-from switch_services import NotServingError, note, state, step
+from switch_services import NotServingError, report, state, step
 
 
 def of(generation):
@@ -16,17 +16,17 @@ def of(generation):
 
 
 def test(service):
-    """Raise what it has against its new files, before anybody is told to read them."""
+    """Raise what it has against its new files, before anybody reads them."""
     tested = run(*service["reloads"]["test"])
     if tested.returncode:
-        said = (tested.stderr or tested.stdout).strip()
-        raise NotServingError("%s does not take its new configuration:\n%s" % (service["title"], said))
+        message = (tested.stderr or tested.stdout).strip()
+        raise NotServingError("%s does not take its new configuration:\n%s" % (service["title"], message))
 
 
 def reload(service):
     """Let it go on with what lies there now, and wait until it does, and nothing before it any more.
 
-    Always: who changed a file by hand may have had it read, and its fingerprint tells nothing of that.
+    Always: who changed a file by hand may have had it read, and its fingerprint shows nothing of that.
     """
     unit, begun = service["unit"], time.monotonic()
     runs = state(unit).get("ActiveState") == "active"
@@ -37,21 +37,21 @@ def reload(service):
     done = run("systemctl", how, unit)
     if done.returncode:
         raise NotServingError(_failure(service, done.stderr.strip()))
-    while said := _lacks(service) or _accepting(before):
+    while obstacle := _lacks(service) or _accepting(before):
         if time.monotonic() - begun > service["ready_timeout"]:
             reason = "after %s s its new configuration does not answer: %s"
-            raise NotServingError(_failure(service, reason % (service["ready_timeout"], said)))
+            raise NotServingError(_failure(service, reason % (service["ready_timeout"], obstacle)))
         time.sleep(0.1)
     print("%s answers after %.1f s" % (service["title"], time.monotonic() - begun))
 
 
-def tell(service):
-    """Note its certificate: who opens it compares the fingerprint."""
+def report_certificate(service):
+    """Report its certificate: who opens it compares the fingerprint."""
     certificate = service["reloads"]["certificate"]
     if not certificate:
         return
-    told = run("openssl", "x509", "-in", certificate, "-noout", "-fingerprint", "-sha256").stdout
-    note("certificate of the door: SHA-256 %s" % told.rpartition("=")[2].strip())
+    output = run("openssl", "x509", "-in", certificate, "-noout", "-fingerprint", "-sha256").stdout
+    report("certificate of the door: SHA-256 %s" % output.rpartition("=")[2].strip())
 
 
 def shut(services):
@@ -76,10 +76,10 @@ def _in_the_way(service):
 def _lacks(service):
     """Why it does not answer with its inputs; empty where it does."""
     try:
-        said = asked(service["url"], service["reloads"]["certificate"])
+        answer = read_door(service["url"], service["reloads"]["certificate"])
     except OSError as error:
         return str(error)
-    return "" if said == service["fingerprint"] else "it runs with other inputs (%s)" % (said or "none")
+    return "" if answer == service["fingerprint"] else "it runs with other inputs (%s)" % (answer or "none")
 
 
 def _workers(unit):

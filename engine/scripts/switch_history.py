@@ -1,4 +1,4 @@
-"""Runs on the host: which generations it keeps, what they need of the stores, and what is told of one."""
+"""Runs on the host: which generations it keeps, what they need of the stores, and the receipt of one."""
 
 import glob
 import json

@@ -12,7 +12,7 @@ from fingerprint import fingerprint as of_process
 from hidden import hidden
 from switch_files import run
 
-# What is asked is on this very host, whatever proxy the job is told.
+# What is asked is on this very host, whatever proxy the job is given.
 DIRECT = urllib.request.build_opener(urllib.request.ProxyHandler({}))
 
 
@@ -26,7 +26,7 @@ def step(text):
         file.write("%.3f %s\n" % (time.time(), text))
 
 
-def note(text):
+def report(text):
     """What the operator shall read although the switch goes on."""
     with open(os.path.join(os.environ["JOB"], "notes"), "a", encoding="utf-8") as file:
         file.write(text + "\n")
@@ -93,20 +93,20 @@ def wait(services):
 def answered(service, waited, restarts, since):
     """Whether it answers. Raises NotServingError where it will not, or not in its time."""
     unit = service["unit"]
-    said = answers(service["url"])
+    problem = answers(service["url"])
     now = state(unit)
-    if not said:
+    if not problem:
         runs = fingerprint(unit)
         if runs == service["fingerprint"]:
             return True
-        said = "it runs with other inputs (%s, not %s)" % (runs or "none", service["fingerprint"])
-        raise NotServingError(failure(service, said, since))
-    # Told while no process of it runs: so its last words are whole.
+        problem = "it runs with other inputs (%s, not %s)" % (runs or "none", service["fingerprint"])
+        raise NotServingError(failure(service, problem, since))
+    # Reported while no process of it runs: so its last words are whole.
     ended = now.get("SubState") == "auto-restart" and int(now.get("NRestarts") or 0) >= restarts + 2
     if now.get("ActiveState") == "failed" or ended:
         raise NotServingError(failure(service, "its process ends again and again", since))
     if waited > service["ready_timeout"]:
-        reason = "no answer from %s within %s s (%s)" % (service["url"], service["ready_timeout"], said)
+        reason = "no answer from %s within %s s (%s)" % (service["url"], service["ready_timeout"], problem)
         raise NotServingError(failure(service, reason, since))
     return False
 
@@ -130,15 +130,15 @@ def generate(service):
         seconds = time.monotonic() - begun
         loaded = [it for it in json.loads(ask(api + "/api/ps")[1])["models"] if it["name"] == model]
     except (urllib.error.URLError, http.client.HTTPException, OSError) as error:
-        said = "%s cannot be loaded: %s" % (model, getattr(error, "reason", error))
-        raise NotServingError(failure(service, said, since) + damaged(wanted)) from error
+        reason = "%s cannot be loaded: %s" % (model, getattr(error, "reason", error))
+        raise NotServingError(failure(service, reason, since) + damaged(wanted)) from error
     for it in loaded:
         size, vram = it["size"], it.get("size_vram", 0)
         context = it.get("context_length", "unknown")
         gib = (model, size / 2**30, vram / 2**30, context)
-        note("%s is loaded: %.1f GiB, %.1f GiB of it in VRAM, context %s" % gib)
+        report("%s is loaded: %.1f GiB, %.1f GiB of it in VRAM, context %s" % gib)
         if wanted["gpu"] and vram < 0.9 * size:
-            note(
+            report(
                 "warning: %s is not wholly in VRAM, so it will be slow. Choose a smaller model or tier, "
                 "or see what else uses the card (nvidia-smi)." % model
             )
@@ -157,25 +157,25 @@ def load(api, model, timeout):
         try:
             return ask(api + "/api/generate", body, max(1, deadline - time.monotonic()))
         except urllib.error.HTTPError as error:
-            said = error.read()
-            if b"context canceled" not in said or time.monotonic() > deadline:
+            answer = error.read()
+            if b"context canceled" not in answer or time.monotonic() > deadline:
                 # Of what it cannot read, Ollama says nothing but a status.
-                words = said.decode(errors="replace")[:500] or "no words"
-                raise OSError("status %s, %s" % (error.code, words)) from error
+                message = answer.decode(errors="replace")[:500] or "no words"
+                raise OSError("status %s, %s" % (error.code, message)) from error
             print("%s: somebody who had asked for it before gave up; asking again" % model, flush=True)
 
 
 def damaged(wanted):
     """Which files of the weights are not what their names say, and what to do; empty where all are.
 
-    A pull does not tell: it takes what is there for right.
+    A pull does not show it: it takes what is there for right.
     """
     manifest = wanted.get("manifest", "")
     store = manifest.partition("/manifests/")[0]
     try:
         with open(manifest, encoding="utf-8") as file:
-            told = json.load(file)
-        digests = [it["digest"] for it in [told["config"], *told["layers"]]]
+            document = json.load(file)
+        digests = [it["digest"] for it in [document["config"], *document["layers"]]]
     except (OSError, ValueError, LookupError, TypeError):
         return ""
     wrong = []
@@ -213,7 +213,7 @@ def failure(service, reason, since):
     # A little before: the process may have ended before the waiting began.
     span = "--since=@%d" % (since - 10)
     # Backwards: with --since alone, --lines takes the first lines of that time.
-    asked = ("--quiet", "--output=cat", "--reverse", "--lines=30", span, "_SYSTEMD_UNIT=" + unit)
-    last = "\n".join(reversed(run("journalctl", *asked).stdout.splitlines()))
+    arguments = ("--quiet", "--output=cat", "--reverse", "--lines=30", span, "_SYSTEMD_UNIT=" + unit)
+    last = "\n".join(reversed(run("journalctl", *arguments).stdout.splitlines()))
     lines = hidden(last).strip() or "none (journalctl --unit %s may tell more)" % unit
     return "%s (%s) does not serve: %s. Its last lines:\n%s" % (service["title"], unit, reason, lines)

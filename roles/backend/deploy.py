@@ -17,7 +17,7 @@ from engine.env import settings_digest
 from engine.fetch import archive_path, fetch_line, need_of
 from engine.jobs import Job
 from engine.observation import Observed
-from engine.operations import Commands, tell
+from engine.operations import Commands, log_line
 from engine.release import Release
 from engine.resources import Enabled, EnvFile, File, Link, Switchable
 from engine.services import Service
@@ -189,9 +189,9 @@ def lock_delivered(
         host.noop("the environment is there")
         return
     if lock.fresh:
-        yield tell(f"resolved anew: keep {lock.path} (commit it, and review it as text)")
+        yield log_line(f"resolved anew: keep {lock.path} (commit it, and review it as text)")
     for added in lock.added:
-        yield tell(f"added: {added}")
+        yield log_line(f"added: {added}")
     yield remote.shell("put.sh", _lock_path(release), "root", "0644", stdin=lock.text)
     if wheel is not None:
         upload = f"{paths.CACHE}/{wheel.name}"

@@ -42,7 +42,7 @@ def judge(plan: HostPlan, archive: Archive, lock: str) -> Verdict:
     """Hold a lock's text against the source. Raises RefusedError where the source cannot be audited."""
     asked = (plan.profile, plan.requirements)
     digest = hashlib.sha256(f"{_recipe()}\0{lock}\0{asked}".encode()).hexdigest()
-    kept: dict[str, Any] = archive.kept(f"gate {digest[:32]}", lambda: _judge(plan, archive, lock))
+    kept: dict[str, Any] = archive.cached(f"gate {digest[:32]}", lambda: _judge(plan, archive, lock))
     return Verdict(kept["missing"], [Finding(*it) for it in kept["excluded"]], kept["refused"])
 
 
@@ -87,7 +87,7 @@ def _judge(plan: HostPlan, archive: Archive, lock: str) -> dict[str, Any]:
 
 def _needed(archive: Archive) -> dict[str, list[str]]:
     """The packages that every start of the source needs, each with the way to it."""
-    return archive.kept(f"start-up {_recipe()[:32]}", lambda: _audited(archive))
+    return archive.cached(f"start-up {_recipe()[:32]}", lambda: _audited(archive))
 
 
 def _audited(archive: Archive) -> dict[str, list[str]]:

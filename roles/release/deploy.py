@@ -12,7 +12,7 @@ from pyinfra.context import host
 from engine import paths, remote
 from engine.component import Component
 from engine.observation import Observed
-from engine.operations import Commands, tell
+from engine.operations import Commands, log_line
 from engine.release import ImageRelease, Release
 from engine.resources import Absent, Link, Switchable
 from schemas.model import HostPlan
@@ -59,7 +59,7 @@ def release_tied(
         "scripts": dict(launchers),
         "description": description,
     }
-    yield tell(f"release {release.key}")
+    yield log_line(f"release {release.key}")
     yield remote.python("tie_release.py", json.dumps(request))
 
 

@@ -14,7 +14,7 @@ from pyinfra.context import host
 
 from engine import outcome, paths, remote
 from engine.answers import number, understood
-from engine.operations import Commands, tell
+from engine.operations import Commands, log_line
 from engine.refusal import refuse
 from engine.resources import Directory, Resource
 from roles.removal.removal import Found, Removal, units_of
@@ -70,7 +70,7 @@ def units_stopped(removal: Removal) -> Commands:
 
     + removal: what goes
     """
-    yield tell(f"stop {', '.join(removal.units) or 'jobs'}")
+    yield log_line(f"stop {', '.join(removal.units) or 'jobs'}")
     yield _shell("stop.sh", *removal.units)
 
 

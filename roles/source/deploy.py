@@ -12,7 +12,7 @@ from engine import paths, remote
 from engine.archive import Archive
 from engine.component import Component
 from engine.observation import Observed
-from engine.operations import Commands, tell
+from engine.operations import Commands, log_line
 from engine.release import ImageRelease, Release
 
 
@@ -40,7 +40,7 @@ def source_unpacked(archive: Archive, release: Release, observed: Observed) -> C
         host.noop(f"{release.source_path} is there")
         return
     upload = f"{paths.CACHE}/source-{release.source}.tar.gz"
-    yield tell(f"source {release.source}: {archive.path.stat().st_size / 1e6:.1f} MB")
+    yield log_line(f"source {release.source}: {archive.path.stat().st_size / 1e6:.1f} MB")
     yield remote.send(archive.path, upload)
     links = [f"config/env-history={paths.ENV_HISTORY}", f"{paths.DOT_ENV}={paths.ENV_FILE}"]
     yield remote.shell("unpack.sh", upload, archive.sha256, release.source_path, "source", *links)

@@ -29,7 +29,7 @@ def request_state() -> HostState | None:
 
     Raises RefusedError where it cannot be asked.
     """
-    program = remote.program("status.py", ("reading.py", "asked.py"), SCRIPTS)
+    program = remote.program("status.py", ("reading.py", "read_door.py"), SCRIPTS)
     answer = remote.ask(
         remote.shell("ask_status.sh", program, paths.MARK, stdin=json.dumps({"nonce": NONCE}), folder=SCRIPTS)
     )

@@ -12,7 +12,7 @@ from pyinfra.context import host
 
 from engine import outcome, remote
 from engine.observation import Observed
-from engine.operations import Commands, record, tell
+from engine.operations import Commands, log_line, record
 from engine.paths import MANIFESTS, MODELS
 
 PURGE = Path(__file__).parent / "scripts" / "purge.py"
@@ -63,7 +63,7 @@ def weights_purged(models: Unused, observed: Observed) -> Commands:
     if not models.manifests:
         host.noop("no weights but the plan's")
         return
-    yield tell(f"deleted: {models}")
+    yield log_line(f"deleted: {models}")
     request = json.dumps({"models": MODELS, "manifests": sorted(models.manifests)})
     yield remote.python(PURGE.name, request, PURGE.parent)
     yield record("deleted", f"weights {models}")

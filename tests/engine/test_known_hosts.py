@@ -138,7 +138,7 @@ def test_a_new_host_is_noted_in_a_line_of_its_own(before: str, tmp_path: Path) -
     if before:
         file.parent.mkdir()
         file.write_text(before)
-    known_hosts.note(str(file), "[box]:2222", HERS)
+    known_hosts.add(str(file), "[box]:2222", HERS)
     assert read([str(file)], "box", 2222).knows(HERS)
     assert file.read_text().startswith(before)
     assert file.stat().st_mode & 0o777 in {0o600, 0o644}

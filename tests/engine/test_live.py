@@ -36,7 +36,7 @@ from engine.operations import refusal_ends_this_host
 
 def work():
     for number in range(1, {steps}):
-        live.tell(host, f"UI build: npm ci, {{number}} of 9 packages, " + "with a long tail " * 5)
+        live.report(host, f"UI build: npm ci, {{number}} of 9 packages, " + "with a long tail " * 5)
         if number % 3 == 0:
             host.log(f"third {{number}}")
         time.sleep(0.3)

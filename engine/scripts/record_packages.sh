@@ -1,4 +1,4 @@
-# Runs on the host before packages are installed: notes in the audit log which of them it lacks, since
+# Runs on the host before packages are installed: records in the audit log which of them it lacks, since
 # removal cannot know later which were there before us. Arguments: the log, packages.
 log=$1
 shift

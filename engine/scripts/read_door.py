@@ -1,4 +1,4 @@
-"""Runs on the host: what a door on this very host says of itself.
+"""Runs on the host: what a door on this very host answers of itself.
 
 By the socket alone: this is part of every look, and urllib takes longer to be loaded than a door to answer.
 """
@@ -6,7 +6,7 @@ By the socket alone: this is part of every look, and urllib takes longer to be l
 import socket
 
 
-def asked(url, certificate="", timeout=5):
+def read_door(url, certificate="", timeout=5):
     """The text at a URL of this host. With TLS, `certificate` is the file whose certificate must be served.
 
     `nft:FILE`: the fingerprint of our table in the packet filter, which must list as FILE says.
