@@ -84,6 +84,8 @@ class Pins:
     drivers: Mapping[str, str]  # range of Ollama versions → NVIDIA driver
     uv_version: str
     uv_wheels: Mapping[str, str]  # architecture → hex sha256
+    uv_sizes: Mapping[str, int]  # architecture → bytes; none where no source states it
+    registries: Mapping[str, str]  # pypi, npm, ollama → the public one's URL, without a slash at its end
     fonts: Mapping[str, Font]
     weights: Mapping[str, Weights]  # from the smallest to the largest
     images: Mapping[str, Mapping[str, Reference]]  # what is in them → version
@@ -181,6 +183,8 @@ def _typed(data: dict[str, Any]) -> Pins:
         drivers=data["drivers"],
         uv_version=data["uv"]["version"],
         uv_wheels={arch: wheel["sha256"] for arch, wheel in data["uv"]["wheels"].items()},
+        uv_sizes={arch: wheel["size"] for arch, wheel in data["uv"]["wheels"].items() if "size" in wheel},
+        registries=data["registries"],
         fonts={name: Font(**entry) for name, entry in data["fonts"].items()},
         weights={w.name: w for w in sorted(weights, key=lambda w: w.bytes)},
         images={
