@@ -85,7 +85,7 @@ def _problems(found: Mapping[str, Any]) -> Iterable[str]:
     for title, texts in (
         ("imported, and not in this source", found["lacking"]),
         ("not to be read as Python", found["unread"]),
-        ("told and measured differ", found.get("measured", {}).get("differ", [])),
+        ("predicted and measured differ", found.get("measured", {}).get("differ", [])),
     ):
         if texts:
             yield from ("", f"{title}:", *(f"{_INDENT}{text}" for text in texts))

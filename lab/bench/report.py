@@ -11,25 +11,33 @@ from statistics import median
 
 # What is measured, in both languages, in the order of the table.
 ROWS = {
-    "bare": ("the look over bare `ssh`", "spojrzenie przez samo `ssh`", 1),
-    "pyinfra": ("pyinfra: start, connect, one look", "pyinfra: start, połączenie, jedno spojrzenie", 1),
+    "bare": ("the observation over bare `ssh`", "obserwacja przez samo `ssh`", 1),
+    "pyinfra": (
+        "pyinfra: start, connect, one observation",
+        "pyinfra: start, połączenie, jedna obserwacja",
+        1,
+    ),
     "venom": ("`deploy/venom.py`, nothing to do", "`deploy/venom.py`, nic do zrobienia", 1),
     "mitogen": ("Ansible with mitogen, the same state", "Ansible z mitogenem, ten sam stan", 1),
     "ansible": ("Ansible, the same state", "Ansible, ten sam stan", 1),
-    "pyinfra-8": ("pyinfra: start, connect, one look", "pyinfra: start, połączenie, jedno spojrzenie", 8),
+    "pyinfra-8": (
+        "pyinfra: start, connect, one observation",
+        "pyinfra: start, połączenie, jedna obserwacja",
+        8,
+    ),
     "venom-8": ("`deploy/venom.py`, nothing to do", "`deploy/venom.py`, nic do zrobienia", 8),
     "off": ("`light` to `llm_off`", "z `light` na `llm_off`", 1),
     "light": ("`llm_off` to `light`", "z `llm_off` na `light`", 1),
     "rollback": ("`deploy/rollback.py`", "`deploy/rollback.py`", 1),
 }
-_HEADS = (("what", "hosts", "seconds", "least to most"), ("co", "hosty", "sekundy", "od do"))
+_HEADS = (("what", "hosts", "seconds", "minimum to maximum"), ("co", "hosty", "sekundy", "minimum–maksimum"))
 _GOALS = (
-    ("a run with nothing to do, of pyinfra's own", "przebieg bez zmian, wobec samego pyinfra"),
-    ("plain Ansible, of ours", "sam Ansible, wobec naszego"),
-    ("Ansible with mitogen, of ours", "Ansible z mitogenem, wobec naszego"),
-    ("eight hosts, of one", "osiem hostów, wobec jednego"),
+    ("a run with nothing to do ÷ pyinfra alone", "przebieg bez zmian ÷ samo pyinfra"),
+    ("Ansible ÷ this product", "Ansible ÷ ten produkt"),
+    ("Ansible with mitogen ÷ this product", "Ansible z mitogenem ÷ ten produkt"),
+    ("eight hosts ÷ one host", "osiem hostów ÷ jeden host"),
 )
-_GOAL_HEADS = (("ratio", "goal", "found", "met"), ("stosunek", "cel", "wynik", "osiągnięty"))
+_GOAL_HEADS = (("ratio", "goal", "result", "met"), ("stosunek", "cel", "wynik", "osiągnięty"))
 
 
 def machine() -> str:
