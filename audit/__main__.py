@@ -25,7 +25,7 @@ def main(arguments: list[str] | None = None) -> int:
     given = parser.parse_args(arguments)
     if given.matrix and not (given.environment and given.release):
         parser.error(
-            "--matrix needs --release and --environment: figures are measured, and told by their release"
+            "--matrix needs --release and --environment: figures are measured, and named by their release"
         )
     try:
         found = _audited(given)
@@ -59,12 +59,12 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument(
         "--compare",
         metavar="OTHER",
-        help="tell what changed since OTHER: a folder, a commit of the same repository, or a kept --json",
+        help="show what changed since OTHER: a folder, a commit of the same repository, or a kept --json",
     )
     parser.add_argument(
         "--matrix",
         action="store_true",
-        help=f"write the figures of {figures.PATH.name} anew and tell what changed (with --environment)",
+        help=f"write the figures of {figures.PATH.name} anew and show what changed (with --environment)",
     )
     parser.add_argument("--json", action="store_true", help="for machines")
     parser.add_argument("--short", action="store_true", help="without the ways")
@@ -96,8 +96,8 @@ def _other(given: argparse.Namespace) -> dict[str, Any]:
         return audit(tree.of_folder(path), matrix(), given.entry)
     if path.is_file():
         try:
-            kept: dict[str, Any] = json.loads(path.read_text(encoding="utf-8"))
-            return kept
+            found: dict[str, Any] = json.loads(path.read_text(encoding="utf-8"))
+            return found
         except ValueError as error:
             raise tree.SourceError(
                 "what --json printed", f"{path}: {error}", "name a folder, a commit or such a file"

@@ -11,8 +11,8 @@ _GONE = "not imported"
 def compare(before: Mapping[str, Any], after: Mapping[str, Any]) -> list[str]:
     """The changes, a line each, the gravest first; none where both import the same alike."""
     old, new = _by_package(before), _by_package(after)
-    told = sorted(_changes(old, new))
-    lines = [text for _, text in told]
+    changed = sorted(_changes(old, new))
+    lines = [text for _, text in changed]
     counts = (("modules", "all"), ("modules", "start-up"))
     for name, part in counts:
         was, now = before[name].get(part, 0), after[name].get(part, 0)

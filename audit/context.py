@@ -1,4 +1,4 @@
-"""Under which circumstances a statement runs, told from what stands around it."""
+"""Under which circumstances a statement runs, read from what stands around it."""
 
 from __future__ import annotations
 

@@ -105,20 +105,20 @@ def _sizes(tree: Tree, files: list[str]) -> dict[str, Any]:
         command += ["--python-platform", "x86_64-unknown-linux-gnu", *files]
         done = subprocess.run(command, check=False, capture_output=True, text=True, cwd=folder)
         if done.returncode != 0:
-            words = " ".join(done.stderr.split())
-            if "No solution found" not in words:
+            message = " ".join(done.stderr.split())
+            if "No solution found" not in message:
                 raise SourceError(
-                    "a package index that answers", words[-300:], "check this machine's network"
+                    "a package index that answers", message[-300:], "check this machine's network"
                 )
-            return {"unresolvable": words.partition("cause: ")[2]}
+            return {"unresolvable": message.partition("cause: ")[2]}
         packages = tomllib.loads((Path(folder) / "pylock.toml").read_text(encoding="utf-8"))["packages"]
     matrix = dependencies.matrix()
-    kept_out = {
+    excluded = {
         it["name"]: _size(it)
         for it in packages
         if (decided := matrix.of(it["name"])) and decided.decision == dependencies.EXCLUDED
     }
-    return {"packages": len(packages), "excluded_from_light": kept_out, "bytes": sum(kept_out.values())}
+    return {"packages": len(packages), "excluded_from_light": excluded, "bytes": sum(excluded.values())}
 
 
 def _size(package: Mapping[str, Any]) -> int:
@@ -136,10 +136,10 @@ def _size(package: Mapping[str, Any]) -> int:
     if not fitting:
         return 0
     wheel = package["wheels"][min(fitting)[1]]
-    return int(wheel.get("size") or _asked(wheel["url"]))
+    return int(wheel.get("size") or _size_at(wheel["url"]))
 
 
-def _asked(url: str) -> int:
+def _size_at(url: str) -> int:
     # Not every index states sizes (PEP 700); then the server of the file does.
     answer = requests.head(
         url, timeout=30, allow_redirects=True, verify=os.environ.get("SSL_CERT_FILE") or True

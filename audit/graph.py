@@ -145,7 +145,7 @@ class _Search:
                 continue
             top = base.split(".")[0]
             if statement.how == "string":
-                yield from ((target, statement) for target in self._named(base, top))
+                yield from ((target, statement) for target in self._from_string(base, top))
             elif top in self._tops:
                 yield from ((target, statement) for target in self._ours(base, statement))
             elif not is_stdlib(top):
@@ -188,11 +188,11 @@ class _Search:
 
     def _outside(self, base: str, statement: Statement) -> Iterator[str]:
         """`from google import genai` may mean a module: where it is known as one, it is taken for it."""
-        named = [f"{base}.{name}" for name in statement.names]
-        modules = [name for name in named if name in self._known]
+        candidates = [f"{base}.{name}" for name in statement.names]
+        modules = [name for name in candidates if name in self._known]
         yield from modules or [base]
 
-    def _named(self, text: str, top: str) -> Iterator[str]:
+    def _from_string(self, text: str, top: str) -> Iterator[str]:
         """The module that a string names: one of the source, or a package that is known."""
         if top in self._tops and "." in text and (target := self._longest("", text)):
             yield target

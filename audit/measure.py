@@ -102,10 +102,10 @@ def _run(command: list[str | Path], scratch: Path) -> tuple[str, str]:
         command, check=False, capture_output=True, text=True, errors="replace", cwd=scratch, env=environment
     )
     if done.returncode != 0:
-        said = "\n          ".join(done.stderr.strip().splitlines()[-8:])
+        message = "\n          ".join(done.stderr.strip().splitlines()[-8:])
         raise SourceError(
             "an application that imports in this environment",
-            said or "no message",
+            message or "no message",
             "install what is missing, or audit without --environment",
         )
     return done.stdout, done.stderr
@@ -133,12 +133,12 @@ def _memory(watched: Mapping[str, Any], naming: Naming) -> dict[str, tuple[int, 
     """Package → bytes of its own, and with those packages that it asked for first."""
     own: dict[str, int] = defaultdict(int)
     first: dict[str, str | None] = {}
-    for module in watched["asked"]:
+    for module in watched["importers"]:
         package = _package(module, naming)
         if package is None:
             continue
         own[package] += watched["grown"].get(module, 0)
-        first.setdefault(package, _package(watched["asked"][module][0], naming))
+        first.setdefault(package, _package(watched["importers"][module][0], naming))
     everything = dict(own)
     for package, grown in own.items():
         above, seen = first[package], {package}
@@ -173,25 +173,25 @@ def _differences(
     found: Mapping[str, Any], watched: Mapping[str, Any], naming: Naming, packages: Mapping[str, Any]
 ) -> list[str]:
     """Where the text and the run say different things, for modules of the source and for packages."""
-    told: list[str] = []
+    differences: list[str] = []
     top = found["entry"].split(".")[0]
-    ran = {name for name in watched["asked"] if name.split(".")[0] == top and name in watched["grown"]}
+    ran = {name for name in watched["importers"] if name.split(".")[0] == top and name in watched["grown"]}
     start_up = set(found["start_up"])
-    told += [f"{name}: told to run at every start, and did not" for name in sorted(start_up - ran)]
-    told += [f"{name}: ran, and was not told to" for name in sorted(ran - start_up)]
-    loaded = {package for name in watched["asked"] if (package := _package(name, naming))}
+    differences += [f"{name}: predicted to run at every start, and did not" for name in sorted(start_up - ran)]
+    differences += [f"{name}: ran, and was not predicted to" for name in sorted(ran - start_up)]
+    loaded = {package for name in watched["importers"] if (package := _package(name, naming))}
     for row in found["packages"]:
         name, certain = row["package"], row["when"] in _CERTAIN
         if row["modules"] and certain and name in packages and name not in loaded:
-            told.append(f"{name}: told {row['when']}, is installed, and was not imported")
+            differences.append(f"{name}: predicted {row['when']}, is installed, and was not imported")
         elif not certain and name in loaded:
             by = _first(name, watched, naming)
-            told.append(f"{name}: told {row['when']}, and was imported at start-up, by {by}")
-    return told
+            differences.append(f"{name}: predicted {row['when']}, and was imported at start-up, by {by}")
+    return differences
 
 
 def _first(package: str, watched: Mapping[str, Any], naming: Naming) -> str:
-    for module, (by, _, line) in watched["asked"].items():
+    for module, (by, _, line) in watched["importers"].items():
         if _package(module, naming) == package:
             return f"{by}, line {line}"
     return "?"

@@ -84,13 +84,13 @@ def installed(files: dict[str, list[str]]) -> Naming:
                 parts = [*folders.split("/")] if folders else []
                 known[".".join(parts if stem == "__init__" else [*parts, stem])].add(package)
 
-    def named(module: str) -> str | None:
+    def package_of(module: str) -> str | None:
         parts = module.split(".")
         for n in range(len(parts), 0, -1):
-            # A name that several bring tells none of them.
+            # A name that several bring stands for none of them.
             if len(found := known.get(".".join(parts[:n]), ())) == 1:
                 return next(iter(found))
         below = {p for name, ps in known.items() if name.startswith(f"{module}.") for p in ps}
         return below.pop() if len(below) == 1 else None
 
-    return named
+    return package_of

@@ -79,8 +79,8 @@ def _captured(root: Node, pattern: str) -> list[Node]:
 def _statements(root: Node) -> Iterator[Statement]:
     for node in _captured(root, "[(import_statement) (import_from_statement)] @it"):
         line, when = node.start_point.row + 1, when_runs(node)
-        named = node.children_by_field_name("name")
-        names = [_plain(it) for it in named]
+        imported = node.children_by_field_name("name")
+        names = [_plain(it) for it in imported]
         if node.type == "import_statement":
             yield from (Statement(name, 0, (), line, when) for name in names)
             continue
@@ -88,7 +88,7 @@ def _statements(root: Node) -> Iterator[Statement]:
             names = ["*"]
         dotted = _source(node)
         module = dotted.lstrip(".")
-        bound = tuple(_text(it.child_by_field_name("alias") or it) for it in named)
+        bound = tuple(_text(it.child_by_field_name("alias") or it) for it in imported)
         yield Statement(module, len(dotted) - len(module), tuple(names), line, when, bound=bound)
 
 

@@ -75,10 +75,10 @@ def of_commit(repository: Path, commit: str) -> Tree:
     command = ["git", "-c", "safe.directory=*", "-C", str(repository), "archive", "--format=tar", commit]
     done = subprocess.run(command, check=False, capture_output=True)
     if done.returncode != 0:
-        said = done.stderr.decode("utf-8", "replace").strip().splitlines()
+        errors = done.stderr.decode("utf-8", "replace").strip().splitlines()
         raise SourceError(
             f"{commit} in the git repository {repository}",
-            said[-1] if said else "no message",
+            errors[-1] if errors else "no message",
             "fetch it there (git fetch --tags), or name another",
         )
     return of_tar(io.BytesIO(done.stdout), f"{commit} of {repository}")

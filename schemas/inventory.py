@@ -123,10 +123,10 @@ def _name(path: Path) -> str:
         return str(path)
 
 
-def _pin_files(document: Document, named: list[str], problems: list[Problem]) -> list[tuple[Path, str]]:
+def _pin_files(document: Document, names: list[str], problems: list[Problem]) -> list[tuple[Path, str]]:
     """The further files of pins, with their names in messages. One that is missing is a problem."""
     files = []
-    for index, name in enumerate(named):
+    for index, name in enumerate(names):
         path = Path(absolute(name, Settings("", document)))
         if is_file(str(path)):
             files.append((path, _name(path)))

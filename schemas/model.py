@@ -20,7 +20,7 @@ class Gpu:
     name: str
     vram_bytes: int
     driver: str  # as reported, e.g. "550.163.01"; empty where the vendor has none
-    compute_capability: str  # e.g. "8.9"; empty for AMD, and where the driver does not tell
+    compute_capability: str  # e.g. "8.9"; empty for AMD, and where the driver does not report it
     unified: bool = False  # it computes in main memory, which `vram_bytes` is then
 
 

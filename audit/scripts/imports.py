@@ -1,4 +1,4 @@
-"""Import an application and tell what came with it. Runs in the environment in question, not in ours.
+"""Import an application and report what came with it. Runs in the environment in question, not in ours.
 
     python imports.py MODULE [--refuse [NAME ...]]
 
@@ -14,7 +14,7 @@ import sys
 from importlib.abc import Loader, MetaPathFinder
 
 PAGE = os.sysconf("SC_PAGE_SIZE")
-asked = {}  # module → [importer's name, file, line]
+importers = {}  # module → [importer's name, file, line]
 grown = {}  # module → bytes of its own
 running = []  # bytes of those that each running module has imported
 
@@ -51,14 +51,14 @@ class Measured(Loader):
 
 
 class Watch(MetaPathFinder):
-    """Notes who asks for each module, and hands the search on to the others."""
+    """Records who imports each module, and hands the search on to the others."""
 
     def __init__(self, measure):
         self.measure = measure
 
     def find_spec(self, name, path=None, target=None):
-        if name not in asked:
-            asked[name] = importer()
+        if name not in importers:
+            importers[name] = importer()
         for finder in sys.meta_path if self.measure else ():
             if finder is self or not hasattr(finder, "find_spec"):
                 continue
@@ -87,15 +87,15 @@ def main():
     importlib.import_module(name)
     came = [it for it in refused if it in sys.modules]
     for it in came:
-        by, file, line = asked.get(it, ["", "", 0])
+        by, file, line = importers.get(it, ["", "", 0])
         print(f"refused: {it} was imported, by {by or '?'} ({file}:{line})", file=sys.stderr)
     if came:
         # At once: whatever the application has started must not have the last word.
         sys.stderr.flush()
         os._exit(1)
     if not refuses:
-        loaded = {name: who for name, who in asked.items() if name in sys.modules}
-        print(json.dumps({"resident": [before, resident()], "asked": loaded, "grown": grown}))
+        loaded = {name: who for name, who in importers.items() if name in sys.modules}
+        print(json.dumps({"resident": [before, resident()], "importers": loaded, "grown": grown}))
 
 
 if __name__ == "__main__":

@@ -29,7 +29,7 @@ class Profile:
     allowed: dict[str, list[str]]
     ready: str
 
-    def told(self, language: str) -> str:
+    def meaning_in(self, language: str) -> str:
         """The meaning in one language ("en", "pl")."""
         return self.pl if language == "pl" else self.meaning
 
@@ -52,7 +52,7 @@ class RequirementTier:
                 return tuple(files)
         return ()
 
-    def told(self, language: str) -> str:
+    def meaning_in(self, language: str) -> str:
         """The meaning in one language ("en", "pl")."""
         return self.pl if language == "pl" else self.meaning
 
@@ -75,7 +75,7 @@ class Variable:
     optional: bool = False
     fixed_by: str = ""
 
-    def told(self, language: str) -> str:
+    def meaning_in(self, language: str) -> str:
         """The meaning in one language ("en", "pl")."""
         return self.pl if language == "pl" else self.meaning
 

@@ -119,7 +119,7 @@ def load(paths: Iterable[tuple[Path, str]] = ()) -> tuple[Pins | None, list[Prob
     if problems:
         return None, problems
     if last is not None:
-        # A file that adds an entry may leave out half of it: only the whole can tell.
+        # A file that adds an entry may leave out half of it: only the whole can be judged.
         whole = Document(last.path, last.name, merged, last.lines, last.raw)
         problems = validate(whole, schema("pins")).problems
     problems += _references(merged, last) if not problems else []

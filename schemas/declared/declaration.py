@@ -18,8 +18,8 @@ def declaration(declared: DeclaredHost) -> dict[str, Any]:
 
     Secrets stand as the references that are shown of them. What nobody wrote is left out.
     """
-    said = {name: value for name, value in declared.to_json().items() if name not in _NOT_APPLIED}
-    return dict(sorted(_flat(said), key=lambda it: _place(it[0])))
+    written = {name: value for name, value in declared.to_json().items() if name not in _NOT_APPLIED}
+    return dict(sorted(_flat(written), key=lambda it: _place(it[0])))
 
 
 def declared_changes(before: Mapping[str, Any], after: Mapping[str, Any]) -> dict[str, str]:
@@ -38,8 +38,8 @@ def declared_changes(before: Mapping[str, Any], after: Mapping[str, Any]) -> dic
     return found
 
 
-def _flat(said: Mapping[str, Any], within: str = "") -> Iterator[tuple[str, Any]]:
-    for name, value in said.items():
+def _flat(settings: Mapping[str, Any], within: str = "") -> Iterator[tuple[str, Any]]:
+    for name, value in settings.items():
         if isinstance(value, Mapping):
             yield from _flat(value, f"{within}{name}.")
         elif value != []:
@@ -55,10 +55,10 @@ def _word(value: Any) -> str:
     return ", ".join(map(_word, value)) if isinstance(value, list) else str(value)
 
 
-def _default(name: str, said: Mapping[str, Any]) -> Any:
-    """What a setting is that nobody wrote; None where it has no default among what is said beside it."""
+def _default(name: str, written: Mapping[str, Any]) -> Any:
+    """What a setting is that nobody wrote; None where it has no default among what is written beside it."""
     around, _, _ = name.rpartition(".")
-    beside = any(it.startswith(f"{around}.") for it in said)
+    beside = any(it.startswith(f"{around}.") for it in written)
     rule = _rules().get(name, {})
     # One choice of several settings (a release, or a tree): where another is written, this one is not meant.
     # And of what need not be there at all (clients of Ollama) nothing is meant before it is.
@@ -82,9 +82,9 @@ def _rules() -> dict[str, dict[str, Any]]:
     definitions = schema("inventory")["$defs"]
 
     def rules(properties: Mapping[str, Any], within: str) -> Iterator[tuple[str, dict[str, Any]]]:
-        for name, named in properties.items():
-            of = named.get("$ref", "").rpartition("/")[2]
-            rule = {**definitions.get(of, {}), **named}
+        for name, entry in properties.items():
+            of = entry.get("$ref", "").rpartition("/")[2]
+            rule = {**definitions.get(of, {}), **entry}
             yield f"{within}{name}", rule
             yield from rules(rule.get("properties", {}), f"{within}{name}.")
 

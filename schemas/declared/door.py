@@ -32,7 +32,7 @@ def door_of(settings: Settings, profile: str, ports: Mapping[str, int], problems
     exposure = settings.get("door", "exposure", default=default.exposure)
     tls = settings.get("door", "tls", default=default.tls)
     users = {name: secret_of(it, settings) for name, it in settings.get("door", "users", default={}).items()}
-    named = _networks(settings, ("door", "allow_from"), users, problems)
+    networks = _networks(settings, ("door", "allow_from"), users, problems)
     if exposure == "lan" and not settings.written("door", "allow_from"):
         hint = "name the networks that may come in, e.g. allow_from: [192.168.1.0/24]"
         keys = ("door", "exposure")
@@ -40,7 +40,7 @@ def door_of(settings: Settings, profile: str, ports: Mapping[str, int], problems
     certificate, key = _own(settings, tls, problems)
     door = Door(
         exposure=exposure,
-        allow_from=named if exposure == "lan" else (),
+        allow_from=networks if exposure == "lan" else (),
         port=settings.get("door", "port", default=80 if tls == "none" else 443),
         names=_names(settings),
         tls=tls,
@@ -57,15 +57,15 @@ def door_of(settings: Settings, profile: str, ports: Mapping[str, int], problems
 
 def effectless(settings: Settings) -> list[str]:
     """What is said of the door and has no effect, for the operator."""
-    said, default = settings.get("door", default={}), contract().door
+    written, default = settings.get("door", default={}), contract().door
     notes = []
-    if said.get("exposure", default.exposure) == "loopback" and "allow_from" in said:
+    if written.get("exposure", default.exposure) == "loopback" and "allow_from" in written:
         notes.append("door.allow_from concerns exposure: lan: no effect here")
-    if said.get("tls", default.tls) != "own":
+    if written.get("tls", default.tls) != "own":
         notes += [
             f"door.{name} concerns tls: own: no effect here"
             for name in ("certificate", "key")
-            if name in said
+            if name in written
         ]
     return notes
 

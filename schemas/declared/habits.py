@@ -32,18 +32,18 @@ def key_meant(keys: Keys, key: str, value: object, accepts: Accepts) -> str:
     """The remedy for a key that is not known where it stands (`keys`: what is around it), or nothing."""
     section = section_of(keys)
     if section is not None and (now := renamed().get(f"{section}.{key}".lstrip("."))):
-        return f"renamed to {now.to} in {now.since}: {_said(now.to, value, accepts)}"
+        return f"renamed to {now.to} in {now.since}: {_remedy(now.to, value, accepts)}"
     if key.startswith(("x-", ".")):
         return sentence("extension")
     if section == "" and key in ("groups", "hosts") and keys[0] != "hosts":
         return sentence("members")
     table = _table()["keys"].get("top" if section is None else section or "host", {})
-    return _said(_found(table, key), value, accepts)
+    return _remedy(_found(table, key), value, accepts)
 
 
 def variable_meant(name: str, value: object, accepts: Accepts) -> str:
     """The remedy for a name that the environment does not have, or nothing."""
-    return _said(_found(_table()["variables"], name), value, accepts)
+    return _remedy(_found(_table()["variables"], name), value, accepts)
 
 
 def word_meant(setting: str, word: str) -> str:
@@ -66,7 +66,7 @@ def _found(table: dict[str, list[str]], word: str) -> str:
     return next((meant for meant, words in table.items() if word.lower() in words), "")
 
 
-def _said(meant: str, value: object, accepts: Accepts) -> str:
+def _remedy(meant: str, value: object, accepts: Accepts) -> str:
     """To write the value where it belongs; where it cannot be that, only where that is."""
     if not meant or " " in meant or meant in _table()["sentences"]:
         return sentence(meant)

@@ -79,15 +79,15 @@ class DeclaredHost:
     def to_json(self) -> dict[str, Any]:
         """What was declared, for pyinfra's debug-inventory: secrets as references."""
         secrets = {name: reference(secret) for name, secret in self.secrets.items()}
-        told = {**self.settings.data, **({"secrets": secrets} if secrets else {})}
-        if "door" in told:
+        document = {**self.settings.data, **({"secrets": secrets} if secrets else {})}
+        if "door" in document:
             users = {name: reference(secret) for name, secret in self.door.users.items()}
-            written = told["door"].get("key")  # without tls: own it is no part of the door
+            written = document["door"].get("key")  # without tls: own it is no part of the door
             key = {"key": reference(secret_of(written, self.settings))} if written else {}
-            told["door"] = {**told["door"], **({"users": users} if users else {}), **key}
+            document["door"] = {**document["door"], **({"users": users} if users else {}), **key}
         if self.proxy and self.proxy.credentials:
-            told["proxy"] = {**told["proxy"], "credentials": reference(self.proxy.credentials)}
-        return told
+            document["proxy"] = {**document["proxy"], "credentials": reference(self.proxy.credentials)}
+        return document
 
 
 def declare(settings: Settings, pins: Pins) -> tuple[DeclaredHost | None, list[Problem]]:
@@ -120,7 +120,7 @@ def declare(settings: Settings, pins: Pins) -> tuple[DeclaredHost | None, list[P
     user = ssh.get("user")
     ca_bundle = settings.get("ca_bundle")
     mirrors = settings.get("mirrors", default={})
-    # Where one of the two is missing, that was told already.
+    # Where one of the two is missing, that was reported already.
     work = settings.get("development", default={})
     development = Development(**work) if len(work) == 2 else None
     if problems or source is None:
@@ -241,13 +241,13 @@ def _distinct(settings: Settings, ports: dict[str, int], problems: list[Problem]
 
 
 def _proxy(settings: Settings) -> Proxy | None:
-    told = settings.get("proxy", default={})
-    if "url" not in told:  # where it is missing, that was told already
+    proxy = settings.get("proxy", default={})
+    if "url" not in proxy:  # where it is missing, that was reported already
         return None
     return Proxy(
-        url=told["url"].rstrip("/"),
-        exempt=tuple(it.lstrip(".").lower() for it in told.get("except", ())),
-        credentials=secret_of(told["credentials"], settings) if "credentials" in told else None,
+        url=proxy["url"].rstrip("/"),
+        exempt=tuple(it.lstrip(".").lower() for it in proxy.get("except", ())),
+        credentials=secret_of(proxy["credentials"], settings) if "credentials" in proxy else None,
     )
 
 

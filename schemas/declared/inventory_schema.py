@@ -37,7 +37,7 @@ def _values() -> Mapping[str, Any]:
     """Where below `$defs` a value goes, and the value; None: there must be none."""
     known = contract()
     door = known.door
-    # Each profile that says nothing else has the same one, or there is no default to tell.
+    # Each profile that says nothing else has the same one, or there is no default to show.
     tiers = {it.requirements for it in known.profiles.values()}
     figures = schema("inventory")["$defs"]["budgets"]["properties"]
     return {

@@ -91,7 +91,7 @@ def reference(language: str = "en") -> str:
     parts = [
         f"# {words['title']}",
         f"<!-- {words['made']} -->",
-        _told(root, language),
+        _description(root, language),
         f"## {words['top']}",
         _table(words["columns"], _rows(root["properties"], language, deep=False)),
         f"## {words['only']}",
@@ -113,14 +113,14 @@ def reference(language: str = "en") -> str:
 
 
 def _rows(properties: dict[str, Any], language: str, *, deep: bool = True) -> Iterator[tuple[str, ...]]:
-    """One row a setting, those inside it below it; what several share is told once."""
-    told: dict[str, str] = {}
+    """One row a setting, those inside it below it; what several share is described once."""
+    first_paths: dict[str, str] = {}
 
     def rows(inner: dict[str, Any], prefix: str) -> Iterator[tuple[str, ...]]:
-        for name, named in inner.items():
-            rule, path = _resolved(named), f"{prefix}{name}"
+        for name, entry in inner.items():
+            rule, path = _resolved(entry), f"{prefix}{name}"
             kind = _WORDS[language]["kinds"].get(rule.get("type"), "")
-            first = told.setdefault(named.get("$ref", path), path)
+            first = first_paths.setdefault(entry.get("$ref", path), path)
             same = _WORDS[language]["same"].format(first) if first != path else ""
             yield f"`{path}`", kind, f"{_meaning(rule, language)} {same}".strip()
             if deep and not same:
@@ -137,7 +137,7 @@ def _resolved(rule: dict[str, Any]) -> dict[str, Any]:
     return {**target, **rule}
 
 
-def _told(rule: dict[str, Any], language: str) -> str:
+def _description(rule: dict[str, Any], language: str) -> str:
     """The description in one language. The schema and the contract hold both."""
     return str(rule["description"] if language == "en" else rule["x-pl"])
 
@@ -145,7 +145,7 @@ def _told(rule: dict[str, Any], language: str) -> str:
 def _meaning(rule: dict[str, Any], language: str) -> str:
     words = _WORDS[language]
     values = rule.get("enum") or rule.get("items", {}).get("enum")
-    parts = [_told(rule, language)]
+    parts = [_description(rule, language)]
     if rule.get("x-merge") == "whole":
         parts.append(words["whole"])
     if values:
@@ -164,7 +164,7 @@ def _example(value: Any) -> str:
 def _profiles(language: str) -> Iterator[tuple[str, ...]]:
     for profile in contract().profiles.values():
         runs, not_run = ", ".join(profile.services), ", ".join(profile.must_not_run)
-        yield f"`{profile.name}`", runs, not_run, profile.told(language)
+        yield f"`{profile.name}`", runs, not_run, profile.meaning_in(language)
 
 
 def _tiers(language: str) -> Iterator[tuple[str, ...]]:
@@ -184,7 +184,7 @@ def _tiers(language: str) -> Iterator[tuple[str, ...]]:
 def _requirements(language: str) -> Iterator[tuple[str, ...]]:
     for tier in contract().requirements.values():
         files = "; ".join(f"{requires}: {', '.join(f)}" for requires, f in tier.files.items())
-        yield f"`{tier.name}`", tier.kind, files, tier.told(language)
+        yield f"`{tier.name}`", tier.kind, files, tier.meaning_in(language)
 
 
 def _environment(language: str) -> Iterator[tuple[str, ...]]:
@@ -197,7 +197,7 @@ def _environment(language: str) -> Iterator[tuple[str, ...]]:
                 form(variable) if variable.values else words["kinds"].get(_kind(variable.type), ""),
                 f"`{variable.default}`" if variable.default else "",
                 ", ".join(variable.scope),
-                f"{variable.told(language)} {fixed}".strip(),
+                f"{variable.meaning_in(language)} {fixed}".strip(),
             )
 
 
@@ -209,7 +209,7 @@ def _kind(name: str) -> str:
 def _secrets(language: str) -> Iterator[tuple[str, ...]]:
     for variable in contract().variables.values():
         if variable.secret:
-            yield f"`{variable.name}`", variable.told(language)
+            yield f"`{variable.name}`", variable.meaning_in(language)
 
 
 def _table(columns: Any, rows: Iterator[tuple[str, ...]]) -> str:

@@ -25,7 +25,7 @@ def secret_of(written: str, settings: Settings) -> Secret:
 
 
 def reference(secret: Secret) -> str:
-    """The secret as the inventory names it; a command without its arguments, which may tell more."""
+    """The secret as the inventory names it; a command without its arguments, which may show more."""
     if secret.kind == "command":
         return f"command:{secret.target.split()[0]} …"
     return f"{secret.kind}:{secret.target}"

@@ -123,8 +123,8 @@ def _environment(setting: str, value: object, text: str, accepts: Accepts) -> st
     """A list as compose files have it: NAME=value, or NAME: value."""
     found: dict[str, object] = {}
     for it in value if isinstance(value, list) else [value]:
-        name, equals, said = it.partition("=") if isinstance(it, str) else ("", "", "")
-        found |= {name: said} if equals else it if isinstance(it, dict) else {"": None}
+        name, equals, content = it.partition("=") if isinstance(it, str) else ("", "", "")
+        found |= {name: content} if equals else it if isinstance(it, dict) else {"": None}
     # A secret may be among them, which is never shown.
     known = found and set(found) <= set(contract().settable())
     return f"write {flow(found)}" if known else "write a mapping: {NAME: value}; secrets go under secrets"

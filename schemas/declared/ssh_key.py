@@ -76,9 +76,9 @@ def held(path: str) -> bool:
 
 def public(path: str) -> bytes | None:
     """The public part of a private key as it travels, from the file beside it or from its own head."""
-    for file, told in ((f"{path}.pub", _public), (path, _head)):
+    for file, read in ((f"{path}.pub", _public), (path, _head)):
         try:
-            found = told(Path(file).read_bytes())
+            found = read(Path(file).read_bytes())
         except (OSError, ValueError):
             continue
         if found is not None:

@@ -1,1 +1,1 @@
-"""From what is declared to what a host is to be: pure functions, and how a plan is told."""
+"""From what is declared to what a host is to be: pure functions, and how a plan is shown."""

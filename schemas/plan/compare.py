@@ -8,7 +8,7 @@ from typing import Any
 
 from schemas.declared.declaration import declared_changes
 
-# What follows from a version, a tier or a model that is told.
+# What follows from a version, a VRAM tier or a model that is listed.
 _IMPLIED = {"artifact", "max_vram_bytes", "min_driver", "min_vram_bytes", "need", "uv"}
 
 
@@ -33,7 +33,7 @@ def applied_changes(before: Mapping[str, Any], after: Mapping[str, Any]) -> Chan
 
 
 def follow(count: int) -> str:
-    """How so many values of a plan are told that change with what the inventory says."""
+    """The line for so many values of a plan that change with what the inventory says."""
     return f"and {count} value{'' if count == 1 else 's'} of the plan follow{'s' if count == 1 else ''}"
 
 

@@ -90,10 +90,10 @@ def plan_host(declared: DeclaredHost, hardware: Hardware) -> HostPlan:
 def _python(declared: DeclaredHost, hardware: Hardware, problems: list[Problem]) -> Python | None:
     """The host's own interpreter where it is in range and none is asked for; else the pinned one."""
     release = declared.pins.releases[declared.source.release]
-    asked = declared.python.version
-    if not asked and hardware.python and in_range(hardware.python, release.python):
+    requested = declared.python.version
+    if not requested and hardware.python and in_range(hardware.python, release.python):
         return Python(release.python, hardware.python, None)
-    version = asked or release.python_use
+    version = requested or release.python_use
     _in_range(declared, "python", version, release.python, problems)
     file = artifact(declared, hardware.arch, "python", version, problems)
     return Python(release.python, version, file) if file else None

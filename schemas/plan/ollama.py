@@ -178,10 +178,10 @@ def _resolved(declared: DeclaredHost, tier: VramTier, problems: list[Problem]) -
         return int(env.get(name, "0")) or default
 
     flash = env.get("OLLAMA_FLASH_ATTENTION", "1" if tier.flash_attention else "0") == "1"
-    asked = env.get("OLLAMA_KV_CACHE_TYPE", "")
-    if asked not in ("", "f16") and not flash:
+    requested = env.get("OLLAMA_KV_CACHE_TYPE", "")
+    if requested not in ("", "f16") and not flash:
         keys = ("environment", "OLLAMA_KV_CACHE_TYPE")
-        found = f'"{asked}" with OLLAMA_FLASH_ATTENTION off'
+        found = f'"{requested}" with OLLAMA_FLASH_ATTENTION off'
         problems.append(declared.problem(keys, found, "f16", "switch flash attention on"))
     return replace(
         tier,
@@ -189,7 +189,7 @@ def _resolved(declared: DeclaredHost, tier: VramTier, problems: list[Problem]) -
         num_parallel=number("OLLAMA_NUM_PARALLEL", tier.num_parallel),
         max_queue=number("OLLAMA_MAX_QUEUE", tier.max_queue),
         flash_attention=flash,
-        kv_cache_type=asked or (tier.kv_cache_type if flash else "f16"),
+        kv_cache_type=requested or (tier.kv_cache_type if flash else "f16"),
         keep_alive=env.get("OLLAMA_KEEP_ALIVE", "") or tier.keep_alive,
     )
 
@@ -230,12 +230,12 @@ def _environment_without_card(hardware: Hardware, tier: VramTier) -> dict[str, s
 def _differences(tier: VramTier) -> dict[str, str]:
     """What the backend's file must say because it is not what the backend derives from the tier."""
     plain = contract().vram_tiers[tier.name]
-    said = {}
+    values = {}
     if tier.context_length != plain.context_length:
-        said["OLLAMA_CONTEXT_LENGTH"] = str(tier.context_length)
+        values["OLLAMA_CONTEXT_LENGTH"] = str(tier.context_length)
     if tier.kv_cache_type != plain.kv_cache_type:
-        said["OLLAMA_KV_CACHE_TYPE"] = tier.kv_cache_type
-    return said
+        values["OLLAMA_KV_CACHE_TYPE"] = tier.kv_cache_type
+    return values
 
 
 def _intent(declared: DeclaredHost, hardware: Hardware, tier: VramTier) -> dict[str, str]:
@@ -292,14 +292,14 @@ def _weights(
     if declared.model == "auto":
         if fitting:
             return fitting[-1]
-        asked = next(iter(all_of_them))
+        chosen = next(iter(all_of_them))
     else:
-        asked = declared.pins.weights[declared.model]
-        if asked in fitting:
-            return asked
-    needs = _need(asked, tier, version, hardware)
+        chosen = declared.pins.weights[declared.model]
+        if chosen in fitting:
+            return chosen
+    needs = _need(chosen, tier, version, hardware)
     parts = f"{gib(needs.weights, 2)} weights, {gib(needs.kv_cache, 2)} KV cache"
-    found = f"{asked.name} with {tier.name} needs {gib(needs.total, 2)} ({parts})"
+    found = f"{chosen.name} with {tier.name} needs {gib(needs.total, 2)} ({parts})"
     allowed = f"at most {gib(limit or 0, 2)}: {room.what}"
     hint = f"the largest that fits: model: {fitting[-1].name}" if fitting else _smaller(tier)
     problems.append(declared.problem(("model",), found, allowed, hint))

@@ -64,11 +64,11 @@ def describe(plan: HostPlan) -> str:
     rows += _environment("ui build", plan.ui.build_env)
     rows += [("secret", f"{name}={reference(s)}") for name, s in plan.backend.secrets.items()]
     rows += [("note", note) for note in plan.notes]
-    told = ""
+    previous = ""
     lines = [plan.host]
     for subject, text in rows:
-        lines.append(f"  {subject if subject != told else '':<10} {text}".rstrip())
-        told = subject
+        lines.append(f"  {subject if subject != previous else '':<10} {text}".rstrip())
+        previous = subject
     return "\n".join(lines)
 
 
@@ -170,12 +170,12 @@ def _local(plan: HostPlan) -> list[tuple[str, str]]:
 
 
 def _mirrors(plan: HostPlan) -> list[tuple[str, str]]:
-    named = plan.mirrors
-    rows = [("mirror", f"files {url}") for url in named.files]
-    for kind, place in (("pypi", named.pypi), ("npm", named.npm), ("ollama", named.ollama)):
+    mirrors = plan.mirrors
+    rows = [("mirror", f"files {url}") for url in mirrors.files]
+    for kind, place in (("pypi", mirrors.pypi), ("npm", mirrors.npm), ("ollama", mirrors.ollama)):
         if place:
             rows.append(("mirror", f"{kind} {place}"))
-    rows += [("mirror", f"images {url}") for url in named.images]
+    rows += [("mirror", f"images {url}") for url in mirrors.images]
     if plan.proxy:
         by = f", as {reference(plan.proxy.credentials)}" if plan.proxy.credentials else ""
         directly = f"; directly: {', '.join(plan.proxy.exempt)}" if plan.proxy.exempt else ""

@@ -24,8 +24,8 @@ def venom_images(declared: DeclaredHost, notes: list[str]) -> VenomImages | None
 
 def _effectless(declared: DeclaredHost, notes: list[str]) -> None:
     """Notes for what is declared, and what only those who made the images could have heeded."""
-    named = declared.settings.get("venom", "images", default={})
-    held = (*_HELD, *(("requirements",) if "backend" in named else ()))
+    from_images = declared.settings.get("venom", "images", default={})
+    held = (*_HELD, *(("requirements",) if "backend" in from_images else ()))
     notes += [f"{key} is declared, but the image holds its own" for key in held if declared.settings.own(key)]
     variables = contract().variables
     notes += [

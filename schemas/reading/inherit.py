@@ -51,7 +51,7 @@ class Settings:
         return self.origins.get(keys, ())[:2] == ("hosts", self.host)
 
     def problem(self, keys: Keys, found: str, allowed: str, hint: str = "") -> Problem:
-        """A fault of the declaration, told where it was written: once, however many inherit it."""
+        """A fault of the declaration, reported where it was written: once, however many inherit it."""
         return self.document.problem(self.origin(*keys), found, allowed, hint)
 
     def place(self, keys: Keys) -> tuple[int, str]:
@@ -84,17 +84,17 @@ def _merge(result: Settings, into: dict[str, Any], layer: dict[str, Any], at: Ke
             continue
         result.origins = {k: v for k, v in result.origins.items() if k[: len(here)] != here}
         into[key] = deepcopy(value)
-        _note(result, value, here, there)
+        _set_origins(result, value, here, there)
 
 
-def _note(result: Settings, value: Any, here: Keys, there: Keys) -> None:
+def _set_origins(result: Settings, value: Any, here: Keys, there: Keys) -> None:
     result.origins[here] = there
     if isinstance(value, dict):
         for key, item in value.items():
-            _note(result, item, (*here, key), (*there, key))
+            _set_origins(result, item, (*here, key), (*there, key))
     elif isinstance(value, list):
         for index, item in enumerate(value):
-            _note(result, item, (*here, index), (*there, index))
+            _set_origins(result, item, (*here, index), (*there, index))
 
 
 def _whole() -> set[Keys]:

@@ -1,4 +1,4 @@
-"""What can be wrong with a declaration, and how it is told: calm, complete, with the remedy.
+"""What can be wrong with a declaration, and how it is reported: calm, complete, with the remedy.
 
 Nothing in `schemas` stops at the first fault. Faults are gathered as `Problem`s and raised together
 in one `ProblemsError`, whose text is what the operator reads.
@@ -73,7 +73,7 @@ def did_you_mean(word: object, known: Iterable[str], least: float = 0.6) -> str:
 
 
 def listed(words: Iterable[str]) -> str:
-    """Words as the "allowed" line tells them."""
+    """Words as the "allowed" line lists them."""
     shown: Sequence[str] = [word if word else '""' for word in words]
     return ", ".join(shown) if shown else "nothing"
 

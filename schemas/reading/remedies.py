@@ -27,9 +27,9 @@ class Remedies:
         """For a key that is not known in the mapping at `keys`."""
         known = rule.get("properties", {})
         hint = self._key_meant(keys, key, value) or did_you_mean(key, known)
-        named = hint.removeprefix('did you mean "').removesuffix('"?')
+        suggested = hint.removeprefix('did you mean "').removesuffix('"?')
         # The right word with a value of another kind would be refused next.
-        return "" if named in known and not self._like(known[named], value) else hint
+        return "" if suggested in known and not self._like(known[suggested], value) else hint
 
     def of_value(self, keys: Keys, value: object, rule: Mapping[str, Any], kind: str) -> str:
         """For a value that breaks the rule of that kind (type, enum, …)."""

@@ -1,4 +1,4 @@
-"""Validates a document against one of the JSON Schemas here and tells the faults in plain words."""
+"""Validates a document against one of the JSON Schemas here and reports the faults in plain words."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ _KINDS = {
     "object": "a mapping",
     "null": "nothing",
 }
-# Of several faults of one value only the first is told.
+# Of several faults of one value only the first is reported.
 _ORDER = ("type", "enum", "pattern")
 _SCHEMAS = Path(__file__).parents[1]
 
@@ -86,15 +86,15 @@ def validate(
     """All faults of the document, and its data without them (so that further checks can go on)."""
     data = deepcopy(document.data)
     problems: list[Problem] = []
-    told: set[Keys] = set()
+    reported: set[Keys] = set()
     checker = checker_of(against)
     remedies = remedies_for(document, checker)
     errors = sorted(checker.iter_errors(document.data), key=_rank)
     for error in errors:
         for keys, problem, faulty in _translate(document, error, remedies):
-            if keys in told and error.validator not in ("required", "minProperties"):
+            if keys in reported and error.validator not in ("required", "minProperties"):
                 continue
-            told.add(keys)
+            reported.add(keys)
             problems.append(problem)
             if faulty:
                 _remove(data, keys)
@@ -169,8 +169,8 @@ def _without_value(value: object, words: str | bool) -> str:
 
     `words`: the rule's own, where it is no reference that belongs there.
     """
-    told = words if isinstance(words, str) else "text that is no reference (not shown)"
-    return told if isinstance(value, str) else shown(value)
+    text = words if isinstance(words, str) else "text that is no reference (not shown)"
+    return text if isinstance(value, str) else shown(value)
 
 
 def _remove(data: Any, keys: Keys) -> None:
