@@ -120,6 +120,10 @@ class Component:
     # What of this host stands against it; it may ask the host.
     unfit: Callable[[Observed], Sequence[Finding]] = _nothing
     concerns: tuple[str, ...] = ()  # checks of the acceptance for whose failure its journal says why
+    # What of it has a version, for status: its name → a command on the host whose last word that is.
+    versions: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
+    # What of it lies on the disk: its figure's name → path. A program stands for its whole installation.
+    sizes: Mapping[str, str] = field(default_factory=dict)
 
     @property
     def owns_unit(self) -> bool:

@@ -20,7 +20,6 @@ class _Plan(TypedDict, total=False):
     vram_tier: dict[str, Any] | None
     model: dict[str, Any] | None
     images: dict[str, dict[str, Any]] | None
-    ollama: dict[str, Any] | None
 
 
 class _Receipt(TypedDict, total=False):
@@ -46,6 +45,12 @@ def applied_by(receipt: Mapping[str, Any]) -> dict[str, Any]:
     return {**applied, "plan": plan}
 
 
+def images_in(plan: Mapping[str, Any]) -> list[Mapping[str, Any]]:
+    """The images of a plan as data: Venom's two, and that of any service that runs from one."""
+    services = (it.get("image") for it in plan.values() if isinstance(it, Mapping))
+    return [it for it in (*(plan.get("images") or {}).values(), *services) if it]
+
+
 def check_receipt(receipt: Mapping[str, Any]) -> None:
     """Raise TypeCheckError or KeyError where what is read of a receipt has another form. It may lack all."""
     formed(known(receipt, _Receipt), _Receipt)
@@ -55,7 +60,5 @@ def check_receipt(receipt: Mapping[str, Any]) -> None:
     for setting in (plan.get("model"), plan.get("vram_tier")):
         if setting:
             formed(setting["name"], str)
-    images = [*(plan.get("images") or {}).values(), (plan.get("ollama") or {}).get("image")]
-    for it in images:
-        if it:
-            formed(known(it, _Image), _Image)
+    for it in images_in(applied_by(receipt)["plan"]):
+        formed(known(it, _Image), _Image)

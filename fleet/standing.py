@@ -8,9 +8,10 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 
+from engine.component import Component
 from engine.observation import Observed
 from engine.question import observe_host
-from fleet.assessment import Planned, plan_one
+from fleet.assessment import Planned, plan_one, possible_components
 from roles.preflight.deploy import probe
 from roles.status.deploy import errors_collected, request_state
 from roles.status.report import HostState, Report, Wanted, drift, report
@@ -44,8 +45,12 @@ def standing(declared: DeclaredHost) -> Standing:
     """Ask the current host, plan for it, and look at all that was applied or is planned."""
     errors: list[str] = []
     state = planned = observed = None
+    possible: tuple[Component, ...] = ()
+    # Which versions to ask for. Whether the plan can be is decided by the host's own hardware, below.
+    with errors_collected([]):
+        possible = possible_components(declared)
     with errors_collected(errors):
-        state = request_state()
+        state = request_state(possible)
     with errors_collected(errors):
         hardware = probe(containers=declared.by_image).hardware
         planned = plan_one(declared, hardware, offline=True)

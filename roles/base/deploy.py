@@ -131,4 +131,5 @@ def component(plan: HostPlan) -> Component:
         # Whatever the inventory says now: what an earlier one brought may be here.
         leftovers=() if plan.engine else tuple(containers.packages(MODERN)),
         needs=(Need("Debian packages", {paths.OPT: ""}, _PACKAGES_BYTES),),
+        sizes={"data": paths.STATE},
     )

@@ -18,6 +18,10 @@ UNIT = "ollama.service"
 DROP_IN = f"{paths.UNITS}/{UNIT}.d"
 # Loading 17 GB from a slow disk takes minutes; Ollama's own stall limit ends what hangs before this.
 LOAD_SECONDS = 1200
+CURRENT = f"{paths.OLLAMAS}/current"
+# By the folder that the link names, VERSION-DIGEST: the program would ask its server.
+VERSIONS = {"Ollama": ("sh", "-c", f"readlink {CURRENT} | sed 's/-[^-]*$//'")}
+SIZES = {"ollama": CURRENT}
 # Bytes of its archive or image, where upstream does not state them.
 _TYPICAL_BYTES = int(1.4e9)
 
@@ -119,12 +123,12 @@ def prerequisites() -> list[Prerequisite]:
 
 def resources(plan: HostPlan) -> list[Switchable]:
     """What Ollama has on the host besides its files; a profile without it has nothing of it."""
-    unit, current = f"{paths.UNITS}/{UNIT}", f"{paths.OLLAMAS}/current"
+    unit = f"{paths.UNITS}/{UNIT}"
     ollama, tier = plan.ollama, plan.vram_tier
     if ollama is None or tier is None:
-        return [Absent(unit), *containers.absent(UNIT), Absent(f"{DROP_IN}/venom.conf"), Absent(current)]
+        return [Absent(unit), *containers.absent(UNIT), Absent(f"{DROP_IN}/venom.conf"), Absent(CURRENT)]
     settings = File(f"{DROP_IN}/venom.conf", _tier_text(plan, ollama, tier, _fingerprint(plan, ollama, tier)))
-    link = Link(current, home(ollama).rsplit("/", 1)[-1])
+    link = Link(CURRENT, home(ollama).rsplit("/", 1)[-1])
     if ollama.image and plan.engine:
         container = _container(plan, ollama, ollama.image)
         # Before the unit: whoever starts that meanwhile starts it with these.
@@ -187,18 +191,21 @@ def _tier_text(plan: HostPlan, ollama: Ollama, tier: VramTier, fingerprint: str)
 def component(plan: HostPlan, *, gpu: bool) -> Component:
     """The model server; absent in a profile without one. `gpu`: as for `service`."""
     ollama, tier, model = plan.ollama, plan.vram_tier, plan.model
-    if not (ollama and tier and model):
-        return Component(
-            name="ollama", prerequisites=tuple(prerequisites()), resources=tuple(resources(plan)), unit=UNIT
-        )
-    job, remedy = install_job(plan, ollama), "install a newer driver, or choose an older `ollama.version`"
-    return Component(
+    whole = Component(
         name="ollama",
         prerequisites=tuple(prerequisites()),
         resources=tuple(resources(plan)),
+        unit=UNIT,
+        versions=VERSIONS,
+        sizes=SIZES,
+    )
+    if not (ollama and tier and model):
+        return whole
+    job, remedy = install_job(plan, ollama), "install a newer driver, or choose an older `ollama.version`"
+    return replace(
+        whole,
         jobs=(job,),
         service=service(plan, ollama, tier, model, gpu),
-        unit=UNIT,
         ports=(Port(ollama.port, "ollama"),),
         store_paths=(job.makes, *job.needs),
         needs=(_need(ollama),),

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from pyinfra.api.operation import operation
 from pyinfra.context import host
@@ -16,6 +16,19 @@ from engine.operations import Commands, log_line
 from engine.release import ImageRelease, Release
 from engine.resources import Absent, Link, Switchable
 from schemas.model import HostPlan
+
+# Of the release that serves, whatever the plan says meanwhile; of images there is none on the host.
+VERSIONS = {
+    "Python": (f"{paths.CURRENT}/venv/bin/python", "--version"),
+    "Node": (f"{paths.CURRENT}/node/bin/node", "--version"),
+}
+SIZES = {
+    "source": f"{paths.CURRENT}/source",
+    "environment": f"{paths.CURRENT}/venv",
+    "ui": f"{paths.CURRENT}/ui",
+    "node": f"{paths.CURRENT}/node",
+    "python": f"{paths.CURRENT}/venv/bin/python",
+}
 
 
 def resources(release: Release | ImageRelease) -> list[Switchable]:
@@ -89,12 +102,17 @@ class _Tying:
 
 def component(plan: HostPlan, release: Release | ImageRelease, launchers: Mapping[str, str]) -> Component:
     """The release that serves. `launchers`: file name → text of each script that starts a part of it."""
-    if isinstance(release, ImageRelease):
-        return Component(name="release", resources=tuple(resources(release)), store_paths=release.store_paths)
-    return Component(
+    whole = Component(
         name="release",
         resources=tuple(resources(release)),
+        store_paths=release.store_paths,
+        versions=VERSIONS,
+        sizes=SIZES,
+    )
+    if isinstance(release, ImageRelease):
+        return whole
+    return replace(
+        whole,
         after=("source", "backend", "ui"),
         work=lambda _host, observed: _Tying(plan, release, launchers, observed),
-        store_paths=release.store_paths,
     )

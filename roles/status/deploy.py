@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
@@ -14,6 +14,7 @@ from pyinfra.context import state as pyinfra_state
 
 from engine import outcome, paths, remote
 from engine.answers import understood
+from engine.component import Component
 from engine.observation import NONCE
 from engine.refusal import RefusedError, refuse
 from roles.status.report import HostState, Report, document, exit_status
@@ -24,15 +25,15 @@ SCRIPTS = Path(__file__).parent / "scripts"
 _reports: dict[str, Report] = {}
 
 
-def request_state() -> HostState | None:
+def request_state(components: Iterable[Component]) -> HostState | None:
     """What serves on the current host; None on one where neither python3 nor anything of ours is.
 
-    Raises RefusedError where it cannot be asked.
+    `components`: which versions it is asked for. Raises RefusedError where it cannot be asked.
     """
+    versions = {name: command for it in components for name, command in it.versions.items()}
+    request = json.dumps({"nonce": NONCE, "versions": versions})
     program = remote.program("status.py", ("reading.py", "read_door.py"), SCRIPTS)
-    answer = remote.ask(
-        remote.shell("ask_status.sh", program, paths.MARK, stdin=json.dumps({"nonce": NONCE}), folder=SCRIPTS)
-    )
+    answer = remote.ask(remote.shell("ask_status.sh", program, paths.MARK, stdin=request, folder=SCRIPTS))
     if answer.ok:
         if answer.stdout.strip() == "nothing":
             return None

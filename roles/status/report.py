@@ -12,7 +12,7 @@ from engine.answers import data
 from engine.following import Following
 from engine.generation import Generation, restored
 from engine.observation import Observed
-from engine.receipt import applied_by, check_receipt
+from engine.receipt import applied_by, check_receipt, images_in
 from engine.resources import Difference, Switchable, once
 from schemas.data.contract import contract
 from schemas.model import Gpu
@@ -76,7 +76,7 @@ class HostState:
     units: Mapping[str, Mapping[str, Any]]  # state, substate, since, restarts, memory
     answers: Mapping[str, str]  # unit → empty where it answers, else what it said instead
     models: Mapping[str, Any] | None  # digests and loaded; None where no Ollama answers
-    versions: Mapping[str, str]  # python, node, ollama; empty where there is none
+    versions: Mapping[str, str]  # e.g. Python → 3.12.1; empty where there is none
     lock: str  # who changes the host just now, or died doing so
 
     @classmethod
@@ -203,6 +203,7 @@ def document(reports: Sequence[Report]) -> str:
 
 def _plain(report: Report) -> dict[str, Any]:
     said = asdict(report)
+    said["versions"] = {name.lower(): version for name, version in report.versions.items()}
     if not report.vram_tier:
         del said["vram_tier"]
     drift = {"from_receipt": said.pop("changed"), "from_plan": said.pop("asked")}
@@ -242,7 +243,7 @@ def report(
         profile=told.plan.get("profile", ""),
         venom=told.generation.name.rpartition(", ")[0] if told.generation else "",
         versions=told.versions,
-        images=_images(told.plan),
+        images={it["name"]: it["sha256"] for it in images_in(told.plan)},
         vram_tier=(told.plan.get("vram_tier") or {}).get("name", ""),
         model=_model(told),
         services=_services(told),
@@ -336,11 +337,6 @@ def _certificate(told: HostState, observed: Observed) -> str:
         if "fingerprint" in have:
             return f"SHA-256 {have['fingerprint']}, valid for {have['days']} days"
     return ""
-
-
-def _images(plan: Mapping[str, Any]) -> dict[str, str]:
-    found = [*(plan.get("images") or {}).values(), (plan.get("ollama") or {}).get("image")]
-    return {it["name"]: it["sha256"] for it in found if it}
 
 
 def _card(gpu: Gpu) -> str:

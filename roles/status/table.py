@@ -45,8 +45,7 @@ def _rows(report: Report) -> list[Row]:
     busy = [("now", f"{report.lock}: it changes this host, or died doing so")] if report.lock else []
     if not report.provisioned:
         return busy
-    names = {"python": "Python", "node": "Node", "ollama": "Ollama"}
-    versions = [f"{names[name]} {version}" for name, version in report.versions.items() if version]
+    versions = [f"{name} {version}" for name, version in report.versions.items() if version]
     images = [f"{name} sha256 {digest[:12]}" for name, digest in report.images.items()]
     now = {report.generation: "  (serves now)"}
     kept = [f"{it['key']}  {moment(it['at'])}  {it['name']}{now.get(it['key'], '')}" for it in report.kept]

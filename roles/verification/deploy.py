@@ -123,9 +123,8 @@ def judge(declared: DeclaredHost, subject: Subject, serves: str, release: str) -
 
 
 def _figures(name: str, took: Mapping[str, float], subject: Subject) -> Figures:
-    names = {it.unit: it.name for it in subject.components if it.unit}
     try:
-        return measure(begun(), name, took, subject.budgets, names)
+        return measure(begun(), name, took, subject.budgets, subject.components)
     except RefusedError as trouble:
         found = "; ".join(it.found for it in trouble.findings)
         failed = Check("figures", "The host can be measured", FAILED, "an answer", found)

@@ -3,22 +3,21 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, TypedDict
 
 from engine import paths, remote
 from engine.answers import data, formed, understood
+from engine.component import Component
 from engine.receipt import check_receipt
 from engine.refusal import refuse
+from engine.resources import Directory
 from roles.verification import history, metrics
 from roles.verification.acceptance import Check, Measured, Metric
 
 SCRIPTS = Path(__file__).parent / "scripts"
-
-# All of ours, whatever profile the host has or had.
-_OURS = (paths.OPT, paths.OLLAMAS, paths.ETC, paths.STATE, paths.OLLAMA_STATE, paths.CACHE, paths.BUILD)
 
 
 @dataclass(frozen=True)
@@ -36,14 +35,16 @@ def measure(
     host: str,
     seconds: Mapping[str, float],
     budgets: Mapping[str, float],
-    names: Mapping[str, str],
+    components: Sequence[Component],
 ) -> Figures:
     """Measure the current host, `host` in the inventory; it and the controller remember the figures.
 
-    `at`: now, UTC. `seconds`: what checks measured, by the figure's name. `names`: what figures of a unit are
-    called by. Raises RefusedError where the host cannot be asked.
+    `at`: now, UTC. `seconds`: what checks measured, by the figure's name. `components`: what is measured.
+    Raises RefusedError where the host cannot be asked.
     """
-    question = json.dumps({"ours": _OURS, "history": paths.MEASURED})
+    names = {it.unit: it.name for it in components if it.unit}
+    sizes = {name: path for it in components for name, path in it.sizes.items()}
+    question = json.dumps({"sizes": sizes, "ours": ours(components), "history": paths.MEASURED})
     answer = _told(remote.ask(remote.python("measure.py", question, SCRIPTS, modules=("reading.py",))))
     said, values = understood(
         "how much of everything there is", answer, lambda it: measured(it, seconds, names)
@@ -61,6 +62,12 @@ def measure(
         history=tuple(known),
         checks=metrics.budget_checks(values, earlier, budgets),
     )
+
+
+def ours(components: Iterable[Component]) -> list[str]:
+    """The folders whose contents are ours, or the operator's: all of them, whatever profile a host had."""
+    declared = [resource for it in components for resource in (*it.prerequisites, *it.leftovers)]
+    return [it.path for it in declared if isinstance(it, Directory) and (it.ours or it.keeps)]
 
 
 class Said(TypedDict):

@@ -6,7 +6,8 @@ can be limited. The unit is in the name.
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+import re
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
 from roles.verification.acceptance import FAILED, PASSED, SKIPPED, Check, Evidence, Measured, Metric
@@ -42,11 +43,39 @@ _PARTS = {
     "run_seconds": "run",
 }
 
+# Figures of a component that the schema does not name: what their names end with → group, title, meaning.
+_FORMS = {
+    "_ready_seconds": ("start", "{} ready", "Seconds from the start of its process until it answers."),
+    "_branch_seconds": ("run", "{} branch", "Seconds of its branch of that run."),
+    "_memory_mib": ("memory", "{}", "MiB of main memory of its processes (PSS)."),
+    "_mib": ("disk", "{}", "MiB on the disk."),
+}
+
 
 def known() -> Mapping[str, Mapping[str, Any]]:
     """Figure → its rule in the schema: title, description, group."""
     rules: Mapping[str, Mapping[str, Any]] = schema("inventory")["$defs"]["budgets"]["properties"]
     return rules
+
+
+def rule(name: str) -> Mapping[str, Any]:
+    """The rule of a figure: the schema's, or one of the same form for a component that it does not name.
+
+    A name of another form belongs to no group.
+    """
+    if name in known():
+        return known()[name]
+    end = next((it for it in _FORMS if re.fullmatch(f"[a-z][a-z0-9_-]*{it}", name)), "")
+    group, title, meaning = _FORMS.get(end, ("", "{}", ""))
+    whose = name.removesuffix(end).replace("_", " ").capitalize()
+    return {"x-group": group, "title": title.format(whose), "description": meaning}
+
+
+def of_group(group: str, names: Iterable[str]) -> list[str]:
+    """The figures of a group among these: as the schema orders them, then those that it does not name."""
+    order = list(known())
+    found = [it for it in names if rule(it)["x-group"] == group]
+    return sorted(found, key=lambda it: (order.index(it) if it in order else len(order), it))
 
 
 def unit(name: str) -> str:
@@ -96,7 +125,12 @@ def figures(
         **{f"{name}_branch_seconds": it.get("seconds") for name, it in branches.items()},
         "download_mib": sum(received) / 2**20 if received else None,
     }
-    return {name: round(found[name], 3) for name in known() if found.get(name)}  # type: ignore[arg-type]
+    # A branch may be a job beside those of the components: such as the schema does not name are left out.
+    own = [f"{name}{end}" for name in names.values() for end in _FORMS] + [
+        f"{name}_mib" for name in said["disk"]
+    ]
+    ordered = dict.fromkeys((*known(), *sorted(own)))
+    return {name: round(found[name], 3) for name in ordered if found.get(name)}  # type: ignore[arg-type]
 
 
 def before(history: Sequence[Measured], generation: str, profile: str) -> Measured | None:
@@ -132,8 +166,8 @@ def budget_checks(
 
 
 def _check(name: str, most: float, values: Mapping[str, float], earlier: Measured | None) -> Check:
-    rule = known()[name]
-    title = f"{GROUPS[rule['x-group']]}: {rule['title']}, within its budget"
+    figure = rule(name)
+    title = f"{GROUPS[figure['x-group']]}: {figure['title']}, within its budget"
     whose = "Venom's contract" if contract().budgets.get(name) == most else "the inventory"
     expected = f"at most {limit(most, unit(name))} ({whose})"
     if name not in values:
@@ -163,14 +197,14 @@ def _grown(name: str, values: Mapping[str, float], earlier: Measured | None) -> 
     if earlier is None:
         return ()
     group = _PARTS.get(name)
-    names = [it for it, rule in known().items() if rule["x-group"] == group] if group else [name]
+    names = of_group(group, values) if group else [name]
     rows = [
         (values[it] - earlier.metrics.get(it, 0.0), it)
         for it in names
-        if it in values and quantity(values[it], unit(it)) != quantity(earlier.metrics.get(it, 0.0), unit(it))
+        if quantity(values[it], unit(it)) != quantity(earlier.metrics.get(it, 0.0), unit(it))
     ]
     lines = [
-        f"{known()[it]['title']}: {quantity(earlier.metrics.get(it, 0.0), unit(it))} → "
+        f"{rule(it)['title']}: {quantity(earlier.metrics.get(it, 0.0), unit(it))} → "
         f"{quantity(values[it], unit(it))}"
         for more, it in sorted(rows, reverse=True)
         if more > 0

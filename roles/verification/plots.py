@@ -67,40 +67,39 @@ def plots(history: Sequence[Measured], budgets: Mapping[str, float]) -> list[Plo
     shown = columns(history)
     if not shown or not available():
         return []
+    named = {name for it in shown for name in it.metrics}
     lines = (
-        ("Answers", ("chat_seconds", "ui_chat_seconds")),
-        ("Start", ("all_ready_seconds", "backend_ready_seconds", "ui_ready_seconds", "ollama_ready_seconds")),
+        ("Answers", metrics.of_group("answers", named)),
+        ("Start", [it for it in metrics.of_group("start", named) if it.endswith("_ready_seconds")]),
     )
     made = [
-        _plot(title, "s", shown, [_series(name, shown, budgets) for name in names], stacked=False)
+        _plot(title, "s", shown, [_series(it, shown, budgets) for it in names[: len(_SERIES)]], stacked=False)
         for title, names in lines
     ]
-    memory = [_series(f"{it}_memory_mib", shown, {}) for it in ("backend", "ui", "ollama", "door")]
-    made += [_plot("Memory", "MiB", shown, memory, stacked=True)]
-    made += [_plot("Disk", "GiB", shown, _disk(shown), stacked=True)]
+    memory = [it for it in metrics.of_group("memory", named) if it.endswith("_memory_mib")]
+    made += [_plot("Memory", "MiB", shown, _stack(memory, shown, "memory_mib", "Others"), stacked=True)]
+    disk = [it for it in metrics.of_group("disk", named) if it.endswith("_mib")]
+    rest = "Other, earlier generations"
+    made += [_plot("Disk", "GiB", shown, _stack(disk, shown, "disk_gib", rest), stacked=True)]
     return [it for it in made if it is not None]
 
 
-def _series(name: str, shown: Sequence[Measured], budgets: Mapping[str, float]) -> _Series:
-    values = tuple(it.metrics.get(name) for it in shown)
-    return _Series(metrics.known()[name]["title"], values, budgets.get(name))
+def _series(name: str, shown: Sequence[Measured], budgets: Mapping[str, float], per: float = 1) -> _Series:
+    values = (it.metrics.get(name) for it in shown)
+    scaled = tuple(None if it is None else it / per for it in values)
+    return _Series(metrics.rule(name)["title"], scaled, budgets.get(name))
 
 
-def _disk(shown: Sequence[Measured]) -> list[_Series]:
-    """Parts that come to the whole: what is not named is the rest."""
-    parts = {
-        "Environment": ("environment_mib",),
-        "UI and Node.js": ("ui_mib", "node_mib"),
-        "Ollama": ("ollama_mib",),
-        "Weights": ("weights_mib",),
-    }
-    found = [
-        _Series(label, tuple(sum(it.metrics.get(name, 0.0) for name in names) / 1024 for it in shown))
-        for label, names in parts.items()
-    ]
+def _stack(names: Sequence[str], shown: Sequence[Measured], total: str, rest: str) -> list[_Series]:
+    """Parts that come to a total, in its unit: the largest of them, and all others as the rest."""
+    largest = sorted(names, key=lambda name: max(it.metrics.get(name, 0.0) for it in shown))
+    parts = [it for it in names if it in largest[1 - len(_SERIES) :]]
+    per = 1024 if metrics.unit(total) == "GiB" else 1
+    found = [_series(it, shown, {}, per) for it in parts]
     named = [sum(one.values[at] or 0.0 for one in found) for at in range(len(shown))]
-    rest = (max(0.0, it.metrics.get("disk_gib", 0.0) - named[at]) for at, it in enumerate(shown))
-    return [*found, _Series("Other, earlier generations", tuple(rest))]
+    # To the last digit that is measured: below that it is no rest.
+    left = (round(it.metrics.get(total, 0.0) - named[at], 2) for at, it in enumerate(shown))
+    return [*found, _Series(rest, tuple(max(0.0, it) for it in left))]
 
 
 def _plot(

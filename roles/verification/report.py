@@ -167,13 +167,12 @@ def _view(host: HostAcceptance, id: str, file: Callable[[str], bytes | None]) ->
 
 
 def _groups(told: Mapping[str, Metric]) -> list[tuple[str, tuple[Row, ...]]]:
-    rules = metrics.known()
-    found = []
-    for key, title in metrics.GROUPS.items():
-        names = [name for name, rule in rules.items() if rule["x-group"] == key and name in told]
-        if names:
-            found.append((title, tuple(_row(rules[name], told[name]) for name in names)))
-    return found
+    groups = [(title, metrics.of_group(key, told)) for key, title in metrics.GROUPS.items()]
+    return [
+        (title, tuple(_row(metrics.rule(name), told[name]) for name in names))
+        for title, names in groups
+        if names
+    ]
 
 
 def _row(rule: Mapping[str, Any], it: Metric) -> Row:

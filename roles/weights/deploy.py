@@ -13,6 +13,8 @@ from engine.jobs import Job
 from engine.paths import MANIFESTS, MODELS, OLLAMA_STATE
 from schemas.model import HostPlan, Model, Ollama
 
+# They stay where no model is served.
+SIZES = {"weights": MODELS}
 PULL = Path(__file__).parent / "scripts" / "pull.py"
 
 
@@ -49,9 +51,15 @@ def pull_job(model: Model, ollama: Ollama, command: list[str], proxy: Sequence[s
 def component(plan: HostPlan, command: list[str], proxy: Sequence[str]) -> Component:
     """The model's weights; absent where no model is served. `command`, `proxy`: as for `pull_job`."""
     if not (plan.model and plan.ollama):
-        return Component(name="weights")
+        return Component(name="weights", sizes=SIZES)
     job = pull_job(plan.model, plan.ollama, command, proxy)
-    return Component(name="weights", jobs=(job,), after=("ollama",), needs=(_need(plan, plan.model, job),))
+    return Component(
+        name="weights",
+        jobs=(job,),
+        after=("ollama",),
+        needs=(_need(plan, plan.model, job),),
+        sizes=SIZES,
+    )
 
 
 def _need(plan: HostPlan, model: Model, job: Job) -> Need:

@@ -2,14 +2,19 @@
 
 from __future__ import annotations
 
+import json
+import subprocess
+import sys
 from pathlib import Path
+from typing import Any
 
-from roles.verification import history, metrics
+from engine import paths, remote
+from roles.verification import history, measuring, metrics, plots
 from roles.verification.acceptance import FAILED, PASSED, SKIPPED, Measured
 from tests.roles.plans import components_of, plan
 
 # As roles/verification/scripts/measure.py said it of a host of the lab.
-SAID = {
+SAID: dict[str, Any] = {
     "receipt": {
         "at": "2026-11-22T03:18:10Z",
         "by": "ada@desk",
@@ -73,6 +78,72 @@ def test_what_nobody_measured_is_no_figure() -> None:
     uncounted = {**SAID, "receipt": {"branches": {"ui": {"seconds": 1.0, "steps": []}}}}
     assert "download_mib" not in metrics.figures(uncounted, {}, NAMES)
     assert "run_seconds" not in metrics.figures(uncounted, {}, NAMES)
+
+
+def test_a_component_that_the_schema_does_not_name_has_its_figures_all_the_same() -> None:
+    said = {
+        **SAID,
+        "memory": {**SAID["memory"], "venom-toy.service": 3 << 20},
+        "disk": {**SAID["disk"], "toy": 5 << 20},
+        "receipt": {**SAID["receipt"], "starts": {"venom-toy.service": 0.5}},
+    }
+    found = metrics.figures(said, {}, {**NAMES, "venom-toy.service": "toy"})
+    own = {name: value for name, value in found.items() if name.startswith("toy")}
+    assert own == {"toy_memory_mib": 3.0, "toy_mib": 5.0, "toy_ready_seconds": 0.5}
+    told = {group: metrics.of_group(group, found) for group in metrics.GROUPS}
+    assert [names[-1] for names in told.values() if names] == [
+        *("toy_ready_seconds", "toy_memory_mib", "toy_mib"),
+        "download_mib",
+    ]
+    assert metrics.rule("toy_ready_seconds")["title"] == "Toy ready"
+    known = [Measured("2026-11-01T10:00:00Z", "g1", "v1.9.0", "light", found)]
+    text = " ".join(it.text for it in plots.plots(known, {}))
+    assert "Toy ready 0.5 s" in text
+    assert "Ollama 368 MiB, Toy 3.00 MiB" in text
+
+
+def test_a_plot_shows_the_largest_parts_and_all_others_as_the_rest() -> None:
+    parts = {
+        "weights": 3400.0,
+        "environment": 700.0,
+        "ollama": 1400.0,
+        "node": 190.0,
+        "ui": 90.0,
+        "data": 4.0,
+    }
+    values = {f"{name}_mib": size for name, size in parts.items()} | {"disk_gib": 8.0}
+    [disk] = plots.plots([Measured("2026-11-01T10:00:00Z", "g1", "v1.9.0", "light", values)], {})
+    assert disk.legend == ("Environment", "Node.js", "Ollama", "Weights", "Other, earlier generations")
+    assert disk.text.endswith(f"Other, earlier generations {8 - 5690 / 1024:.2f} GiB")
+
+
+def test_sizes_are_those_of_the_declared_paths_and_of_nobody_elses(tmp_path: Path) -> None:
+    pinned = tmp_path / "python" / "3.12.1-abc"
+    (pinned / "bin").mkdir(parents=True)
+    (pinned / "bin" / "python3").write_bytes(b"x" * 50_000)
+    (pinned / "lib").write_bytes(b"x" * 70_000)
+    (tmp_path / "current").symlink_to(pinned)
+    sizes = {
+        "python": str(tmp_path / "current/bin/python3"),  # a program: its whole installation
+        "link": str(tmp_path / "current"),
+        "distribution": "/usr/bin/python3",
+        "gone": str(tmp_path / "gone"),
+    }
+    request = {"sizes": sizes, "ours": [str(tmp_path)], "history": str(tmp_path / "none")}
+    program = remote.program("measure.py", ("reading.py",), measuring.SCRIPTS)
+    command = [sys.executable, "-I", "-S", "-c", program]
+    done = subprocess.run(command, input=json.dumps(request), capture_output=True, text=True, check=True)
+    said = json.loads(done.stdout)
+    assert said["disk"].keys() == {"python", "link"}
+    assert 120_000 < said["disk"]["python"] == said["disk"]["link"] <= said["ours"]
+
+
+def test_all_that_is_ours_is_counted_and_what_has_a_size_lies_there() -> None:
+    listed = components_of(plan())
+    ours = measuring.ours(listed)
+    assert {paths.OPT, paths.OLLAMAS, paths.STATE, paths.OLLAMA_STATE, paths.CACHE} <= set(ours)
+    for path in [path for it in listed for path in it.sizes.values()]:
+        assert path.startswith(tuple(ours))
 
 
 def test_one_compares_with_the_last_other_generation_of_the_same_profile() -> None:

@@ -88,7 +88,7 @@ def said(**changes: Any) -> dict[str, Any]:
         "units": {UNIT: unit, "ollama.service": {**unit, "state": "inactive", "memory": 0}},
         "answers": {UNIT: ""},
         "models": None,
-        "versions": {"python": "3.12.1", "node": "24.1.0", "ollama": ""},
+        "versions": {"Python": "3.12.1", "Node": "24.1.0", "Ollama": ""},
         "lock": "",
     }
     return it | changes
@@ -134,7 +134,7 @@ def test_what_runs_from_images_is_named_with_their_digests() -> None:
         name: {"name": name, "sha256": digit * 64} for name, digit in (("backend", "a"), ("frontend", "b"))
     }
     plan = {"profile": "light", "images": images, "ollama": {"image": {"name": "ollama", "sha256": "c" * 64}}}
-    it = judged(receipt={"applied": {"plan": plan}}, versions={"python": "", "node": "", "ollama": ""})
+    it = judged(receipt={"applied": {"plan": plan}}, versions={"Python": "", "Node": "", "Ollama": ""})
     assert it.images == {"backend": "a" * 64, "frontend": "b" * 64, "ollama": "c" * 64}
     told = f"backend sha256 {'a' * 12}, frontend sha256 {'b' * 12}, ollama sha256 {'c' * 12}"
     assert f"  images      {told}\n" in plain(it)
@@ -368,6 +368,7 @@ def test_the_document_says_the_same_as_the_table() -> None:
     box, other = read["hosts"]["box"], read["hosts"]["other"]
     assert (box["state"], other["state"]) == ("drift", "in sync")
     assert box["drift"]["from_receipt"] == [{"thing": "/etc/venom/a", "why": "mode is 0600"}]
+    assert box["versions"] == {"python": "3.12.1", "node": "24.1.0", "ollama": ""}
     for value in (box["profile"], box["venom"], box["generation"], *box["versions"].values()):
         assert value in plain(judged(observed))
 

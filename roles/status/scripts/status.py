@@ -1,5 +1,7 @@
 """Runs on the host: what serves here now, and what was applied last, as JSON. Changes nothing.
 
+Standard input: the nonce, and what has a version, by name: a command whose last word it is.
+
 No secret leaves the host: of files and settings in the current generation come digests, those of
 settings mixed with the nonce of this run.
 """
@@ -18,7 +20,6 @@ from reading import DIRECT, PATIENCE, get, read, read_json
 ETC = "/etc/venom"
 GENERATIONS = ETC + "/generations"
 LOCK = "/run/venom-provisioner.lock"
-OLLAMA = "ollama.service"
 UNIT_PROPERTIES = "ActiveState,SubState,ActiveEnterTimestamp,NRestarts,MainPID,ControlGroup"
 
 
@@ -118,13 +119,12 @@ def answers(services):
 
 
 def models(services):
-    """What the Ollama that serves has, and what of it is loaded; None where none answers."""
-    urls = [it["url"] for it in services if it["unit"] == OLLAMA]
-    if not urls:
+    """What the model server that serves has, and what of it is loaded; None where none answers."""
+    apis = [it["model"]["api"] for it in services if it.get("model")]
+    if not apis:
         return None
-    api = urls[0].rsplit("/", 1)[0]
     try:
-        have, loaded = get(api + "/tags")["models"], get(api + "/ps")["models"]
+        have, loaded = (get(apis[0] + path)["models"] for path in ("/api/tags", "/api/ps"))
     except (OSError, ValueError, KeyError):
         return None
     return {
@@ -133,8 +133,8 @@ def models(services):
     }
 
 
-def version(*command):
-    """Of "Python 3.11.2" or "v20.19.0" the number."""
+def version(command):
+    """Of "Python 3.11.2" or "v20.19.0" the number; empty where there is none."""
     try:
         told = subprocess.run(command, stdout=subprocess.PIPE, text=True, check=False).stdout
     except OSError:
@@ -142,18 +142,9 @@ def version(*command):
     return told.strip().split(" ")[-1].lstrip("v")
 
 
-def versions():
-    ollama = os.readlink("/opt/ollama/current") if os.path.islink("/opt/ollama/current") else ""
-    return {
-        "python": version("/opt/venom/current/venv/bin/python", "--version"),
-        "node": version("/opt/venom/current/node/bin/node", "--version"),
-        # Its folder bears version and digest; the binary would ask the server.
-        "ollama": ollama.rpartition("-")[0],
-    }
-
-
 def main():
-    key, generation = current(json.load(sys.stdin)["nonce"])
+    request = json.load(sys.stdin)
+    key, generation = current(request["nonce"])
     services = generation["services"] if generation else []
     units = [it["unit"] for it in services] + (generation["stopped"] if generation else [])
     json.dump(
@@ -166,7 +157,7 @@ def main():
             "units": {name: look_at_unit(name) for name in units},
             "answers": answers(services),
             "models": models(services),
-            "versions": versions(),
+            "versions": {name: version(it) for name, it in request["versions"].items()},
             "lock": read(LOCK).strip(),
         },
         sys.stdout,

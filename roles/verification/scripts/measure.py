@@ -1,6 +1,7 @@
 """Runs on the host: what it measures of what serves here now, as JSON. Changes nothing.
 
-Bytes throughout. What cannot be told is left out: no figure is better than a wrong one.
+Standard input: `sizes`, figure → path; `ours`, all that is the provisioner's; `history`, what was measured
+before. Bytes throughout. What cannot be told is left out: no figure is better than a wrong one.
 """
 
 import json
@@ -12,7 +13,6 @@ from reading import get, read, read_json
 
 GENERATION = "/etc/venom/generations/current"
 RECEIPT = "/etc/venom/receipt.json"
-CURRENT = "/opt/venom/current"
 
 
 def resident(pid):
@@ -46,25 +46,12 @@ def model(services):
     return None
 
 
-def python():
-    """Where the pinned Python of the environment lies; empty where it is the host's own."""
-    path = os.path.realpath(CURRENT + "/venv/bin/python")
-    return os.path.dirname(os.path.dirname(path)) if path.startswith("/opt/") else ""
-
-
-def parts():
-    """What the release that serves is made of, and what the services keep."""
-    named = {
-        "source": CURRENT + "/source",
-        "environment": CURRENT + "/venv",
-        "ui": CURRENT + "/ui",
-        "node": CURRENT + "/node",
-        "ollama": "/opt/ollama/current",
-        "weights": "/var/lib/ollama/models",
-        "data": "/var/lib/venom",
-        "python": python(),
-    }
-    return {name: os.path.realpath(path) for name, path in named.items() if path and os.path.exists(path)}
+def place(path):
+    """Where it lies: of a program, its installation. Empty where it is not there, or the distribution's."""
+    real = os.path.realpath(path)
+    if os.path.isfile(real):
+        real = os.path.dirname(os.path.dirname(real))
+    return real if real not in ("/", "/usr") and os.path.exists(real) else ""
 
 
 def size(*paths):
@@ -79,6 +66,7 @@ def main():
     services = read_json(GENERATION).get("services", [])
     receipt = read_json(RECEIPT)
     plan = receipt.get("applied", {}).get("plan", {})
+    places = {name: place(path) for name, path in asked["sizes"].items()}
     here = [path for path in asked["ours"] if os.path.exists(path)]
     kept = [line for line in read(asked["history"]).splitlines() if line.strip()]
     json.dump(
@@ -88,7 +76,7 @@ def main():
             "profile": plan.get("profile", ""),
             "memory": {it["unit"]: memory(it["unit"]) for it in services},
             "model": model(services),
-            "disk": {name: size(path) for name, path in parts().items()},
+            "disk": {name: size(path) for name, path in places.items() if path},
             "ours": size(*here) if here else 0,
             "history": kept,
         },

@@ -59,6 +59,8 @@ def component() -> Component:
         unit=UNIT,
         ports=(Port(PORT, "toy"),),
         store_paths=(place,),
+        versions={"Toy": ("cat", f"{place}/page")},
+        sizes={"toy": place},
     )
 
 
@@ -150,12 +152,15 @@ def test_status_acceptance_and_packet_filter_know_it(house: House) -> None:
     document, _ = json.JSONDecoder().raw_decode(told[told.index("{") :])
     services = document["hosts"]["off"]["services"]
     assert [it["health"] for it in services if it["unit"] == UNIT] == ["serves"]
+    assert document["hosts"]["off"]["versions"]["toy"] == "1"
 
     said = house.run(deploy="deploy/verify.py").check().output
     [line] = [line for line in said.splitlines() if line.startswith("report ")]
-    checks = {it.name: it for it in acceptance.read(house.folder / line.split()[-1]).hosts[0].checks}
+    host = acceptance.read(house.folder / line.split()[-1]).hosts[0]
+    checks = {it.name: it for it in host.checks}
     assert checks["units.venom-toy"].result == checks["health.venom-toy"].result == "passed"
     assert f"toy ({PORT})" in checks["outside.closed"].found
+    assert {"toy_memory_mib", "toy_mib"} <= set(host.metrics)
 
     assert str(PORT) in house.host.run("nft list table inet venom").stdout
     house.host.run(f"systemctl stop {UNIT}")
