@@ -14,7 +14,7 @@ import sys
 import threading
 import time
 
-from asked import asked
+from read_door import read_door
 from reading import DIRECT, PATIENCE, get, read, read_json
 
 ETC = "/etc/venom"
@@ -97,7 +97,7 @@ def answer(url):
 def door(service):
     """The same of one that tells which configuration it has."""
     try:
-        told = asked(service["url"], service["reloads"]["certificate"], PATIENCE)
+        told = read_door(service["url"], service["reloads"]["certificate"], PATIENCE)
     except OSError as error:
         return str(error)
     return "" if told == service["fingerprint"] else "it runs with another configuration than it should"
