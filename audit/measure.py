@@ -177,7 +177,7 @@ def _differences(
     top = found["entry"].split(".")[0]
     ran = {name for name in watched["importers"] if name.split(".")[0] == top and name in watched["grown"]}
     start_up = set(found["start_up"])
-    differences += [f"{name}: predicted to run at every start, and did not" for name in sorted(start_up - ran)]
+    differences += [f"{name}: predicted to run at each start, and did not" for name in sorted(start_up - ran)]
     differences += [f"{name}: ran, and was not predicted to" for name in sorted(ran - start_up)]
     loaded = {package for name in watched["importers"] if (package := _package(name, naming))}
     for row in found["packages"]:

@@ -1,6 +1,6 @@
 """How a host of the fleet stands: asked, planned and looked at, with whatever of that could not be done.
 
-Nothing is changed and nothing refused: what can be known is told, and why the rest cannot be.
+Nothing is changed and nothing refused: what can be known is reported, and why the rest cannot be.
 """
 
 from __future__ import annotations
@@ -14,7 +14,7 @@ from engine.question import observe_host
 from fleet.assessment import Planned, plan_one, possible_components
 from roles.preflight.deploy import probe
 from roles.status.deploy import errors_collected, request_state
-from roles.status.report import HostState, Report, Wanted, drift, report
+from roles.status.report import Desired, HostState, Report, drift, report
 from roles.verification.acceptance import HostAcceptance
 from roles.verification.deploy import judge, unreached
 from roles.verification.trying import Subject
@@ -27,18 +27,18 @@ _NEVER = "was never provisioned: run deploy/venom.py"
 class Standing:
     """What could be known of one host; None is what could not, and `errors` say why."""
 
-    state: HostState | None  # what it says of what serves there
+    state: HostState | None  # what it reports of what serves there
     planned: Planned | None  # what it is to be
     observed: Observed | None  # how everything that either names is
     errors: Sequence[str]
 
     @property
-    def wanted(self) -> Wanted | None:
+    def desired(self) -> Desired | None:
         """What the plan makes of the host, and what of it the host is not."""
         if self.planned is None or self.observed is None:
             return None
         planned, hardware = self.planned, self.planned.hardware
-        return Wanted(planned.generation, planned.differs(self.observed), hardware.gpus, hardware.remarks)
+        return Desired(planned.generation, planned.differs(self.observed), hardware.gpus, hardware.remarks)
 
 
 def standing(declared: DeclaredHost) -> Standing:
@@ -72,9 +72,9 @@ def status_of(declared: DeclaredHost) -> Report:
     return report(
         declared.name,
         declared.ssh.address,
-        told=it.state,
+        state=it.state,
         observed=it.observed,
-        wanted=it.wanted,
+        desired=it.desired,
         errors=it.errors,
     )
 
@@ -82,12 +82,12 @@ def status_of(declared: DeclaredHost) -> Report:
 def acceptance_of(declared: DeclaredHost, *, suites: bool) -> HostAcceptance:
     """Try everything on the current host, and judge it. `suites`: whether Venom's own run, too."""
     it = standing(declared)
-    state, planned, observed, wanted = it.state, it.planned, it.observed, it.wanted
-    if state is None or planned is None or observed is None or wanted is None:
+    state, planned, observed, desired = it.state, it.planned, it.observed, it.desired
+    if state is None or planned is None or observed is None or desired is None:
         never = not it.errors and not (state and state.provisioned)
         return unreached(declared, _NEVER if never else "\n".join(it.errors))
     plan = planned.plan
-    changed, asked = drift(state, observed, wanted)
+    changed, pending = drift(state, observed, desired)
     loaded = plan.model is not None and plan.model.name in (state.models or {}).get("loaded", {})
     subject = Subject(
         plan=plan,
@@ -96,7 +96,7 @@ def acceptance_of(declared: DeclaredHost, *, suites: bool) -> HostAcceptance:
         archive=planned.build.archive,
         applied=state.applied,
         changed=changed,
-        asked=asked,
+        pending=pending,
         observed=observed,
         cards=[card.name for card in planned.hardware.gpus],
         loaded=loaded,

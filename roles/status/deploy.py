@@ -1,4 +1,4 @@
-"""Asking the hosts how they stand, and telling it for all of them at the end."""
+"""Asking the hosts how they stand, and reporting it for all of them at the end."""
 
 from __future__ import annotations
 
@@ -47,7 +47,7 @@ def request_state(components: Iterable[Component]) -> HostState | None:
 
 @contextmanager
 def errors_collected(errors: list[str]) -> Iterator[None]:
-    """Note a refusal as an error of this host and go on: what else can be known is told."""
+    """Record a refusal as an error of this host and go on: what else can be known is reported."""
     try:
         yield
     except RefusedError as refusal:
@@ -55,7 +55,7 @@ def errors_collected(errors: list[str]) -> Iterator[None]:
 
 
 def report_host(report: Report, *, json_form: bool) -> None:
-    """Keep the report of the current host; with that of the last one, tell all and end the run.
+    """Keep the report of the current host; with that of the last one, print all and end the run.
 
     It ends before pyinfra would ask whether to make changes: there are none.
     """

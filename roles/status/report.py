@@ -1,4 +1,4 @@
-"""What is told of one host, made of what the host said and of the plan. Pure."""
+"""The report of one host, made of what the host answered and of the plan. Pure."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ EXIT = {IN_SYNC: 0, DRIFT: 2, ERROR: 1}
 
 
 class _Unit(TypedDict):
-    """A unit, as status.py says it."""
+    """A unit, as status.py reports it."""
 
     state: str
     substate: str
@@ -49,8 +49,8 @@ class _Models(TypedDict):
     loaded: dict[str, dict[str, int]]
 
 
-class _Said(TypedDict):
-    """The form of what status.py says."""
+class _Answer(TypedDict):
+    """The form of what status.py prints."""
 
     now: int
     key: str
@@ -66,7 +66,7 @@ class _Said(TypedDict):
 
 @dataclass(frozen=True)
 class HostState:
-    """What a host said of what serves there."""
+    """What a host reported of what serves there."""
 
     now: int  # seconds since 1970, by the host's clock
     key: str  # of the current generation; empty where there is none
@@ -74,7 +74,7 @@ class HostState:
     receipt: Mapping[str, Any]
     kept: Sequence[Mapping[str, str]]  # generations: key, at, name; the newest use first
     units: Mapping[str, Mapping[str, Any]]  # state, substate, since, restarts, memory
-    answers: Mapping[str, str]  # unit → empty where it answers, else what it said instead
+    answers: Mapping[str, str]  # unit → empty where it answers, else what it answered instead
     models: Mapping[str, Any] | None  # digests and loaded; None where no Ollama answers
     versions: Mapping[str, str]  # e.g. Python → 3.12.1; empty where there is none
     lock: str  # who changes the host just now, or died doing so
@@ -82,27 +82,27 @@ class HostState:
     @classmethod
     def of(cls, text: str) -> HostState:
         """What the host's answer says. Raises what `answers.data` raises, KeyError or ValueError."""
-        said = data(text, _Said)
-        check_receipt(said["receipt"])
-        generation = restored(said["generation"]) if said["generation"] else None
-        told = cls(
-            now=said["now"],
-            key=said["key"],
+        answer = data(text, _Answer)
+        check_receipt(answer["receipt"])
+        generation = restored(answer["generation"]) if answer["generation"] else None
+        state = cls(
+            now=answer["now"],
+            key=answer["key"],
             generation=generation,
-            receipt=said["receipt"],
-            kept=[dict(it) for it in said["kept"]],  # type: ignore[arg-type]
-            units=said["units"],
-            answers=said["answers"],
-            models=said["models"],
-            versions=said["versions"],
-            lock=said["lock"],
+            receipt=answer["receipt"],
+            kept=[dict(it) for it in answer["kept"]],  # type: ignore[arg-type]
+            units=answer["units"],
+            answers=answer["answers"],
+            models=answer["models"],
+            versions=answer["versions"],
+            lock=answer["lock"],
         )
-        # Of each of these something is told.
+        # Of each of these something is reported.
         for it in generation.services if generation else ():
-            _ = told.units[it.unit], told.answers[it.unit]
+            _ = state.units[it.unit], state.answers[it.unit]
         for unit in generation.stopped if generation else ():
-            _ = told.units[unit]
-        return told
+            _ = state.units[unit]
+        return state
 
     @property
     def applied(self) -> str:
@@ -179,14 +179,14 @@ class Report:
     lock: str = ""
     certificate: str = ""  # of the door: its fingerprint, and how long it is valid; empty without TLS
     changed: tuple[Difference, ...] = ()  # the host is not what was applied last
-    asked: tuple[Difference, ...] = ()  # the plan is not what was applied last
+    pending: tuple[Difference, ...] = ()  # the plan is not what was applied last
 
     @property
     def state(self) -> str:
         """In sync, drift or error."""
         if self.errors:
             return ERROR
-        return DRIFT if self.changed or self.asked or not self.provisioned else IN_SYNC
+        return DRIFT if self.changed or self.pending or not self.provisioned else IN_SYNC
 
 
 def exit_status(reports: Iterable[Report]) -> int:
@@ -202,16 +202,16 @@ def document(reports: Sequence[Report]) -> str:
 
 
 def _plain(report: Report) -> dict[str, Any]:
-    said = asdict(report)
-    said["versions"] = {name.lower(): version for name, version in report.versions.items()}
+    document = asdict(report)
+    document["versions"] = {name.lower(): version for name, version in report.versions.items()}
     if not report.vram_tier:
-        del said["vram_tier"]
-    drift = {"from_receipt": said.pop("changed"), "from_plan": said.pop("asked")}
-    return {"state": report.state, **said, "drift": drift}
+        del document["vram_tier"]
+    drift = {"from_receipt": document.pop("changed"), "from_plan": document.pop("pending")}
+    return {"state": report.state, **document, "drift": drift}
 
 
 @dataclass(frozen=True)
-class Wanted:
+class Desired:
     """What the plan makes of the host, and what of it the host is not."""
 
     generation: Generation
@@ -224,73 +224,73 @@ def report(
     host: str,
     address: str,
     *,
-    told: HostState | None,
+    state: HostState | None,
     observed: Observed | None,
-    wanted: Wanted | None,
+    desired: Desired | None,
     errors: Iterable[str],
 ) -> Report:
     """How the host stands. What could not be had is None, and `errors` say why."""
     why = tuple(errors)
-    if told is None or observed is None or not told.provisioned:
-        return Report(host, address, errors=why, lock=told.lock if told else "")
-    changed, asked = drift(told, observed, wanted)
+    if state is None or observed is None or not state.provisioned:
+        return Report(host, address, errors=why, lock=state.lock if state else "")
+    changed, pending = drift(state, observed, desired)
     return Report(
         host,
         address,
         errors=why,
         provisioned=True,
-        now=told.now,
-        profile=told.plan.get("profile", ""),
-        venom=told.generation.name.rpartition(", ")[0] if told.generation else "",
-        versions=told.versions,
-        images={it["name"]: it["sha256"] for it in images_in(told.plan)},
-        vram_tier=(told.plan.get("vram_tier") or {}).get("name", ""),
-        model=_model(told),
-        services=_services(told),
-        generation=told.applied,
-        applied_at=told.receipt.get("at", ""),
-        applied_by=told.receipt.get("by", ""),
-        kept=tuple(told.kept),
-        lock=told.lock,
-        certificate=_certificate(told, observed),
-        cards=tuple(map(_card, wanted.cards)) if wanted else (),
-        remarks=tuple(wanted.remarks) if wanted else (),
+        now=state.now,
+        profile=state.plan.get("profile", ""),
+        venom=state.generation.name.rpartition(", ")[0] if state.generation else "",
+        versions=state.versions,
+        images={it["name"]: it["sha256"] for it in images_in(state.plan)},
+        vram_tier=(state.plan.get("vram_tier") or {}).get("name", ""),
+        model=_model(state),
+        services=_services(state),
+        generation=state.applied,
+        applied_at=state.receipt.get("at", ""),
+        applied_by=state.receipt.get("by", ""),
+        kept=tuple(state.kept),
+        lock=state.lock,
+        certificate=_certificate(state, observed),
+        cards=tuple(map(_card, desired.cards)) if desired else (),
+        remarks=tuple(desired.remarks) if desired else (),
         changed=tuple(changed),
-        asked=tuple(asked),
+        pending=tuple(pending),
     )
 
 
 def drift(
-    told: HostState, observed: Observed, wanted: Wanted | None
+    state: HostState, observed: Observed, desired: Desired | None
 ) -> tuple[list[Difference], list[Difference]]:
     """What of the host is not as it was applied last, and what is not yet as the plan says since.
 
     What differs from both is in the first list only. What all generations stand on is not in what was
     applied: it is compared with the plan.
     """
-    changed = _changed(told, observed)
-    if wanted is None:
+    changed = _changed(state, observed)
+    if desired is None:
         return changed, []
-    if wanted.generation.key == told.applied:
-        return once([*changed, *wanted.differs]), []
-    named = {it.thing for it in changed} | {it.thing for it in wanted.generation.unproven(observed)}
-    others = [it for it in wanted.differs if it.thing not in named]
-    return changed, [*_other(told, wanted), *others]
+    if desired.generation.key == state.applied:
+        return once([*changed, *desired.differs]), []
+    known = {it.thing for it in changed} | {it.thing for it in desired.generation.unproven(observed)}
+    others = [it for it in desired.differs if it.thing not in known]
+    return changed, [*_other(state, desired), *others]
 
 
-def _changed(told: HostState, observed: Observed) -> list[Difference]:
-    if told.generation is None:
+def _changed(state: HostState, observed: Observed) -> list[Difference]:
+    if state.generation is None:
         return [Difference(f"{paths.GENERATIONS}/current", "names no generation that is there")]
-    found = [*told.generation.differs(observed), *told.generation.lacks(observed)]
-    if told.receipt.get("generation") != told.key:
-        found.append(Difference(paths.RECEIPT, f"does not name {told.key}, which serves"))
-    answers = [Difference(unit, f"does not answer: {said}") for unit, said in told.answers.items() if said]
+    found = [*state.generation.differs(observed), *state.generation.lacks(observed)]
+    if state.receipt.get("generation") != state.key:
+        found.append(Difference(paths.RECEIPT, f"does not name {state.key}, which serves"))
+    answers = [Difference(unit, f"does not answer: {why}") for unit, why in state.answers.items() if why]
     # Where it does not run at all, that says more.
     return once([*found, *answers])
 
 
-def _other(told: HostState, wanted: Wanted) -> list[Difference]:
-    found = applied_changes(applied_by(told.receipt), wanted.generation.applied)
+def _other(state: HostState, desired: Desired) -> list[Difference]:
+    found = applied_changes(applied_by(state.receipt), desired.generation.applied)
     if not found.declared and not found.plan:
         same = "is the same; this version of the provisioner makes something else of it"
         return [Difference("the plan", same)]
@@ -301,14 +301,14 @@ def _other(told: HostState, wanted: Wanted) -> list[Difference]:
     ]
 
 
-def _services(told: HostState) -> tuple[ServiceReport, ...]:
-    if told.generation is None:
+def _services(state: HostState) -> tuple[ServiceReport, ...]:
+    if state.generation is None:
         return ()
     found = []
-    for service in told.generation.services:
-        unit, said = told.units[service.unit], told.answers[service.unit]
+    for service in state.generation.services:
+        unit, answer = state.units[service.unit], state.answers[service.unit]
         runs = unit["state"] == "active"
-        health = f"does not answer: {said}" if said else "serves"
+        health = f"does not answer: {answer}" if answer else "serves"
         found.append(
             ServiceReport(
                 unit=service.unit,
@@ -320,8 +320,8 @@ def _services(told: HostState) -> tuple[ServiceReport, ...]:
             )
         )
     profiles = {service for it in contract().profiles.values() for service in it.services}
-    for name in told.generation.stopped:
-        runs = told.units[name]["state"] not in {"inactive", "failed"}
+    for name in state.generation.stopped:
+        runs = state.units[name]["state"] not in {"inactive", "failed"}
         # What no profile has by its contract is worth a word only where it runs.
         if name.removesuffix(".service") not in profiles and not runs:
             continue
@@ -330,8 +330,8 @@ def _services(told: HostState) -> tuple[ServiceReport, ...]:
     return tuple(found)
 
 
-def _certificate(told: HostState, observed: Observed) -> str:
-    services = told.generation.services if told.generation else ()
+def _certificate(state: HostState, observed: Observed) -> str:
+    services = state.generation.services if state.generation else ()
     for path in [it.reloads.certificate for it in services if it.reloads]:
         have = observed.paths.get(path, {})
         if "fingerprint" in have:
@@ -344,11 +344,11 @@ def _card(gpu: Gpu) -> str:
     return f"{gpu.name}, {memory}{f', driver {gpu.driver}' if gpu.driver else ''}"
 
 
-def _model(told: HostState) -> ModelReport | None:
-    model = told.plan.get("model")
+def _model(state: HostState) -> ModelReport | None:
+    model = state.plan.get("model")
     if not model:
         return None
-    name, known = model["name"], told.models is not None
-    digests, loaded = (told.models["digests"], told.models["loaded"]) if told.models else ({}, {})
+    name, known = model["name"], state.models is not None
+    digests, loaded = (state.models["digests"], state.models["loaded"]) if state.models else ({}, {})
     memory = loaded.get(name, {"size": 0, "size_vram": 0})
     return ModelReport(name, digests.get(name, ""), known, memory["size"], memory["size_vram"])

@@ -22,20 +22,20 @@ Row = tuple[str, str]
 
 
 def table(report: Report) -> str:
-    """What is told of the host: a line with how it stands, then a line a subject."""
+    """The report of the host: a line with how it stands, then a line a subject."""
     head = f"{report.host} ({report.address}): {click.style(report.state, _COLORS[report.state], bold=True)}"
     rows = [*_rows(report), *_drift(report), *(("error", it) for it in report.errors)]
-    lines, told = [head], ""
+    lines, previous = [head], ""
     for label, text in rows:
-        lines += _lines(label if label != told else "", text)
-        told = label
+        lines += _lines(label if label != previous else "", text)
+        previous = label
     return "\n".join(lines)
 
 
 def _lines(label: str, text: str) -> list[str]:
     first, *others = text.splitlines()
     indent = " " * (_LABEL + 4)
-    # What one thing is said of goes on deeper, so that a list stays a list.
+    # What is reported of one thing goes on deeper, so that a list stays a list.
     wrapped = textwrap.wrap(first, _WIDTH - len(indent), subsequent_indent="    ", break_on_hyphens=False)
     lines = [f"  {label:<{_LABEL}}  {wrapped[0]}"]
     return lines + [f"{indent}{it}".rstrip() for it in (*wrapped[1:], *others)]
@@ -96,7 +96,7 @@ def _drift(report: Report) -> list[Row]:
         return [] if report.errors else [("drift", "not provisioned: no run of deploy/venom.py ended here")]
     return [
         *_group("the host is not as it was left:", report.changed),
-        *_group("not yet as the inventory asks:", report.asked),
+        *_group("not yet as the inventory asks:", report.pending),
     ]
 
 

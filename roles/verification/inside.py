@@ -105,15 +105,15 @@ def inside(text: str) -> Inside:
     return Inside(**said)
 
 
-def as_planned(changed: Sequence[Difference], asked: Sequence[Difference], applied: str) -> Check:
+def as_planned(changed: Sequence[Difference], pending: Sequence[Difference], applied: str) -> Check:
     """Whether the host is what the inventory asks for: everything else is judged by that.
 
-    `changed`: it is not as it was left; `asked`: the inventory says something else since.
+    `changed`: it is not as it was left; `pending`: the inventory says something else since.
     """
 
     def try_it() -> str:
         told = [f"not as it was left: {_some(changed)}"] if changed else []
-        told += [f"not yet as the inventory asks: {_some(asked)}"] if asked else []
+        told += [f"not yet as the inventory asks: {_some(pending)}"] if pending else []
         if told:
             raise NotSo("; ".join([f"{applied} serves", *told, "run deploy/venom.py first"]))
         return f"{applied} serves"

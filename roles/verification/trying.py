@@ -34,7 +34,7 @@ class Subject:
     archive: Archive | None  # the source that serves; None: an image holds it
     applied: str  # key of the generation that serves; empty where none does
     changed: Sequence[Difference]  # the host is not as it was left
-    asked: Sequence[Difference]  # the inventory says something else since
+    pending: Sequence[Difference]  # the inventory says something else since
     observed: Observed
     cards: Sequence[str]  # names of the graphics cards
     loaded: bool  # whether the model was in memory before anything was asked
@@ -51,7 +51,7 @@ def accept(subject: Subject, folder: Path, took: dict[str, float]) -> tuple[Chec
     plan, generation, budgets = subject.plan, subject.generation, subject.budgets
     step("units")
     checks = [
-        inside.as_planned(subject.changed, subject.asked, subject.applied),
+        inside.as_planned(subject.changed, subject.pending, subject.applied),
         *inside.units(generation, subject.observed),
     ]
     with access.opened(host, plan, _certificate(subject)) as way:

@@ -32,7 +32,7 @@ from tests.roles.plans import components_of, plan
 from tests.roles.test_development import TREE, WORK
 from tests.roles.test_figures import NAMES, SAID
 from tests.roles.test_preflight import PROBE
-from tests.roles.test_status import GENERATION, said, wanted
+from tests.roles.test_status import GENERATION, desired, said
 
 
 def looked() -> str:
@@ -63,7 +63,7 @@ def observed(text: str) -> None:
 
 def told(text: str) -> None:
     it = HostState.of(text)
-    table(report("box", "192.0.2.1", told=it, observed=Observed(), wanted=wanted(), errors=[]))
+    table(report("box", "192.0.2.1", state=it, observed=Observed(), desired=desired(), errors=[]))
 
 
 def probed(text: str) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import ast
 import subprocess
 import sys
 from pathlib import Path
@@ -65,3 +66,33 @@ def test_a_job_is_sound_with_its_library(job: Job) -> None:
 def test_the_same_plan_gives_the_same_jobs_and_another_one_others() -> None:
     assert [job.key for job in jobs()] == [job.key for job in jobs()]
     assert len({job.name for job in jobs()}) == len(jobs())
+
+
+PROGRAMS = [path for floor in ("engine", "roles") for path in sorted((HOUSE / floor).rglob("scripts/*.py"))]
+
+
+@pytest.mark.parametrize("path", PROGRAMS, ids=lambda path: path.name)
+def test_a_program_for_hosts_imports_what_is_there(path: Path) -> None:
+    for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
+        if not isinstance(node, ast.ImportFrom | ast.Import):
+            continue
+        modules = [node.module] if isinstance(node, ast.ImportFrom) else [it.name for it in node.names]
+        ours = [it for it in modules if it and it.partition(".")[0] not in sys.stdlib_module_names]
+        for name in ours:
+            neighbour = remote.SCRIPTS / f"{name}.py"
+            assert neighbour.exists(), f"{name} does not travel with {path.name}"
+            if isinstance(node, ast.ImportFrom):
+                assert {it.name for it in node.names} <= defined(neighbour), path.name
+
+
+def defined(path: Path) -> set[str]:
+    """The names at the top of a script."""
+    names: set[str] = set()
+    for node in ast.parse(path.read_text(encoding="utf-8")).body:
+        if isinstance(node, ast.FunctionDef | ast.ClassDef):
+            names.add(node.name)
+        elif isinstance(node, ast.Assign):
+            names |= {it.id for it in node.targets if isinstance(it, ast.Name)}
+        elif isinstance(node, ast.ImportFrom):
+            names |= {it.name for it in node.names}
+    return names

@@ -17,7 +17,7 @@ from engine.paths import GENERATIONS, RECEIPT
 from engine.resources import Difference, Directory, Enabled, EnvFile, File, Link, sha256
 from engine.services import Service
 from roles.backend.deploy import UNIT
-from roles.status.report import HostState, Report, Wanted, document, drift, exit_status, report
+from roles.status.report import Desired, HostState, Report, document, drift, exit_status, report
 from roles.status.table import table
 from schemas.model import Gpu
 
@@ -98,14 +98,14 @@ def told(**changes: Any) -> HostState:
     return HostState.of(json.dumps(said(**changes)))
 
 
-def wanted(generation: Generation = GENERATION, observed: Observed = SEEN) -> Wanted:
-    return Wanted(generation, [*generation.unproven(observed), *generation.differs(observed)])
+def desired(generation: Generation = GENERATION, observed: Observed = SEEN) -> Desired:
+    return Desired(generation, [*generation.unproven(observed), *generation.differs(observed)])
 
 
 def judged(observed: Observed = SEEN, **changes: Any) -> Report:
     host = told(**changes)
     return report(
-        "box", "192.0.2.1", told=host, observed=observed, wanted=wanted(observed=observed), errors=[]
+        "box", "192.0.2.1", state=host, observed=observed, desired=desired(observed=observed), errors=[]
     )
 
 
@@ -115,7 +115,7 @@ def plain(it: Report) -> str:
 
 def test_a_host_as_applied_and_as_planned_is_in_sync() -> None:
     it = judged()
-    assert (it.state, it.changed, it.asked) == ("in sync", (), ())
+    assert (it.state, it.changed, it.pending) == ("in sync", (), ())
     assert plain(it) == (
         "box (192.0.2.1): in sync\n"
         "  profile     llm_off\n"
@@ -182,7 +182,7 @@ def test_what_was_changed_by_hand_is_named_once_with_its_reason(
 ) -> None:
     observed = replace(SEEN, paths={**SEEN.paths, path: {**SEEN.paths[path], **change}})
     it = judged(observed)
-    assert (it.state, it.changed, it.asked) == ("drift", (Difference(path, why),), ())
+    assert (it.state, it.changed, it.pending) == ("drift", (Difference(path, why),), ())
     assert f"  drift       the host is not as it was left:\n                {path}: {why}" in plain(it)
 
 
@@ -234,7 +234,7 @@ def test_what_the_inventory_says_since_is_told_apart() -> None:
     )
     by_hand = {**SEEN.paths, "/opt/venom/current": {"kind": "link", "target": "/nowhere"}}
     observed = replace(SEEN, paths=by_hand)
-    changed, asked = drift(told(), observed, wanted(other, observed))
+    changed, asked = drift(told(), observed, desired(other, observed))
     assert changed == [Difference("/opt/venom/current", "points to /nowhere, not releases/abc")]
     assert asked == [
         Difference("plan model", "none -> 1 values"),
@@ -250,9 +250,9 @@ def test_what_the_inventory_says_since_is_told_in_its_words_and_what_follows_is_
     ]
     was, now = ({"vram_tier": plan["vram_tier"]["name"]} for plan in plans)
     other = replace(GENERATION, record={"applied": {"plan": plans[1]}}, declaration=now)
-    want = Wanted(other, [Difference("/etc/venom/a", "other content")])
+    want = Desired(other, [Difference("/etc/venom/a", "other content")])
     receipt = {"generation": KEY, "applied": {"plan": plans[0], "declaration": was}}
-    it = report("box", "192.0.2.1", told=told(receipt=receipt), observed=SEEN, wanted=want, errors=[])
+    it = report("box", "192.0.2.1", state=told(receipt=receipt), observed=SEEN, desired=want, errors=[])
     assert (
         "  drift       not yet as the inventory asks:\n"
         "                vram_tier: balanced-12-24gb -> low-vram-8-12gb\n"
@@ -276,14 +276,14 @@ def test_what_the_inventory_says_since_is_told_in_its_words_and_what_follows_is_
 
 def test_the_same_plan_by_another_version_of_the_provisioner_says_so() -> None:
     other = replace(GENERATION, store_paths=())
-    _, asked = drift(told(), SEEN, wanted(other))
+    _, asked = drift(told(), SEEN, desired(other))
     assert [it.thing for it in asked] == ["the plan"]
     assert "this version of the provisioner" in asked[0].why
 
 
 def test_a_generation_that_was_lost_and_a_receipt_that_names_another_are_told() -> None:
     lost = report(
-        "box", "a", told=told(generation=None), observed=SEEN, wanted=None, errors=["required  a lock"]
+        "box", "a", state=told(generation=None), observed=SEEN, desired=None, errors=["required  a lock"]
     )
     assert lost.state == "error"
     assert [it.thing for it in lost.changed] == [CURRENT]
@@ -294,8 +294,8 @@ def test_a_generation_that_was_lost_and_a_receipt_that_names_another_are_told() 
 def test_cards_are_told_with_the_memory_that_they_have() -> None:
     own = Gpu("nvidia", "RTX 3060", 12 << 30, "550.163.01", "8.6")
     shared = Gpu("nvidia", "NVIDIA GB10", 120 << 30, "580.126.09", "12.1", unified=True)
-    with_cards = replace(wanted(), cards=(own, shared), remarks=("nvidia-smi: WARNING: infoROM",))
-    it = report("box", "a", told=told(), observed=SEEN, wanted=with_cards, errors=[])
+    with_cards = replace(desired(), cards=(own, shared), remarks=("nvidia-smi: WARNING: infoROM",))
+    it = report("box", "a", state=told(), observed=SEEN, desired=with_cards, errors=[])
     assert it.state == "in sync"
     assert [line.strip() for line in plain(it).splitlines() if "card" in line or "NVIDIA" in line] == [
         "card        RTX 3060, 12.0 GiB, driver 550.163.01",
@@ -306,7 +306,7 @@ def test_cards_are_told_with_the_memory_that_they_have() -> None:
 
 def test_a_host_that_was_never_provisioned_says_so_and_drifted() -> None:
     for host in (None, told(key="", generation=None, receipt={}, units={}, answers={}, kept=[])):
-        it = report("box", "192.0.2.1", told=host, observed=None, wanted=None, errors=[])
+        it = report("box", "192.0.2.1", state=host, observed=None, desired=None, errors=[])
         assert it.state == "drift"
         assert plain(it).splitlines()[1:] == [
             "  drift       not provisioned: no run of deploy/venom.py ended here"

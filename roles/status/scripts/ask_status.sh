@@ -1,5 +1,5 @@
 # Runs on the host: status.py, where there is a python3 to run it. Without one, nothing of ours can serve; but
-# what is here would not be told. Arguments: the program; the file that tells that we are here.
+# what is here would not be reported. Arguments: the program; the file that shows that we are here.
 if [ -x /usr/bin/python3 ]; then
     exec /usr/bin/python3 -I -S -c "$1"
 elif [ -e "$2" ]; then

@@ -62,11 +62,11 @@ def kept():
 
 def memory(unit):
     """Bytes that its processes have in main memory."""
-    told, total = [], 0
+    processes, total = [], 0
     group = unit.get("ControlGroup")
     for folder, _, _ in os.walk("/sys/fs/cgroup" + group) if group else ():
-        told += read(os.path.join(folder, "cgroup.procs")).split()
-    for pid in told or [unit.get("MainPID", "0")]:
+        processes += read(os.path.join(folder, "cgroup.procs")).split()
+    for pid in processes or [unit.get("MainPID", "0")]:
         lines = read("/proc/%s/status" % pid).splitlines()
         total += sum(int(line.split()[1]) for line in lines if line.startswith("VmRSS:"))
     return total * 1024
@@ -86,36 +86,36 @@ def look_at_unit(name):
 
 
 def answer(url):
-    """Empty where it answers as it should; else what it said instead."""
+    """Empty where it answers as it should; else what it answered instead."""
     try:
-        with DIRECT.open(url, timeout=PATIENCE) as said:
-            return "" if said.status == 200 else "status %s" % said.status
+        with DIRECT.open(url, timeout=PATIENCE) as response:
+            return "" if response.status == 200 else "status %s" % response.status
     except OSError as error:
         return str(getattr(error, "reason", error))
 
 
 def door(service):
-    """The same of one that tells which configuration it has."""
+    """The same of one that answers with the fingerprint of its configuration."""
     try:
-        told = read_door(service["url"], service["reloads"]["certificate"], PATIENCE)
+        runs = read_door(service["url"], service["reloads"]["certificate"], PATIENCE)
     except OSError as error:
         return str(error)
-    return "" if told == service["fingerprint"] else "it runs with another configuration than it should"
+    return "" if runs == service["fingerprint"] else "it runs with another configuration than it should"
 
 
 def answers(services):
     """Service by service what its address says, all asked at once."""
-    said = {}
+    found = {}
 
     def ask(service):
-        said[service["unit"]] = door(service) if service.get("reloads") else answer(service["url"])
+        found[service["unit"]] = door(service) if service.get("reloads") else answer(service["url"])
 
     threads = [threading.Thread(target=ask, args=(it,)) for it in services]
     for thread in threads:
         thread.start()
     for thread in threads:
         thread.join()
-    return said
+    return found
 
 
 def models(services):
@@ -136,10 +136,10 @@ def models(services):
 def version(command):
     """Of "Python 3.11.2" or "v20.19.0" the number; empty where there is none."""
     try:
-        told = subprocess.run(command, stdout=subprocess.PIPE, text=True, check=False).stdout
+        output = subprocess.run(command, stdout=subprocess.PIPE, text=True, check=False).stdout
     except OSError:
         return ""
-    return told.strip().split(" ")[-1].lstrip("v")
+    return output.strip().split(" ")[-1].lstrip("v")
 
 
 def main():
