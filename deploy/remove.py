@@ -2,7 +2,7 @@
 
 pyinfra inventories/lab.py deploy/remove.py                     data, weights and their users stay
 pyinfra --data purge=yes inventories/lab.py deploy/remove.py    they go, too
-pyinfra --dry inventories/lab.py deploy/remove.py               tells what would go and what would stay
+pyinfra --dry inventories/lab.py deploy/remove.py               shows what would go and what would stay
 """
 
 from engine.lock import host_locked, host_unlocked

@@ -1,4 +1,4 @@
-"""Understanding what a host said: as data of a known form, or as a refusal that quotes it.
+"""Understanding what a host answered: as data of a known form, or as a refusal that quotes it.
 
 No answer is trusted to have its form: files of ours on a host can be edited, tools differ, and a script
 that meets what nobody thought of says something else.
@@ -21,7 +21,7 @@ _REMEDY = "see whether somebody edited files in /etc/venom there, and run again;
 
 
 def understood(question: str, answer: str, parse: Callable[[str], T]) -> T:
-    """What the host said to `question` ("what it is"), as `parse` reads it.
+    """What the host answered to `question` ("what it is"), as `parse` reads it.
 
     Raises RefusedError where that fails.
     """
@@ -39,7 +39,7 @@ def data(text: str, form: type[T]) -> T:
 
 
 def formed(value: object, form: type[T]) -> T:
-    """What was said, which must have the form. Raises TypeCheckError where it has not."""
+    """The value, which must have the form. Raises TypeCheckError where it has not."""
     return check_type(value, form, collection_check_strategy=CollectionCheckStrategy.ALL_ITEMS)
 
 

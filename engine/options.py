@@ -1,4 +1,4 @@
-"""Options: what an operator may say to a verb with `--data NAME=VALUE`; whatever else is said is refused.
+"""Options: what an operator may set of a verb with `--data NAME=VALUE`; whatever else is set is refused.
 
 pyinfra passes every key through unchecked, and reads what looks like a number or JSON as such. So the
 values are taken from the command line as they were written there.
@@ -62,7 +62,7 @@ def flag(name: str, means: str) -> Option:
 
 @dataclass(frozen=True)
 class Verb:
-    """What an operator can ask for: a script of `deploy/` and its options."""
+    """What an operator can run: a script of `deploy/` and its options."""
 
     path: str  # from the repository's root
     options: tuple[Option, ...]
@@ -71,16 +71,16 @@ class Verb:
 
 @dataclass(frozen=True)
 class Options:
-    """What was said to a verb: every option that it knows, empty where nothing was said."""
+    """What was set of a verb: every option that it knows, empty where nothing was set."""
 
     values: Mapping[str, str]
 
     def flag(self, name: str) -> bool:
-        """Whether `NAME=yes` was said."""
+        """Whether `NAME=yes` was set."""
         return self.values[name] == "yes"
 
     def text(self, name: str) -> str:
-        """The value as it was written; empty where nothing was said."""
+        """The value as it was written; empty where nothing was set."""
         return self.values[name]
 
     def words(self, name: str) -> list[str]:

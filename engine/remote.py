@@ -23,7 +23,7 @@ SCRIPTS = Path(__file__).parent / "scripts"
 
 @dataclass(frozen=True)
 class Answer:
-    """What a command said."""
+    """What a command printed."""
 
     ok: bool
     stdout: str

@@ -39,7 +39,7 @@ def kept_generations() -> list[Kept]:
     return understood("which generations it keeps", answer.stdout, read_generations)
 
 
-class _Said(TypedDict):
+class _Listed(TypedDict):
     key: str
     name: str
     release: str
@@ -48,8 +48,8 @@ class _Said(TypedDict):
 
 
 def read_generations(text: str) -> list[Kept]:
-    """What the script said. Raises what `answers.data` raises."""
-    return [Kept(**it) for it in data(text, list[_Said])]
+    """What the script printed. Raises what `answers.data` raises."""
+    return [Kept(**it) for it in data(text, list[_Listed])]
 
 
 def choose(generations: list[Kept], wanted: str) -> Kept:

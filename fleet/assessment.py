@@ -119,7 +119,7 @@ class Planned:
 
     @property
     def switch(self) -> Switch:
-        """How the run ends: what the operator is told, and how many generations are kept."""
+        """How the run ends: what the operator reads, and how many generations are kept."""
         plan = self.plan
         opened = door.opened(plan, remote.command_line(host))
         return Switch(serves=f"{self.serves}\n{opened}", keep=plan.keep_generations)

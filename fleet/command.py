@@ -9,7 +9,7 @@ from pathlib import Path
 from engine.command_line import CommandLine, command_line
 from engine.options import faults
 from engine.refusal import Finding, ends_the_run
-from fleet.verbs import VERBS, named, verbs_of
+from fleet.verbs import VERBS, from_root, verbs_of
 from schemas.reading.problem import listed, nearest
 
 _REMEDY = "pyinfra inventories/office.py deploy/venom.py"
@@ -23,7 +23,7 @@ def refuse_what_cannot_be_meant() -> None:
 
 def against(line: CommandLine, folder: Path) -> Iterator[Finding]:
     """Everything that stands against a command line that was written in this folder."""
-    verbs, swapped = verbs_of(line), named(line.inventory) in VERBS
+    verbs, swapped = verbs_of(line), from_root(line.inventory) in VERBS
     yield from _inventory(line, folder, needed=any(it.by_inventory for it in verbs))
     for path in line.deploys:
         if not swapped and _is_inventory(folder / path):
@@ -42,7 +42,7 @@ def _inventory(line: CommandLine, folder: Path, *, needed: bool) -> Iterator[Fin
     name = line.inventory
     path = folder / name
     required = "an inventory that is there"
-    if named(name) in VERBS:
+    if from_root(name) in VERBS:
         yield Finding("the inventory first, then what is to be done", f"{name} first", _REMEDY)
     elif path.suffix in (".yaml", ".yml") and path.is_file():
         beside = Path(name).with_suffix(".py")

@@ -1,6 +1,6 @@
 """The one list of components: everything that is on a host by its plan, each thing a role's own.
 
-Who adds a service adds its folder below `roles/` and its line here; CONTRIBUTING.md tells the rest.
+Who adds a service adds its folder below `roles/` and its line here; CONTRIBUTING.md lists the rest.
 """
 
 from __future__ import annotations
@@ -91,7 +91,7 @@ def _from_tree(
 
 
 def _unfit(plan: HostPlan, build: Build) -> list[Finding]:
-    """What stands against serving from the tree on the current host; where it differs is only told."""
+    """What stands against serving from the tree on the current host; where it differs is only reported."""
     work = plan.development
     if work is None or build.archive is None:
         return []

@@ -25,8 +25,10 @@ def groups_of(path: Path) -> dict[str, list[Any]]:
         groups = pyinfra_groups(load(path))
     except InventoryError as error:
         raise PyinfraError(str(error)) from None
-    hosts = [_named(name) for name, _ in groups["hosts"]]
-    members = {group: [_named(it) for it in its] for group, its in groups.items() if group != "hosts"}
+    hosts = [_name_in_pyinfra(name) for name, _ in groups["hosts"]]
+    members = {
+        group: [_name_in_pyinfra(it) for it in its] for group, its in groups.items() if group != "hosts"
+    }
     names = {path.stem: hosts, **members, "all": hosts, "hosts": hosts}
     line = command_line()
     wrong = [*nobody("--limit", line.limit, names), *nobody("--exclude", line.exclude, names)]
@@ -37,7 +39,7 @@ def groups_of(path: Path) -> dict[str, list[Any]]:
     return groups
 
 
-def _named(host: str) -> str:
+def _name_in_pyinfra(host: str) -> str:
     """The name by which pyinfra knows a host of our connector from there on (see make_names_data)."""
     return "@local" if host == "@venom-local" else host.removeprefix("@venom/")
 

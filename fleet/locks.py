@@ -121,12 +121,12 @@ def _changes(before: str, after: str) -> str:
     old, new = ({name: it.version for name, it in listed(text).items()} for text in (before, after))
     if not old:
         return "new"
-    told = [
+    differences = [
         f"{name} {old.get(name, 'none')} → {new.get(name, 'none')}"
         for name in sorted(old.keys() | new.keys())
         if old.get(name) != new.get(name)
     ]
-    return ", ".join(told) or "the same versions"
+    return ", ".join(differences) or "the same versions"
 
 
 if __name__ == "__main__":

@@ -93,7 +93,7 @@ class Packing:
 def plan_packing(declared: DeclaredHost, options: Options) -> Packing:
     """What is to be packed on the current host. Raises RefusedError before the first change."""
     registry = registry_of(options)
-    asked = [variants()[it] for it in dict.fromkeys(options.words("variants") or DEFAULT)]
+    requested = [variants()[it] for it in dict.fromkeys(options.words("variants") or DEFAULT)]
     if declared.source.kind == IMAGE:
         raise refuse(
             "a source to pack, on the build host",
@@ -107,7 +107,7 @@ def plan_packing(declared: DeclaredHost, options: Options) -> Packing:
             facts.system,
             "name a host with it, e.g. --limit build1",
         )
-    images = tuple(_image(it, _plan(declared, facts, it)) for it in asked)
+    images = tuple(_image(it, _plan(declared, facts, it)) for it in requested)
     contents = [it.contents for it in images]
     publication = None
     if registry:
@@ -130,12 +130,12 @@ def plan_packing(declared: DeclaredHost, options: Options) -> Packing:
 
 
 def registry_of(options: Options) -> Registry | None:
-    """Where the images are published. Raises RefusedError where only how is said."""
+    """Where the images are published. Raises RefusedError where only how is given."""
     if options.text("registry"):
         return Registry.of(options.text("registry"))
-    if said := [it for it in ("tag", "confirmed", "extra") if options.text(it)]:
+    if given := [it for it in ("tag", "confirmed", "extra") if options.text(it)]:
         raise refuse(
-            "registry=PLACE beside what says how to publish", " and ".join(said), "name the registry"
+            "registry=PLACE beside what says how to publish", " and ".join(given), "name the registry"
         )
     return None
 
@@ -194,7 +194,7 @@ def _image(variant: Variant, plan: HostPlan) -> Image:
 
 
 def _paths(image: Image) -> list[str]:
-    """All that the look is asked about for one image."""
+    """All that is observed for one image."""
     release, plan = image.release, image.contents.plan
     return [
         *(image.contents.path, release.source_path, release.venv_path, backend.uv_path(plan)),

@@ -1,4 +1,4 @@
-"""What a run is going to do on a host, told before it does anything: in a dry run, too."""
+"""What a run is going to do on a host, shown before it does anything: in a dry run, too."""
 
 from __future__ import annotations
 
@@ -11,8 +11,8 @@ from engine.receipt import applied_by
 from fleet.assessment import Assessment
 from schemas.plan.compare import applied_changes, follow
 
-# More lines than these are told as a number.
-TOLD = 15
+# More lines than these are shown as a number.
+SHOWN = 15
 
 
 def preview(assessment: Assessment) -> None:
@@ -23,10 +23,10 @@ def preview(assessment: Assessment) -> None:
 
 def lines(assessment: Assessment) -> list[str]:
     """The text of the preview, a line each."""
-    told = list(_changes(applied_by(assessment.observed.receipt), assessment.generation.applied))
+    preview = list(_changes(applied_by(assessment.observed.receipt), assessment.generation.applied))
     makes = [job.title for job in assessment.planned.jobs if not job.done(assessment.observed)]
-    told.append(f"to be made: {', '.join(makes)}" if makes else "nothing has to be built or downloaded")
-    return told + list(_services(assessment))
+    preview.append(f"to be made: {', '.join(makes)}" if makes else "nothing has to be built or downloaded")
+    return preview + list(_services(assessment))
 
 
 def _changes(before: Mapping[str, Any], after: Mapping[str, Any]) -> Iterator[str]:
@@ -35,9 +35,9 @@ def _changes(before: Mapping[str, Any], after: Mapping[str, Any]) -> Iterator[st
         return
     found = applied_changes(before, after)
     lines = [f"{name}: {change}" for name, change in (found.declared or found.plan).items()]
-    yield from lines[:TOLD]
-    if len(lines) > TOLD:
-        yield f"and {len(lines) - TOLD} more changes of the {'inventory' if found.declared else 'plan'}"
+    yield from lines[:SHOWN]
+    if len(lines) > SHOWN:
+        yield f"and {len(lines) - SHOWN} more changes of the {'inventory' if found.declared else 'plan'}"
     if found.following:
         yield follow(len(found.following))
 
@@ -52,7 +52,7 @@ def _services(assessment: Assessment) -> Iterator[str]:
     stops = [
         unit for unit in generation.stopped if observed.units.get(unit, {}).get("ActiveState") == "active"
     ]
-    told = (("starts", restarts), ("reloads", reloads), ("stops", stops), ("goes on undisturbed", goes_on))
-    for verb, units in told:
+    by_verb = (("starts", restarts), ("reloads", reloads), ("stops", stops), ("goes on undisturbed", goes_on))
+    for verb, units in by_verb:
         if units:
             yield f"{verb}: {', '.join(unit.removesuffix('.service') for unit in units)}"

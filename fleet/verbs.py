@@ -1,4 +1,4 @@
-"""The verbs, with everything that can be said to each with `--data`: docs/operating.md has the table."""
+"""The verbs, with every option that `--data` sets for each: docs/operating.md has the table."""
 
 from __future__ import annotations
 
@@ -43,18 +43,18 @@ _ROOT = Path(__file__).resolve().parents[1]
 
 def verbs_of(line: CommandLine) -> list[Verb]:
     """The verbs that a command line names, however it writes their paths."""
-    found = (VERBS.get(named(path)) for path in line.deploys)
+    found = (VERBS.get(from_root(path)) for path in line.deploys)
     return [it for it in found if it]
 
 
-def named(path: str) -> str:
+def from_root(path: str) -> str:
     """A path from the repository's root, where it lies below that."""
     whole = Path(path).resolve()
     return str(whole.relative_to(_ROOT)) if whole.is_relative_to(_ROOT) else path
 
 
 def options_of(path: str) -> Options:
-    """What was said to the verb that is run now. Raises DeployError, for all hosts at once, where that
+    """The options of the verb that is run now. Raises DeployError, for all hosts at once, where that
     is not what the verb knows, or where the verb was named in the inventory's place."""
     if not ctx_host.isset():  # type: ignore[no-untyped-call]
         found = f"{path} in the place of the inventory"

@@ -1,1 +1,1 @@
-"""How a host is connected to: whose key is trusted, how one logs in, and how what is said is read."""
+"""How a host is connected to: whose key is trusted, how one logs in, and how answers are read."""

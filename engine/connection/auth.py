@@ -1,4 +1,4 @@
-"""Logging in by key: which keys are tried, in which order, and what is said where none fits."""
+"""Logging in by key: which keys are tried, in which order, and what is reported where none fits."""
 
 from __future__ import annotations
 

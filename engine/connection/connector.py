@@ -36,7 +36,7 @@ _FORGETS = 3.0  # seconds in which sshd does that
 
 
 class NoAnswerError(SSHException):
-    """The host said something else than an answer, or not all of it. pyinfra takes it as a failed command."""
+    """The host sent something else than an answer, or not all of it. pyinfra takes it as a failed command."""
 
 
 class ConnectorData(TypedDict, total=False):
@@ -174,7 +174,7 @@ class Connector(BaseConnector):
     def run_shell_command(
         self, command: StringCommand, print_output: bool = False, print_input: bool = False, **arguments: Any
     ) -> tuple[bool, CommandOutput]:
-        """Run a command; whether it ended well, and what it said.
+        """Run a command; whether it ended well, and what it printed.
 
         Raises NoAnswerError where what came back is no whole answer, TimeoutError, and what `start` raises.
         """

@@ -60,7 +60,7 @@ class Local(LocalConnector):
     def run_shell_command(
         self, command: StringCommand, print_output: bool = False, print_input: bool = False, **arguments: Any
     ) -> tuple[bool, CommandOutput]:
-        """Run a command; whether it ended well, and what it said. Raises TimeoutError."""
+        """Run a command; whether it ended well, and what it printed. Raises TimeoutError."""
         arguments.pop("_get_pty", None)
         timeout = arguments.pop("_timeout", None)
         stdin, good = arguments.pop("_stdin", None), arguments.pop("_success_exit_codes", None) or [0]

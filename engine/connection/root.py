@@ -54,7 +54,7 @@ def check(run: Run, user: str, where: str, *, sudo: bool, needed: bool) -> None:
 
 
 def wrong(user: str, sudo: bool, uid: str, stderr: str) -> Finding:
-    """Why a user is not root: `uid` is what id said, `stderr` what else was said."""
+    """Why a user is not root: `uid` is what id printed, `stderr` what else was printed."""
     if not sudo:
         found = (
             f"user id {uid} ({user})"

@@ -41,7 +41,7 @@ def line(command: str) -> str:
 class Reader:
     """Takes what a stream says piece by piece, and gives what stands between the marks."""
 
-    before: bytes = b""  # what was said before the first mark
+    before: bytes = b""  # what came before the first mark
     status: int | None = None  # of the command; None as long as the last mark is missing
     begun: bool = False
     _held: bytes = field(default=b"", repr=False)

@@ -31,7 +31,7 @@ if read -r kind want how 2>/dev/null <"$job/progress"; then
         done
         echo "have=$have"
         ;;
-    phase) # the last of these that the tool has said
+    phase) # the last of these that the tool has printed
         echo "phase=$(grep -oE "$how" "$job/log" 2>/dev/null | tail -n 1)"
         ;;
     esac

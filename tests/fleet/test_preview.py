@@ -11,7 +11,7 @@ import pytest
 from engine.observation import Observed
 from fleet.assessment import Assessment, Planned
 from fleet.builds import Build
-from fleet.preview import TOLD, lines
+from fleet.preview import SHOWN, lines
 from schemas.declared.declaration import declaration
 from schemas.model import Hardware
 from schemas.plan.host import assumed_hardware, plan_host
@@ -108,7 +108,7 @@ def test_more_changes_than_one_reads_are_counted() -> None:
     before["applied"]["declaration"] = {f"environment.{name}_{at}": "x" for name in names for at in range(9)}
     found = told(before, planned("vram_tier: low-vram-8-12gb"))
     assert found[0].startswith("vram_tier: ")
-    assert found[TOLD].endswith("more changes of the inventory")
+    assert found[SHOWN].endswith("more changes of the inventory")
 
 
 def test_where_nothing_was_applied_that_is_told() -> None:
