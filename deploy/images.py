@@ -30,7 +30,7 @@ with refusal_ends_this_host():
     else:
         host_locked(name="Lock", needed=True, what="deploy/images.py", generation=p.current)
         host_marked(observed=observed)
-        prerequisites_made(plan=p.contents[0].plan, prerequisites=p.prerequisites, observed=observed)
+        prerequisites_made(prerequisites=p.prerequisites, ca_bundle=declared.ca_bundle, observed=observed)
         if p.missing:
             jobs.job_started(name="Base | start", job=p.base, observed=observed)
             make_parts(p)

@@ -40,7 +40,9 @@ with refusal_ends_this_host():
         host_locked(name="Lock", needed=True, what="deploy/venom.py", generation=observed.current)
         host_marked(observed=observed)
         nginx_state_recorded(name="Door | note what was there", observed=observed)
-        prerequisites_made(plan=it.plan, prerequisites=planned.prerequisites, observed=observed)
+        prerequisites_made(
+            prerequisites=planned.prerequisites, ca_bundle=declared.ca_bundle, observed=observed
+        )
         carry_out(it.works, planned.components)
         generation_activated(
             name="Switch",

@@ -92,11 +92,11 @@ def exempt(proxy: Proxy, mirrors: Mirrors) -> tuple[str, ...]:
     return tuple(dict.fromkeys((*proxy.exempt, *within)))
 
 
-def file(plan: HostPlan) -> File | Absent:
+def file(way: Way) -> File | Absent:
     """The file that jobs and units read."""
-    if plan.proxy is None:
+    if not way.url:
         return Absent(paths.PROXY)
-    lines = [f"{name}={quoted(value)}\n" for name, value in way(plan).variables.items()]
+    lines = [f"{name}={quoted(value)}\n" for name, value in way.variables.items()]
     return File(paths.PROXY, "".join(lines), mode="0600")
 
 

@@ -121,7 +121,7 @@ class Planned:
     def switch(self) -> Switch:
         """How the run ends: what the operator reads, and how many generations are kept."""
         plan = self.plan
-        opened = door.opened(plan, remote.command_line(host))
+        opened = door.opened(plan.door, plan.ssh.address, remote.command_line(host))
         return Switch(serves=f"{self.serves}\n{opened}", keep=plan.keep_generations)
 
     @property

@@ -8,6 +8,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from functools import partial
 
+from engine import proxy
 from engine.component import Component
 from engine.refusal import Finding
 from engine.release import ImageRelease, Release
@@ -21,6 +22,7 @@ from roles.development import tree as trees
 from roles.door import deploy as door
 from roles.door import firewall, nginx
 from roles.door.secrets import Revealed
+from roles.door.site import Inner
 from roles.ollama import deploy as ollama
 from roles.release import deploy as release_role
 from roles.source import deploy as source
@@ -41,17 +43,17 @@ def components(
     """
     pulls = ollama.serve_command(plan, plan.ollama) if plan.ollama else []
     found = (
-        base.component(plan),
+        base.component(plan.engine, plan.ca_bundle, proxy.way(plan)),
         ollama.component(plan, gpu=gpu),
-        weights.component(plan, pulls, ollama.pulls_by(plan)),
+        weights.component(plan.model, plan.ollama, pulls, ollama.pulls_by(plan)),
         source.component(build.release, build.archive),
         release_role.component(plan, build.release, build.launchers),
         *_venom(plan, build, settings),
         development.component(plan, lambda _observed: _unfit(plan, build)),
-        door.component(plan, secrets, partial(nginx.unfit, plan.door)),
+        door.component(plan.door, Inner.of(plan), secrets, partial(nginx.unfit, plan.door)),
     )
     behind = [it.number for one in found for it in one.ports if not it.exposed]
-    return (*found, firewall.component(plan, behind))
+    return (*found, firewall.component(plan.door, behind))
 
 
 def _venom(plan: HostPlan, build: Build, settings: Mapping[str, str]) -> tuple[Component, Component]:

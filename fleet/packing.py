@@ -7,7 +7,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
-from engine import jobs
+from engine import jobs, proxy
 from engine.jobs import Job
 from engine.observation import Observed
 from engine.options import Options
@@ -113,7 +113,10 @@ def plan_packing(declared: DeclaredHost, options: Options) -> Packing:
     if registry:
         tags = _tags(contents[0].plan, options)
         publication = Publication(registry, tuple(tags), tuple(contents))
-    stands_on = (*base.resources(contents[0].plan), *prerequisites())
+    stands_on = (
+        *base.resources(contents[0].plan.engine, declared.ca_bundle, proxy.way(contents[0].plan)),
+        *prerequisites(),
+    )
     based = base_job()
     observed = observe_host(stands_on, [based.makes, *(path for it in images for path in _paths(it))], ())
     known = records(contents)

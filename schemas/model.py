@@ -1,9 +1,8 @@
 """The plan of one host: frozen dataclasses in which everything is resolved.
 
-Roles and templates get their slice of a `HostPlan` and nothing else. The one thing that cannot be
-known before a connection is the hardware; `schemas.plan.host.plan_host` takes it as an argument, so the
-same pure function makes the plan that is printed (from assumed hardware) and the one that is applied
-(from what the preflight saw).
+The one thing that cannot be known before a connection is the hardware; `schemas.plan.host.plan_host` takes
+it as an argument, so the same pure function makes the plan that is printed (from assumed hardware) and the
+one that is applied (from what the preflight saw).
 """
 
 from __future__ import annotations

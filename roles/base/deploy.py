@@ -14,9 +14,10 @@ from engine import containers, paths, proxy, remote
 from engine.component import Component, Need
 from engine.observation import Observed
 from engine.operations import Commands, resources_converged
+from engine.proxy import Way
 from engine.resources import Absent, Directory, Enabled, File, Packages, Prerequisite, User, sha256
 from engine.templates import render
-from schemas.model import MODERN, HostPlan
+from schemas.model import MODERN, Engine
 
 # python3 and the unpackers are for the provisioner itself; git, because Venom's import needs the binary
 # (docs/facts.md#python-and-packages); nginx and nftables are the door. What of them Debian would start by
@@ -27,15 +28,15 @@ PACKAGES = Packages(
 )
 
 
-def resources(plan: HostPlan) -> list[Prerequisite]:
-    """What every host has, whatever its profile."""
-    by = proxy.way(plan).variables
+def resources(engine: Engine | None, ca_bundle: str | None, way: Way) -> list[Prerequisite]:
+    """What every host has, whatever its profile. `way`: by which it gets its packages."""
+    packages = (PACKAGES, *containers.packages(engine))
     return [
         mark(),
-        *(replace(it, proxy=by) for it in (PACKAGES, *containers.packages(plan.engine))),
+        *(replace(it, proxy=way.variables) for it in packages),
         Enabled(paths.TARGET),
-        *_certificates(plan),
-        trust(plan),
+        *_certificates(ca_bundle),
+        trust(ca_bundle),
         User("venom", paths.STATE),
         User("venom-build", f"{paths.BUILD}/home"),
         Directory(paths.OPT, ours=True),
@@ -48,7 +49,7 @@ def resources(plan: HostPlan) -> list[Prerequisite]:
         ),
         Directory(paths.JOBS, mode="0700"),
         Directory(paths.ETC, ours=True),
-        proxy.file(plan),
+        proxy.file(way),
         Directory(paths.CERTIFICATES),
         # They hold what the settings file holds, secrets included.
         Directory(paths.GENERATIONS, mode="0700"),
@@ -71,29 +72,31 @@ def mark() -> File:
     return File(paths.MARK, render(__file__, "venom.target.j2"))
 
 
-def _certificates(plan: HostPlan) -> list[Prerequisite]:
-    if plan.ca_bundle is None:
+def _certificates(ca_bundle: str | None) -> list[Prerequisite]:
+    if ca_bundle is None:
         return [Absent(paths.OPERATOR_CA)]
-    text = Path(plan.ca_bundle).read_text(encoding="utf-8")
+    text = Path(ca_bundle).read_text(encoding="utf-8")
     return [File(paths.OPERATOR_CA, text if text.endswith("\n") else f"{text}\n")]
 
 
-def trust(plan: HostPlan) -> Prerequisite:
+def trust(ca_bundle: str | None) -> Prerequisite:
     """What says which certificates of the operator's are in the host's bundle: written once they are.
 
     The bundle is made of the certificates by a command; a run may be killed between the two.
     """
-    if plan.ca_bundle is None:
+    if ca_bundle is None:
         return Absent(paths.TRUSTED)
-    return File(paths.TRUSTED, f"{sha256(Path(plan.ca_bundle).read_text(encoding='utf-8'))}\n")
+    return File(paths.TRUSTED, f"{sha256(Path(ca_bundle).read_text(encoding='utf-8'))}\n")
 
 
 @deploy("Base")
-def prerequisites_made(plan: HostPlan, prerequisites: Sequence[Prerequisite], observed: Observed) -> None:
+def prerequisites_made(
+    prerequisites: Sequence[Prerequisite], ca_bundle: str | None, observed: Observed
+) -> None:
     """Make the host ready for all other roles. `prerequisites`: what all of them stand on."""
-    made = [it for it in prerequisites if it not in (mark(), trust(plan))]
+    made = [it for it in prerequisites if it not in (mark(), trust(ca_bundle))]
     resources_converged(name="packages, users, directories", resources=made, observed=observed)
-    certificates_trusted(name="certificates", plan=plan, observed=observed)
+    certificates_trusted(name="certificates", ca_bundle=ca_bundle, observed=observed)
 
 
 @deploy("Base")
@@ -103,33 +106,33 @@ def host_marked(observed: Observed) -> None:
 
 
 @operation()
-def certificates_trusted(plan: HostPlan, observed: Observed) -> Commands:
+def certificates_trusted(ca_bundle: str | None, observed: Observed) -> Commands:
     """
     Let the host's certificate bundle follow the operator's.
 
-    + plan: whether there is a bundle of the operator's
+    + ca_bundle: the operator's, on the controller, if there is one
     + observed: what the host has
     """
-    different = [it for it in (*_certificates(plan), trust(plan)) if it.differs(observed)]
+    different = [it for it in (*_certificates(ca_bundle), trust(ca_bundle)) if it.differs(observed)]
     if not different and observed.there(paths.CA_CERTIFICATES):
         host.noop("the certificate bundle is as declared")
         return
     # Anew: else links to a certificate that is gone would stay.
     yield remote.shell("quiet.sh", "update-ca-certificates", "--fresh")
-    yield from resources_converged._inner(resources=[trust(plan)], observed=observed)
+    yield from resources_converged._inner(resources=[trust(ca_bundle)], observed=observed)
 
 
 # Bytes on the disk, measured on a bare Debian.
 _PACKAGES_BYTES = {"/usr": int(0.1e9), "/var": int(0.4e9)}
 
 
-def component(plan: HostPlan) -> Component:
-    """What every host has, whatever serves there."""
+def component(engine: Engine | None, ca_bundle: str | None, way: Way) -> Component:
+    """What every host has, whatever serves there. `engine`: what runs its containers, if it has any."""
     return Component(
         name="base",
-        prerequisites=tuple(resources(plan)),
+        prerequisites=tuple(resources(engine, ca_bundle, way)),
         # Whatever the inventory says now: what an earlier one brought may be here.
-        leftovers=() if plan.engine else tuple(containers.packages(MODERN)),
+        leftovers=() if engine else tuple(containers.packages(MODERN)),
         needs=(Need("Debian packages", {paths.OPT: ""}, _PACKAGES_BYTES),),
         sizes={"data": paths.STATE},
     )

@@ -18,7 +18,8 @@ from engine.resources import Absent, Directory, Diverted, Enabled, File, Prerequ
 from engine.services import Reloads, Service, fingerprint
 from roles.door import certificate, site
 from roles.door.secrets import Revealed
-from schemas.model import HostPlan
+from roles.door.site import Inner
+from schemas.model import Door
 
 USERS = f"{paths.DOOR}/users"
 # Debian's workers run as this user; the passwords are read by them, the key by their master, root.
@@ -32,49 +33,54 @@ def prerequisites() -> list[Prerequisite]:
     return [Diverted(enabled, "nginx-common", f"{paths.ETC}/nginx-default-site")]
 
 
-def resources(plan: HostPlan, secrets: Revealed) -> list[Switchable]:
-    """What the door has on the host. `secrets`: what its references have revealed."""
-    text = _site(plan, _fingerprint(plan, secrets))
+def resources(door: Door, inner: Inner, secrets: Revealed) -> list[Switchable]:
+    """What the door has on the host.
+
+    `inner`: what it leads to; `secrets`: what its references have revealed.
+    """
+    text = _site(door, inner, _fingerprint(door, inner, secrets))
     return [
         Directory(paths.DOOR),
         File(USERS, secrets.users, owner=WORKER, mode="0400") if secrets.users else Absent(USERS),
-        *certificate.resources(plan.door, secrets),
+        *certificate.resources(door, secrets),
         File(paths.SITE, text),
         Enabled(paths.NGINX),
     ]
 
 
-def service(plan: HostPlan, secrets: Revealed) -> Service:
+def service(door: Door, inner: Inner, secrets: Revealed) -> Service:
     """The door as a running service, and the fingerprint of all that it depends on."""
-    scheme = "http" if plan.door.tls == "none" else "https"
+    scheme = "http" if door.tls == "none" else "https"
     return Service(
         unit=paths.NGINX,
         title="Door",
-        fingerprint=_fingerprint(plan, secrets),
-        url=f"{scheme}://127.0.0.1:{plan.door.port}{site.TOLD_AT}",
+        fingerprint=_fingerprint(door, inner, secrets),
+        url=f"{scheme}://127.0.0.1:{door.port}{site.TOLD_AT}",
         ready_timeout=15,
-        reloads=Reloads(TEST, paths.SITE, certificate.place(plan.door).certificate, site.listens(plan.door)),
+        reloads=Reloads(TEST, paths.SITE, certificate.place(door).certificate, site.listens(door)),
     )
 
 
-def _fingerprint(plan: HostPlan, secrets: Revealed) -> str:
-    return fingerprint({"site": _site(plan, ""), "secrets": asdict(secrets)})
+def _fingerprint(door: Door, inner: Inner, secrets: Revealed) -> str:
+    return fingerprint({"site": _site(door, inner, ""), "secrets": asdict(secrets)})
 
 
-def _site(plan: HostPlan, fingerprint: str) -> str:
-    place = certificate.place(plan.door)
-    users = USERS if plan.door.users else ""
-    return site.text(plan, fingerprint, certificate=place.certificate, key=place.key, users=users)
+def _site(door: Door, inner: Inner, fingerprint: str) -> str:
+    place = certificate.place(door)
+    users = USERS if door.users else ""
+    return site.text(door, inner, fingerprint, certificate=place.certificate, key=place.key, users=users)
 
 
-def opened(plan: HostPlan, login: str) -> str:
-    """What the operator is told to open. `login`: what is added to `ssh` for a login to the host."""
-    door, ssh = plan.door, plan.ssh
+def opened(door: Door, address: str, login: str) -> str:
+    """What the operator is told to open, at the host's address in the inventory.
+
+    `login`: what is added to `ssh` for a login to the host.
+    """
     scheme, usual = ("http", 80) if door.tls == "none" else ("https", 443)
     if door.exposure == "lan":
         port = "" if door.port == usual else f":{door.port}"
-        return f"open {scheme}://{door.names[1] if ssh.address != '@local' else 'localhost'}{port}"
-    if ssh.address == "@local":
+        return f"open {scheme}://{door.names[1] if address != '@local' else 'localhost'}{port}"
+    if address == "@local":
         return f"open {scheme}://127.0.0.1:{door.port}"
     # On a private address with another port than 8000 Venom's UI looks for its WebSocket on port 8000.
     tunnel = f"ssh -N -L 8000:127.0.0.1:{door.port} {login}"
@@ -82,18 +88,18 @@ def opened(plan: HostPlan, login: str) -> str:
 
 
 def component(
-    plan: HostPlan, secrets: Revealed, unfit: Callable[[Service, Observed], Sequence[Finding]]
+    door: Door, inner: Inner, secrets: Revealed, unfit: Callable[[Service, Observed], Sequence[Finding]]
 ) -> Component:
     """The one way in. `unfit`: what a host's own nginx has against this service."""
-    door, made = plan.door, certificate.job(plan.door)
+    made = certificate.job(door)
     ports = [Port(door.port, "the door", "door.port", exposed=door.exposure == "lan")]
     if door.ollama:
         ports.append(Port(door.ollama.port, "clients of Ollama", "door.ollama.port", exposed=True))
-    serves = service(plan, secrets)
+    serves = service(door, inner, secrets)
     return Component(
         name="door",
         prerequisites=tuple(prerequisites()),
-        resources=tuple(resources(plan, secrets)),
+        resources=tuple(resources(door, inner, secrets)),
         jobs=(made,) if made else (),
         service=serves,
         unit=paths.NGINX,

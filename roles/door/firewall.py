@@ -11,7 +11,7 @@ from engine.component import Component
 from engine.resources import Absent, Enabled, File, Switchable
 from engine.services import Reloads, Service, fingerprint
 from engine.templates import render
-from schemas.model import HostPlan
+from schemas.model import Door
 
 UNIT = paths.FIREWALL
 RULES = f"{paths.DOOR}/firewall.nft"
@@ -26,44 +26,42 @@ class _Networks:
     six: list[str] = field(default_factory=list)
 
 
-def resources(plan: HostPlan, behind: Sequence[int]) -> list[Switchable]:
+def resources(door: Door, behind: Sequence[int]) -> list[Switchable]:
     """The rules and their unit; nothing of them where the inventory wants none."""
     unit = f"{paths.UNITS}/{UNIT}"
-    if not plan.door.firewall:
+    if not door.firewall:
         return [Absent(RULES), Absent(unit)]
     text = render(__file__, "venom-firewall.service.j2", rules=RULES, loaded=LOADED, listing=LISTING)
-    return [File(RULES, _rules(plan, behind, _fingerprint(plan, behind))), File(unit, text), Enabled(UNIT)]
+    return [File(RULES, _rules(door, behind, _fingerprint(door, behind))), File(unit, text), Enabled(UNIT)]
 
 
-def service(plan: HostPlan, behind: Sequence[int]) -> Service:
+def service(door: Door, behind: Sequence[int]) -> Service:
     """The table as a service that is told by a reload, and tells its fingerprint."""
     return Service(
         unit=UNIT,
         title="Firewall",
-        fingerprint=_fingerprint(plan, behind),
+        fingerprint=_fingerprint(door, behind),
         url=f"nft:{LOADED}",
         ready_timeout=15,
         reloads=Reloads(("nft", "--check", "--file", RULES), RULES, "", ()),
     )
 
 
-def component(plan: HostPlan, behind: Sequence[int]) -> Component:
+def component(door: Door, behind: Sequence[int]) -> Component:
     """The packet filter; absent where the inventory wants none. `behind`: ports of the host alone."""
-    wanted = plan.door.firewall
     return Component(
         name="firewall",
-        resources=tuple(resources(plan, behind)),
-        service=service(plan, behind) if wanted else None,
+        resources=tuple(resources(door, behind)),
+        service=service(door, behind) if door.firewall else None,
         unit=UNIT,
     )
 
 
-def _fingerprint(plan: HostPlan, behind: Sequence[int]) -> str:
-    return fingerprint({"rules": _rules(plan, behind, "")})
+def _fingerprint(door: Door, behind: Sequence[int]) -> str:
+    return fingerprint({"rules": _rules(door, behind, "")})
 
 
-def _rules(plan: HostPlan, behind: Sequence[int], fingerprint: str) -> str:
-    door = plan.door
+def _rules(door: Door, behind: Sequence[int], fingerprint: str) -> str:
     opened = {
         door.port: door.allow_from,
         **({door.ollama.port: door.ollama.allow_from} if door.ollama else {}),

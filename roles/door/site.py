@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
 from ipaddress import ip_network
 from typing import Any
 
@@ -21,9 +22,24 @@ CLEARED = (
 )
 
 
-def text(plan: HostPlan, fingerprint: str, *, certificate: str, key: str, users: str) -> str:
+@dataclass(frozen=True)
+class Inner:
+    """What the door leads to: ports of the host itself."""
+
+    backend: int
+    ui: int
+    ollama: int | None  # None: none serves here
+    development: bool  # whether the UI is `next dev`
+
+    @classmethod
+    def of(cls, plan: HostPlan) -> Inner:
+        """What the host of this plan has."""
+        ollama = plan.ollama.port if plan.ollama else None
+        return cls(plan.backend.port, plan.ui.port, ollama, plan.development is not None)
+
+
+def text(door: Door, inner: Inner, fingerprint: str, *, certificate: str, key: str, users: str) -> str:
     """The site. `certificate`, `key` and `users` are files on the host; empty where there are none."""
-    door = plan.door
     return render(
         __file__,
         "site.conf.j2",
@@ -39,10 +55,10 @@ def text(plan: HostPlan, fingerprint: str, *, certificate: str, key: str, users:
         # The password is the door's business, and nobody's behind it.
         cleared=[*CLEARED, *(["Authorization"] if users else [])],
         runtime_control=door.runtime_control,
-        backend_port=plan.backend.port,
-        ui_port=plan.ui.port,
-        development=plan.development is not None,
-        ollama=_ollama(plan),
+        backend_port=inner.backend,
+        ui_port=inner.ui,
+        development=inner.development,
+        ollama=_ollama(door, inner),
     )
 
 
@@ -54,15 +70,15 @@ def listens(door: Door) -> tuple[str, ...]:
     return tuple(f"{_addresses(networks)[0]}:{port}" for networks, port in places)
 
 
-def _ollama(plan: HostPlan) -> dict[str, Any]:
-    clients = plan.door.ollama
-    if clients is None or plan.ollama is None:
+def _ollama(door: Door, inner: Inner) -> dict[str, Any]:
+    clients = door.ollama
+    if clients is None or inner.ollama is None:
         return {}
     return {
         "addresses": _addresses(clients.allow_from),
         "networks": _allowed(clients.allow_from),
         "port": clients.port,
-        "to": plan.ollama.port,
+        "to": inner.ollama,
     }
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
+from typing import Any
 
 from pyinfra.api.operation import operation
 from pyinfra.context import host
@@ -40,27 +41,19 @@ def resources(release: Release | ImageRelease) -> list[Switchable]:
 
 @operation()
 def release_tied(
-    plan: HostPlan, release: Release, launchers: Mapping[str, str], observed: Observed
+    release: Release, launchers: Mapping[str, str], description: Mapping[str, Any], observed: Observed
 ) -> Commands:
     """
     Make the release's directory: links to its parts, and the scripts that start them.
 
-    + plan: what the release is made from
     + release: its parts
     + launchers: file name → text of each script
+    + description: what the release is made from
     + observed: what the host has
     """
     if observed.there(release.path):
         host.noop(f"{release.path} is there")
         return
-    description = {
-        "key": release.key,
-        "venom": plan.source.release,
-        "commit": plan.source.commit,
-        "requirements": [plan.requirements.tier, *plan.requirements.extras],
-        "python": plan.python.version,
-        "node": plan.node.version,
-    }
     request = {
         "path": release.path,
         "links": {
@@ -70,7 +63,7 @@ def release_tied(
             "node": release.node_path,
         },
         "scripts": dict(launchers),
-        "description": description,
+        "description": dict(description),
     }
     yield log_line(f"release {release.key}")
     yield remote.python("tie_release.py", json.dumps(request))
@@ -78,18 +71,18 @@ def release_tied(
 
 @dataclass(frozen=True)
 class _Tying:
-    plan: HostPlan
     release: Release
     launchers: Mapping[str, str]
+    description: Mapping[str, Any]
     observed: Observed
 
     def begin(self) -> None:
         """Tie together what the others made."""
         release_tied(
             name="Release | tie together",
-            plan=self.plan,
             release=self.release,
             launchers=self.launchers,
+            description=self.description,
             observed=self.observed,
         )
 
@@ -111,8 +104,20 @@ def component(plan: HostPlan, release: Release | ImageRelease, launchers: Mappin
     )
     if isinstance(release, ImageRelease):
         return whole
+    description = _description(plan, release)
     return replace(
         whole,
         after=("source", "backend", "ui"),
-        work=lambda _host, observed: _Tying(plan, release, launchers, observed),
+        work=lambda _host, observed: _Tying(release, launchers, description, observed),
     )
+
+
+def _description(plan: HostPlan, release: Release) -> dict[str, Any]:
+    return {
+        "key": release.key,
+        "venom": plan.source.release,
+        "commit": plan.source.commit,
+        "requirements": [plan.requirements.tier, *plan.requirements.extras],
+        "python": plan.python.version,
+        "node": plan.node.version,
+    }

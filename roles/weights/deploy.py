@@ -11,7 +11,7 @@ from engine import remote
 from engine.component import Component, Need
 from engine.jobs import Job
 from engine.paths import MANIFESTS, MODELS, OLLAMA_STATE
-from schemas.model import HostPlan, Model, Ollama
+from schemas.model import Model, Ollama
 
 # They stay where no model is served.
 SIZES = {"weights": MODELS}
@@ -48,23 +48,25 @@ def pull_job(model: Model, ollama: Ollama, command: list[str], proxy: Sequence[s
     )
 
 
-def component(plan: HostPlan, command: list[str], proxy: Sequence[str]) -> Component:
+def component(
+    model: Model | None, ollama: Ollama | None, command: list[str], proxy: Sequence[str]
+) -> Component:
     """The model's weights; absent where no model is served. `command`, `proxy`: as for `pull_job`."""
-    if not (plan.model and plan.ollama):
+    if not (model and ollama):
         return Component(name="weights", sizes=SIZES)
-    job = pull_job(plan.model, plan.ollama, command, proxy)
+    job = pull_job(model, ollama, command, proxy)
     return Component(
         name="weights",
         jobs=(job,),
         after=("ollama",),
-        needs=(_need(plan, plan.model, job),),
+        needs=(_need(model, job),),
         sizes=SIZES,
     )
 
 
-def _need(plan: HostPlan, model: Model, job: Job) -> Need:
-    # Whether Ollama's own registry answers is not asked: the pull tells.
-    scheme = "http" if model.insecure else "https"
-    mirror = (f"{scheme}://{model.pull_name.split('/')[0]}/v2/",) if plan.mirrors.ollama else ()
+def _need(model: Model, job: Job) -> Need:
+    # Whether Ollama's own registry answers is not asked: the pull tells. A mirror stands before the name.
+    scheme, (registry, slash, _) = "http" if model.insecure else "https", model.pull_name.partition("/")
+    mirror = (f"{scheme}://{registry}/v2/",) if slash else ()
     what = f"weights {model.name}"
     return Need(what, {job.makes: job.digest}, {OLLAMA_STATE: model.size}, sources=mirror)

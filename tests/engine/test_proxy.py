@@ -41,7 +41,7 @@ def test_every_tool_is_told_and_loopback_stays_direct(tmp_path: Path) -> None:
 
 def test_the_password_stands_in_one_file_of_roots_and_in_no_unit(tmp_path: Path) -> None:
     host_plan = proxied(tmp_path)
-    file = proxy.file(host_plan)
+    file = proxy.file(proxy.way(host_plan))
     assert isinstance(file, File)
     assert (file.path, file.owner, file.mode) == (paths.PROXY, "root", "0600")
     assert "p%40ss" in file.content
@@ -54,7 +54,7 @@ def test_the_password_stands_in_one_file_of_roots_and_in_no_unit(tmp_path: Path)
 
 
 def test_without_a_proxy_nothing_of_it_is_there() -> None:
-    assert proxy.file(plan()) == Absent(paths.PROXY)
+    assert proxy.file(proxy.way(plan())) == Absent(paths.PROXY)
     assert not any("proxy" in it.content for it in backend.resources(plan(), {}) if isinstance(it, File))
 
 

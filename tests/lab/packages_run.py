@@ -13,4 +13,6 @@ packages.WAIT_SECONDS = float(os.environ.get("PATIENCE") or packages.WAIT_SECOND
 with refusal_ends_this_host():
     it = assess(host.data.declared, purge=False)
     host_marked(observed=it.observed)
-    prerequisites_made(plan=it.plan, prerequisites=it.planned.prerequisites, observed=it.observed)
+    prerequisites_made(
+        prerequisites=it.planned.prerequisites, ca_bundle=it.plan.ca_bundle, observed=it.observed
+    )

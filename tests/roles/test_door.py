@@ -11,9 +11,11 @@ import pytest
 from engine import paths
 from engine.refusal import RefusedError
 from engine.resources import File
+from engine.services import Service
 from roles.door import certificate, nginx, site
 from roles.door.deploy import opened, resources, service
 from roles.door.secrets import Revealed, revealed
+from roles.door.site import Inner
 from schemas.model import Door, HostPlan, OllamaClients, Secret
 from tests.roles.plans import plan
 
@@ -26,7 +28,11 @@ def with_door(**settings: object) -> HostPlan:
 
 
 def text(it: HostPlan) -> str:
-    return site.text(it, "F", certificate="", key="", users="")
+    return site.text(it.door, Inner.of(it), "F", certificate="", key="", users="")
+
+
+def served(it: HostPlan, secrets: Revealed) -> Service:
+    return service(it.door, Inner.of(it), secrets)
 
 
 def test_every_way_to_backend_and_ui_says_where_the_request_comes_from() -> None:
@@ -61,29 +67,33 @@ def test_control_of_the_runtime_is_open_only_where_that_is_asked_for() -> None:
 def test_the_fingerprint_follows_everything_that_nginx_reads() -> None:
     users = with_door(users={"ada": Secret("env", "ADA")})
     of = [
-        service(plan(), Revealed()),
-        service(with_door(port=8080), Revealed()),
-        service(users, Revealed(users=f"ada:{HASH}\n")),
-        service(users, Revealed(users=f"ada:{HASH[:-1]}b\n")),
-        service(with_door(ollama=OllamaClients(("10.0.0.1/32",), 11435)), Revealed()),
+        served(plan(), Revealed()),
+        served(with_door(port=8080), Revealed()),
+        served(users, Revealed(users=f"ada:{HASH}\n")),
+        served(users, Revealed(users=f"ada:{HASH[:-1]}b\n")),
+        served(with_door(ollama=OllamaClients(("10.0.0.1/32",), 11435)), Revealed()),
     ]
     assert len({it.fingerprint for it in of}) == len(of)
-    assert service(plan(), Revealed()) == of[0]
+    assert served(plan(), Revealed()) == of[0]
 
 
 def test_secrets_are_in_files_that_only_their_reader_can_read() -> None:
     it = with_door(tls="own", certificate="/c", key=Secret("file", "/k"), users={"ada": Secret("env", "ADA")})
-    files = {r.path: r for r in resources(it, Revealed("ada:x\n", "CERT", "KEY")) if isinstance(r, File)}
+    files = {
+        r.path: r
+        for r in resources(it.door, Inner.of(it), Revealed("ada:x\n", "CERT", "KEY"))
+        if isinstance(r, File)
+    }
     assert (files[f"{paths.DOOR}/users"].owner, files[f"{paths.DOOR}/users"].mode) == ("www-data", "0400")
     assert (files[f"{paths.DOOR}/key.pem"].owner, files[f"{paths.DOOR}/key.pem"].mode) == ("root", "0600")
 
 
 def test_the_operator_is_told_one_address_or_one_tunnel() -> None:
-    assert opened(plan(), "-p 2222 root@192.0.2.10") == (
+    assert opened(plan().door, "192.0.2.10", "-p 2222 root@192.0.2.10") == (
         "open http://127.0.0.1:8000 while this runs: ssh -N -L 8000:127.0.0.1:80 -p 2222 root@192.0.2.10"
     )
     lan = with_door(exposure="lan", allow_from=("10.0.0.0/8",), tls="self-made", port=443)
-    assert opened(lan, "root@192.0.2.10") == "open https://192.0.2.10"
+    assert opened(lan.door, "192.0.2.10", "root@192.0.2.10") == "open https://192.0.2.10"
 
 
 @pytest.mark.parametrize("secret", ["swordfish", "$6$", "$6$salt$x y", "ada:$6$" + "a" * 90])
