@@ -72,6 +72,7 @@ TEMPLATE = """\
 [Unit]
 Description=A toy
 PartOf=venom.target
+Before=venom-backend.service
 
 [Service]
 DynamicUser=yes
@@ -144,6 +145,8 @@ def test_it_is_installed_beside_the_others_which_go_on(house: House) -> None:
     generation = json.loads(house.host.run("cat /etc/venom/generations/current").stdout)
     units = [it["unit"] for it in generation["services"]]
     assert units.index("venom-ui.service") < units.index(UNIT) < units.index("nginx.service")
+    after = house.host.run("systemctl show --property After --value venom-backend.service").stdout
+    assert UNIT in after.split()
     assert house.run().check().changed_operations == []
 
 
