@@ -17,7 +17,7 @@ from engine.refusal import RefusedError, refuse
 T = TypeVar("T")
 
 _QUOTED = 120  # characters of an answer that are shown
-_REMEDY = "see whether somebody edited files in /etc/venom there, and run again; if it stays so, report it"
+_REMEDY = "check whether somebody edited files in /etc/venom there; run again; if it fails again, report it"
 
 
 def understood(question: str, answer: str, parse: Callable[[str], T]) -> T:
@@ -52,7 +52,7 @@ def number(text: str) -> int:
     """A whole number in digits; 0 for no text. Raises ValueError for another one."""
     digits = text.removeprefix("-")
     if text and not (digits.isascii() and digits.isdigit() and len(digits) < 20):
-        raise ValueError(f"no number: {text[:40]!r}")
+        raise ValueError(f"not a number: {text[:40]!r}")
     return int(text or 0)
 
 

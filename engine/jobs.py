@@ -139,7 +139,7 @@ def _wait(state: Any, host: Any, job: Job) -> Status | None:
                     state,
                     host,
                     f"required  the connection to the host, until {job.title} is ready\n"
-                    f"found     {answer.stderr.strip() or 'nothing that can be understood'}\n"
+                    f"found     {answer.stderr.strip() or 'no readable answer'}\n"
                     f"do        {outcome.RUN_AGAIN}",
                 )
                 return None

@@ -86,7 +86,7 @@ def _acquire(state: Any, host: Any, what: str, generation: str) -> bool:
             host,
             "required  the lock of the host, which keeps other runs from changing it\n"
             f"found     {answer.strip() or 'no answer'}\n"
-            "do        see that root can write /run there and that flock is installed; then run again",
+            "do        check that root can write /run there and that flock is installed; then run again",
         )
     if status == "busy":
         return fail(
@@ -94,7 +94,7 @@ def _acquire(state: Any, host: Any, what: str, generation: str) -> bool:
             host,
             "required  no other run that changes this host\n"
             f"found     {other}\n"
-            "do        wait until it is over; where it hangs, end it: its lock goes with it",
+            "do        wait until it ends; if it hangs, end it: its lock ends with it",
         )
     if status == "after":
         host.log(f"takes over from a run that did not end properly: {other}")
@@ -102,11 +102,11 @@ def _acquire(state: Any, host: Any, what: str, generation: str) -> bool:
     now = remote.ask(StringCommand("readlink", f"{GENERATIONS}/current", "||", "true"))
     if not now.ok or now.stdout.strip().removesuffix(".json") != generation:
         _release(state, host)
-        found = "another run has ended there just now" if now.ok else now.stderr.strip() or "no answer"
+        found = "another run has just ended there" if now.ok else now.stderr.strip() or "no answer"
         return fail(
             state,
             host,
-            "required  a host that nobody changes between the look and the lock\n"
+            "required  a host that does not change between observation and lock\n"
             f"found     {found}\n"
             "do        run again",
         )

@@ -28,10 +28,10 @@ _KINDS = {"d": "directory", "f": "file", "l": "link"}
 _BY_ROOT = "that root can read it; then run again"
 # What could not be looked at, by look.sh's word for it: what is required, and what to do.
 _UNSEEN = {
-    "path": ("files of the host that can be looked at", f"see {_BY_ROOT}"),
-    "unit": ("a systemd that tells of its units", "systemctl status tells more; see that it answers"),
-    "user": ("users and groups that can be looked up", "getent passwd tells more; see that it answers"),
-    "package": ("a database of packages that can be read", "dpkg --audit tells more; mend it"),
+    "path": ("files of the host that can be read", f"check {_BY_ROOT}"),
+    "unit": ("a systemd that lists its units", "systemctl status shows more; check that it answers"),
+    "user": ("users and groups that can be looked up", "getent passwd shows more; check that it answers"),
+    "package": ("a database of packages that can be read", "dpkg --audit shows more; repair it"),
     "python": (
         "the distribution's python3, where there is one",
         "apt-get install --reinstall python3 python3-minimal; /usr/bin/python3 is the distribution's own",
@@ -177,13 +177,13 @@ def observe(question: Question) -> Observed:
     lines = answer.stdout.splitlines()
     if not answer.ok or "end=yes" not in lines:
         raise refuse(
-            "the host can be looked at by root",
+            "a host that root can observe",
             answer.stderr.strip() or "no answer",
-            "check the SSH user's sudo rights; where the host hangs, run again",
+            "check the SSH user's sudo rights; if the host hangs, run again",
         )
     units = sorted(set(question.units))
     return understood(
-        "how everything that is managed is", answer.stdout, lambda text: read(text.splitlines(), units)
+        "in what state everything managed is", answer.stdout, lambda text: read(text.splitlines(), units)
     )
 
 

@@ -19,8 +19,8 @@ from pyinfra.api.state import BaseStateCallback, State, StateStage
 from engine import remote
 
 RUN_AGAIN = (
-    "see that the host is up, and run again: what is done is kept, and work that still runs there\n"
-    "          is taken up"
+    "check that the host is up, and run again: finished work is kept, and jobs that still run there\n"
+    "          are picked up"
 )
 
 # What a summary names of one kind of change; the rest is counted.
@@ -35,14 +35,14 @@ _failed_at: dict[str, str] = {}
 _interrupted: list[int] = []
 
 _UNREACHED = (
-    "was not reached: why is told above, under Connecting to hosts\n"
+    "was not reached: the reason is above, under Connecting to hosts\n"
     "do        check that it is up, and `address` and `ssh` in the inventory; then run again"
 )
 
 
 INTERRUPTED = (
     "the run was interrupted\n"
-    "do        run again: what is done is kept, and work that still runs on the host is taken up"
+    "do        run again: finished work is kept, and jobs that still run on the host are picked up"
 )
 
 

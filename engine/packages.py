@@ -34,7 +34,7 @@ class Holder:
     def remedy(self) -> str:
         """How to end it where it hangs."""
         stop = f"systemctl stop {self.unit}" if self.unit != "?" else f"kill {self.pid}"
-        return f"wait until it is over, and run again; where it hangs, end it on the host: {stop}"
+        return f"wait until it ends, and run again; if it hangs, end it on the host: {stop}"
 
 
 def ask_apt(script: str, names: Sequence[str], proxy: Mapping[str, str]) -> StringCommand:
@@ -63,7 +63,7 @@ def install(host: Any, names: Sequence[str], proxy: Mapping[str, str]) -> str | 
         waited = time.monotonic() - begun
         if waited > WAIT_SECONDS:
             return busy(who, waited)
-        live.report(host, f"packages: waits for {who}, who holds {who.file}, {progress.duration(waited)}")
+        live.report(host, f"packages: waiting for {who}, which holds {who.file}, {progress.duration(waited)}")
         time.sleep(POLL_SECONDS)
     answer = remote.ask(ask_apt(remote.script("install_packages.sh"), names, proxy), INSTALL_SECONDS)
     if answer.ok:
@@ -75,14 +75,14 @@ def install(host: Any, names: Sequence[str], proxy: Mapping[str, str]) -> str | 
     return (
         f"required  the Debian packages {' '.join(names)}\n"
         f"found     {_errors(answer) or answer.stderr.strip()[-500:] or 'apt failed'}\n"
-        "do        mend it on the host (dpkg --configure --pending), and run again"
+        "do        repair it on the host (dpkg --configure --pending), and run again"
     )
 
 
 def busy(who: Holder, seconds: float) -> str:
     """That the lock did not become free in so many seconds."""
     return (
-        "required  that no other apt is at work: packages are to be installed\n"
+        "required  no other apt at work: packages have to be installed\n"
         f"found     {who} has held {who.file} for {progress.duration(seconds)} or longer\n"
         f"do        {who.remedy}"
     )

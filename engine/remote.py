@@ -136,4 +136,4 @@ def journal(unit: str, lines: int = 25) -> str:
     )
     # What runs as another user is announced and dismissed by PAM, in the same journal.
     own = [it for it in answer.stdout.splitlines() if not it.startswith("pam_unix(")]
-    return "\n".join(own).strip() or f"none (journalctl --unit {unit} may tell more)"
+    return "\n".join(own).strip() or f"none (journalctl --unit {unit} may show more)"

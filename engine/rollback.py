@@ -35,7 +35,7 @@ def kept_generations() -> list[Kept]:
     """The generations of the current host, the one that was switched to last first."""
     answer = remote.ask(remote.python("generations.py", GENERATIONS))
     if not answer.ok:
-        raise refuse("a host that the main job has provisioned", answer.stderr.strip() or "no answer")
+        raise refuse("a host that deploy/venom.py has provisioned", answer.stderr.strip() or "no answer")
     return understood("which generations it keeps", answer.stdout, read_generations)
 
 
@@ -65,7 +65,7 @@ def choose(generations: list[Kept], wanted: str) -> Kept:
         remedy = "name one of them: --data to=KEY, or the release: --data to=v1.9.0"
     else:
         found = [it for it in generations if not it.current][:1]
-        remedy = "run deploy/venom.py with what the inventory shall say"
+        remedy = "change the inventory and run deploy/venom.py"
     if len(found) != 1:
         raise refuse(f"one earlier generation{f' {wanted}' if wanted else ''}", listed, remedy)
     return found[0]
@@ -98,6 +98,6 @@ def _go_back(state: Any, host: Any, to: Kept, keep: int) -> bool:
     outcome.serves(
         host.name,
         f"serves {to.name} again (generation {to.key})\n"
-        "the inventory was not changed: deploy/venom.py goes where it says",
+        "the inventory was not changed: the next deploy/venom.py applies it",
     )
     return True

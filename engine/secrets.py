@@ -56,5 +56,5 @@ def _text(name: str, secret: Secret) -> str:
         raise refuse(requirement, type(error).__name__, "run the reference by hand") from error
     value = value.strip()
     if not value or "\0" in value:
-        raise refuse(requirement, "nothing" if not value else "bytes that are no text", "write it anew")
+        raise refuse(requirement, "nothing" if not value else "bytes that are not text", "write it anew")
     return value

@@ -64,7 +64,7 @@ class Service:
         at = unit.get("InactiveEnterTimestamp" if now == "gave up" else "ExecMainStartTimestamp", "")
         return (
             f"{self.title} had ended by itself; systemd started it again {again}, and {now} ({at})\n"
-            f"do        journalctl -u {self.unit} tells why; deploy/rollback.py goes back to the one before"
+            f"do        journalctl -u {self.unit} shows why; deploy/rollback.py goes back a generation"
         )
 
     def runs(self, observed: Observed) -> bool:

@@ -28,7 +28,7 @@ def against(line: CommandLine, folder: Path) -> Iterator[Finding]:
     for path in line.deploys:
         if not swapped and _is_inventory(folder / path):
             remedy = "run once for each inventory"
-            yield Finding("one inventory, then what is to be done", f"the inventory {path} as well", remedy)
+            yield Finding("one inventory, then a verb", f"the inventory {path} as well", remedy)
     if verbs:
         yield from faults(verbs, line.data)
     else:
@@ -43,7 +43,7 @@ def _inventory(line: CommandLine, folder: Path, *, needed: bool) -> Iterator[Fin
     path = folder / name
     required = "an inventory that is there"
     if from_root(name) in VERBS:
-        yield Finding("the inventory first, then what is to be done", f"{name} first", _REMEDY)
+        yield Finding("the inventory first, then the verb", f"{name} first", _REMEDY)
     elif path.suffix in (".yaml", ".yml") and path.is_file():
         beside = Path(name).with_suffix(".py")
         there = (folder / beside).is_file()

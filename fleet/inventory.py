@@ -33,7 +33,7 @@ def groups_of(path: Path) -> dict[str, list[Any]]:
     line = command_line()
     wrong = [*nobody("--limit", line.limit, names), *nobody("--exclude", line.exclude, names)]
     if not wrong and not _left(line, names):
-        wrong = [Finding("a host to do it on", "none: --exclude leaves nobody", "see --limit and --exclude")]
+        wrong = [Finding("at least one host", "none: --exclude leaves no host", "see --limit and --exclude")]
     if wrong:
         raise ends_the_run(*wrong)
     return groups

@@ -98,7 +98,7 @@ def plan_packing(declared: DeclaredHost, options: Options) -> Packing:
         raise refuse(
             "a source to pack, on the build host",
             "`venom: {install: image}`",
-            "say `venom: {release: …, repository: …}` for that host",
+            "write `venom: {release: …, repository: …}` for that host",
         )
     facts = probe(containers=False)
     if facts.system != BUILD_HOST:
@@ -138,7 +138,7 @@ def registry_of(options: Options) -> Registry | None:
         return Registry.of(options.text("registry"))
     if given := [it for it in ("tag", "confirmed", "extra") if options.text(it)]:
         raise refuse(
-            "registry=PLACE beside what says how to publish", " and ".join(given), "name the registry"
+            "registry=PLACE beside tag, confirmed or extra", " and ".join(given), "name the registry"
         )
     return None
 

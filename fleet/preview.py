@@ -52,7 +52,7 @@ def _services(assessment: Assessment) -> Iterator[str]:
     stops = [
         unit for unit in generation.stopped if observed.units.get(unit, {}).get("ActiveState") == "active"
     ]
-    by_verb = (("starts", restarts), ("reloads", reloads), ("stops", stops), ("goes on undisturbed", goes_on))
+    by_verb = (("starts", restarts), ("reloads", reloads), ("stops", stops), ("keeps running", goes_on))
     for verb, units in by_verb:
         if units:
             yield f"{verb}: {', '.join(unit.removesuffix('.service') for unit in units)}"

@@ -20,7 +20,7 @@ _VERBS = (
         "deploy/rollback.py",
         (Option("to", "KEY or RELEASE", "which generation; without it the one that served last before"),),
     ),
-    Verb("deploy/remove.py", (flag("purge", "data and weights go, too, for good"),)),
+    Verb("deploy/remove.py", (flag("purge", "data and weights are deleted, too, for good"),)),
     Verb(
         "deploy/images.py",
         (
@@ -59,7 +59,7 @@ def options_of(path: str) -> Options:
     if not ctx_host.isset():  # type: ignore[no-untyped-call]
         found = f"{path} in the place of the inventory"
         remedy = f"pyinfra inventories/office.py {path}"
-        raise ends_the_run(Finding("the inventory first, then what is to be done", found, remedy))
+        raise ends_the_run(Finding("the inventory first, then the verb", found, remedy))
     line = command_line()
     if wrong := faults(verbs_of(line) or [VERBS[path]], line.data):
         raise ends_the_run(*wrong)
@@ -74,7 +74,7 @@ def declared_host() -> DeclaredHost:
     raise ends_the_run(
         Finding(
             "hosts of an inventory: a YAML file, and the .py beside it",
-            f"{host.name}, of which no such inventory says anything",
-            "pyinfra inventories/office.py …: README.md says how to make one",
+            f"{host.name}, which is in no such inventory",
+            "pyinfra inventories/office.py …: README.md shows how to make one",
         )
     )

@@ -35,10 +35,10 @@ def log_in(transport: Transport, login: Login, host: str) -> None:
             try:
                 if not transport.auth_publickey(login.user, key):
                     return
-                ended = "it takes the key, and wants another proof besides"
+                ended = "it accepts the key, but asks for a second factor"
                 break
             except BadAuthenticationType as error:
-                ended = f"it takes no keys, only: {', '.join(error.allowed_types)}"
+                ended = f"it accepts no keys, only: {', '.join(error.allowed_types)}"
                 break
             except AuthenticationException as error:
                 # It may have ended the connection for it, as after too many keys.
@@ -52,16 +52,16 @@ def log_in(transport: Transport, login: Login, host: str) -> None:
     if ended:
         found += f": {ended}"
     if unfit:
-        found += f"; not of use: {', '.join(it for it, _ in unfit)}"
+        found += f"; unusable: {', '.join(it for it, _ in unfit)}"
     remedy = f"put your public key into ~{login.user}/.ssh/authorized_keys, or set `ssh.user`, `ssh.key`"
     if not tried:
         remedy = (
             unfit[0][1]
             if unfit and unfit[0][1]
-            else "name yours as `ssh.key`, or give it to your agent: ssh-add"
+            else "set `ssh.key` to yours, or add it to your agent: ssh-add"
         )
     if len(tried) > 4 and ended:
-        remedy = "name the one that fits as `ssh.key`: sshd counts how many are tried"
+        remedy = "set `ssh.key` to the right one: sshd limits the number of tries"
     raise RefusedError([Finding(f"a login by key on {host}: {login}", found, remedy)])
 
 

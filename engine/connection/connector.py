@@ -92,7 +92,7 @@ class Connector(BaseConnector):
         for option in ("ssh_password", "ssh_key_password"):
             if self.host.data.get(option):
                 remedy = (
-                    "leave it out; log in by a key, and give one with a passphrase to your agent: ssh-add"
+                    "remove it and log in with a key; add a key that has a passphrase to your agent: ssh-add"
                 )
                 raise refuse(f"a login by key on {self.host.name}", f"--{option.replace('_', '-')}", remedy)
         declared = self.host.data.get("declared")
@@ -163,7 +163,7 @@ class Connector(BaseConnector):
                     time.sleep(0.05)  # sshd forgets a session a moment after its end
                     continue
                 if len(self._transports) >= _CONNECTIONS:
-                    raise NoAnswerError(f"sshd lets no session begin ({refused.text}): see its MaxSessions")
+                    raise NoAnswerError(f"sshd refuses sessions ({refused.text}): see its MaxSessions")
                 try:
                     self._connect()
                 except RefusedError as refusal:
@@ -238,7 +238,7 @@ class Connector(BaseConnector):
             return "the answer was cut off before its end"
         lines = [*shell.text(out.before), *shell.text(err.before)]
         last = next((it.strip() for it in reversed(lines) if it.strip()), "nothing")
-        return f"its login shell did not run /bin/sh; it said: {last[:200]}"
+        return f"its login shell did not run /bin/sh; it printed: {last[:200]}"
 
     def put_file(
         self,

@@ -79,8 +79,9 @@ class KnownHosts:
         if known:
             return Finding(
                 f"the host key that {known[0].where} has: {known[0].kind} {of(known[0].key)}",
-                f"another one: {kind(key)} {of(key)}. Nothing was sent to it",
-                f"find out why: somebody may stand in between; if it was made anew: {_forget(known[0])}",
+                f"another one: {kind(key)} {of(key)}. Nothing was sent to the host",
+                "find out why: somebody may intercept the connection; "
+                f"if the host was reinstalled: {_forget(known[0])}",
             )
         if any(it.key == key for it in self.elsewhere if not it.marker):
             return None
@@ -94,15 +95,15 @@ class KnownHosts:
         """Why a key that no line has is not that of a new host for certain."""
         what = "known_hosts that can be read, before a new host is trusted"
         if self.unreadable:
-            return Finding(what, self.unreadable, "let your user read it")
+            return Finding(what, self.unreadable, "make it readable for your user")
         for line in self.lines:
             if line.fault:
                 return Finding(what, f"{line.where}: {line.fault}", _mend(line))
             if line.marker == "@cert-authority":
                 return Finding(
                     "the host's own key in known_hosts: certificates of hosts cannot be checked here",
-                    f"{line.where} trusts an authority for it, and no line has its key",
-                    "add its key: get it by ssh-keyscan, and compare it with that on the host",
+                    f"{line.where} trusts an authority for it, but no line has its key",
+                    "add its key: get it with ssh-keyscan, and compare it with the one on the host",
                 )
         return None
 

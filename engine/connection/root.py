@@ -43,8 +43,8 @@ def check(run: Run, user: str, where: str, *, sudo: bool, needed: bool) -> None:
         found = " ".join(str(error).split()) or type(error).__name__
         raise refuse(
             f"a shell for {user} on {where}",
-            f"the login works, and runs no command: {found}",
-            "see what `ssh` says, with the command `true`; another shell: chsh. sshd's limit: MaxSessions",
+            f"the login works, but runs no command: {found}",
+            "try the command `true` with `ssh`; change the login shell (chsh), or raise sshd's MaxSessions",
         ) from None
     uid = output.decode("utf-8", "replace").strip()
     if uid != "0" and needed:
@@ -65,7 +65,7 @@ def wrong(user: str, sudo: bool, uid: str, stderr: str) -> Finding:
         return Finding("root on the host", found[:300], remedy)
     required = f"root on the host, by sudo without a password for {user}"
     lines = [it.strip() for it in stderr.splitlines() if it.strip()]
-    found = "; ".join(lines[-2:])[:300] or f"sudo made it user id {uid or 'unknown'}"
+    found = "; ".join(lines[-2:])[:300] or f"sudo ran it as user id {uid or 'unknown'}"
     allow = (
         f"as root there: echo '{user} ALL=(ALL) NOPASSWD: ALL' >/etc/sudoers.d/venom; or set `ssh.user: root`"
     )
@@ -78,7 +78,5 @@ def wrong(user: str, sudo: bool, uid: str, stderr: str) -> Finding:
         remedy = f"as root there: echo 'Defaults:{user} !requiretty' >/etc/sudoers.d/venom-tty"
         return Finding(required, f"sudo wants a terminal ({found})", remedy)
     if "sudoers" in lower or "not allowed" in lower or "may not run" in lower:
-        return Finding(required, f"sudo lets {user} do nothing, or not this ({found})", allow)
-    return Finding(
-        required, found, f"see what this says there: sudo -n sh -c 'id -u'. {allow[0].upper()}{allow[1:]}"
-    )
+        return Finding(required, f"sudo does not allow {user} to do this ({found})", allow)
+    return Finding(required, found, f"check there: sudo -n sh -c 'id -u'. {allow[0].upper()}{allow[1:]}")

@@ -132,9 +132,9 @@ def _jump(text: str, name: str, found: SSHConfigDict, before: Sequence[str]) -> 
     if jump in (name, *before) or len(before) >= _DEPTH:
         way = " → ".join((*before, name, jump))
         raise refuse(
-            f"a way to {before[0] if before else name} through jump hosts that ends",
+            f"a route to {before[0] if before else name} whose jump hosts form no loop",
             f"{CONFIG} reaches {jump} through itself: {way}",
-            f"give it a `Host {jump}` with `ProxyJump none`, before what is of all hosts",
+            f"give it a `Host {jump}` with `ProxyJump none`, before the entries for all hosts",
         )
     return _login(
         text,
@@ -154,13 +154,13 @@ def _lookup(text: str, name: str) -> SSHConfigDict:
     except (ConfigParseError, CouldNotCanonicalize, ValueError, KeyError, IndexError, TypeError) as error:
         message = " ".join(str(error).split()) or type(error).__name__
         raise refuse(
-            f"a {CONFIG} that can be read, for {name}", message, f"see what ssh -G {name} says"
+            f"a {CONFIG} that can be read, for {name}", message, f"check the output of ssh -G {name}"
         ) from None
 
 
 def _number(name: str, text: str) -> int:
     if not text.isdecimal() or int(text) > 65535:
-        raise refuse(f"a number in {CONFIG}, for {name}", f'"{text}"', f"see what ssh -G {name} says")
+        raise refuse(f"a number in {CONFIG}, for {name}", f'"{text}"', f"check the output of ssh -G {name}")
     return int(text)
 
 
@@ -197,12 +197,14 @@ def _text(path: Path, what: str) -> str:
     try:
         return "\n".join(_lines(path, 0)) if path.is_file() else ""
     except (OSError, ValueError, RuntimeError) as error:
-        raise refuse(f"a {what} that can be read", str(error), "see what ssh -G of any host says") from None
+        raise refuse(
+            f"a {what} that can be read", str(error), "check the output of ssh -G for any host"
+        ) from None
 
 
 def _lines(path: Path, depth: int) -> Iterator[str]:
     if depth > _DEPTH:
-        raise ValueError(f"{path} is included by itself")
+        raise ValueError(f"{path} includes itself")
     for line in path.read_text(encoding="utf-8").splitlines():
         parts = re.match(r"\s*include(?:\s*=\s*|\s+)(.+)", line, re.IGNORECASE)
         if parts is None:

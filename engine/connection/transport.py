@@ -32,7 +32,7 @@ logging.getLogger(_LOG).propagate = False
 # A new host's key is recorded once, although several connections meet it at once (through one jump host).
 _ADDING = RLock()
 
-_CLOSED = "see whether sshd is what listens there, and what its journal says: it may limit connections"
+_CLOSED = "check that sshd listens there, and read its journal: it may limit connections"
 
 
 def connect(login: Login, host: str, timeout: int, report: Callable[[str], None]) -> Transport:
@@ -109,7 +109,7 @@ def _accept(login: Login, key: bytes, report: Callable[[str], None]) -> None:
                 Finding(
                     f"a known host key of {login}: ~/.ssh/config has StrictHostKeyChecking yes",
                     f"none in {', '.join(login.known_hosts)}; it shows {shown}",
-                    f"compare it with that on the host, then: ssh-keyscan {login.host} >>{file}",
+                    f"compare it with the one on the host, then: ssh-keyscan {login.host} >>{file}",
                 )
             ]
         )
@@ -117,9 +117,9 @@ def _accept(login: Login, key: bytes, report: Callable[[str], None]) -> None:
         known_hosts.add(file, login.known_name, key)
     except OSError as error:
         found = f"{file}: {error.strerror or error}"
-        remedy = "let your user write it, or name another file as `ssh.known_hosts`"
-        raise RefusedError([Finding(f"a file in which the key of {login} is noted", found, remedy)]) from None
-    report(f"new host: the key of {login.known_name}, {shown}, is noted in {file}")
+        remedy = "make it writable for your user, or set `ssh.known_hosts` to another file"
+        raise RefusedError([Finding(f"a file to record the key of {login} in", found, remedy)]) from None
+    report(f"new host: the key of {login.known_name}, {shown}, was added to {file}")
 
 
 @contextmanager
@@ -140,24 +140,27 @@ def _reached(login: Login, host: str, timeout: int) -> Iterator[None]:
 def _why(error: Exception, login: Login, timeout: int) -> tuple[str, str]:
     """What happened, and what to do."""
     if login.command:
-        return f"the ProxyCommand of {login.name} gave no connection: {_text(error)}", f"try ssh {login.name}"
+        return f"the ProxyCommand of {login.name} made no connection: {_text(error)}", f"try ssh {login.name}"
     text = _text(error)
     place = (
         "HostName and Port in ~/.ssh/config" if login.jump else "`address` and `ssh.port` in the inventory"
     )
-    again = f"see that it is up, and check {place}; then run again"
+    again = f"check {place} and that the host is up; then run again"
     jump = login.through.name if login.through else ""
     match error:
         case ChannelException():
-            reason = f"{jump} did not get there: {error.text}", f"try ssh -J {jump} {login.host} from here"
+            reason = (
+                f"{jump} could not connect to it: {error.text}",
+                f"try ssh -J {jump} {login.host} from here",
+            )
         case socket.gaierror():
-            reason = f'nobody knows the name "{login.host}" ({error.strerror})', f"check {place}"
+            reason = f'the name "{login.host}" does not resolve ({error.strerror})', f"check {place}"
         case ConnectionRefusedError():
             reason = f"nothing listens on port {login.port}", f"start sshd there, or check {place}"
         case TimeoutError():
             reason = f"no answer within {timeout} s", again
         case IncompatiblePeer():
-            reason = f"its sshd has nothing in common with us: {text}", "update the host's sshd"
+            reason = f"its sshd and this client have no algorithm in common: {text}", "update the host's sshd"
         case OSError() if not isinstance(error, ConnectionError):
             reason = (error.strerror or text).lower(), again
         case _:

@@ -69,7 +69,8 @@ def take_back(before, failed):
     if before is None:
         switch_door.shut(switch_door.of(failed))
         return (
-            "Nothing served here before: the host is left as it is, to look at. Run again when it is mended."
+            "Nothing served here before: the host stays as it is, so that you can examine it."
+            " Repair it and run again."
         )
     step("take back: %s" % before["name"])
     try:

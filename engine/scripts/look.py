@@ -99,7 +99,7 @@ def lacks(path, manifests):
             (it["digest"].replace(":", "-"), it["size"]) for it in [document["config"], *document["layers"]]
         ]
     except (OSError, ValueError, LookupError, TypeError, AttributeError):
-        return "is no manifest"
+        return "is not a manifest"
     for name, size in parts:
         blob = os.path.join(os.path.dirname(manifests), "blobs", name)
         try:
@@ -107,7 +107,7 @@ def lacks(path, manifests):
         except OSError:
             found = 0
         if found != size:
-            return "of %s there are %d of %d bytes" % (name[:19], found, size)
+            return "%s has %d of %d bytes" % (name[:19], found, size)
     return ""
 
 

@@ -76,7 +76,7 @@ def foreign(found):
     sys.exit(
         "required  an image for %s: that is the host's architecture\n" % request["arch"]
         + "found     %s, in %s\n" % (found, request["places"][-1].partition("://")[2])
-        + "do        pin the digest of the list that has both, or of the image for %s" % request["arch"]
+        + "do        pin the digest of the multi-architecture image, or of the image for %s" % request["arch"]
     )
 
 
@@ -128,8 +128,8 @@ def full(want):
     free = shutil.disk_usage("/var").free
     sys.exit(
         "required  room for an image of %d MB, packed, in /var: about four times that\n" % (want / 1e6 + 1)
-        + "found     %d MB free, and what was pulled is freed again\n" % (free / 1e6)
-        + "do        make it larger, or free some, and run again"
+        + "found     %d MB free, after the pulled part was deleted\n" % (free / 1e6)
+        + "do        free some space there, or enlarge it, and run again"
     )
 
 
@@ -173,7 +173,7 @@ def main():
             except (NotHadError, subprocess.TimeoutExpired, LookupError, ValueError) as error:
                 refused.append("source    %s\nanswered  %s" % (place.partition("://")[2], error))
         else:
-            refused.append("The image could not be had from any source: nothing of it is in place.")
+            refused.append("No source supplied the image: nothing of it is in place.")
             sys.exit("\n".join(refused))
     finally:
         shutil.rmtree(request["cache"], ignore_errors=True)

@@ -20,7 +20,7 @@ def test(service):
     tested = run(*service["reloads"]["test"])
     if tested.returncode:
         message = (tested.stderr or tested.stdout).strip()
-        raise NotServingError("%s does not take its new configuration:\n%s" % (service["title"], message))
+        raise NotServingError("%s rejects its new configuration:\n%s" % (service["title"], message))
 
 
 def reload(service):

@@ -162,7 +162,7 @@ def load(api, model, timeout):
                 # Of what it cannot read, Ollama says nothing but a status.
                 message = answer.decode(errors="replace")[:500] or "no words"
                 raise OSError("status %s, %s" % (error.code, message)) from error
-            print("%s: somebody who had asked for it before gave up; asking again" % model, flush=True)
+            print("%s: an earlier request for it was given up; asking again" % model, flush=True)
 
 
 def damaged(wanted):
@@ -186,11 +186,11 @@ def damaged(wanted):
     if not wrong:
         return ""
     return (
-        "\nrequired  weights whose files have the digests that they are named by\n"
+        "\nrequired  weights whose files match the digests in their names\n"
         + "".join(
             "found     %s: %s\n" % (it, "damaged" if os.path.exists(it) else "not there") for it in wrong
         )
-        + "do        rm -f %s, and run again: what is missing is pulled anew" % " ".join([manifest, *wrong])
+        + "do        rm -f %s, and run again: the missing file is pulled again" % " ".join([manifest, *wrong])
     )
 
 
@@ -215,5 +215,5 @@ def failure(service, reason, since):
     # Backwards: with --since alone, --lines takes the first lines of that time.
     arguments = ("--quiet", "--output=cat", "--reverse", "--lines=30", span, "_SYSTEMD_UNIT=" + unit)
     last = "\n".join(reversed(run("journalctl", *arguments).stdout.splitlines()))
-    lines = hidden(last).strip() or "none (journalctl --unit %s may tell more)" % unit
+    lines = hidden(last).strip() or "none (journalctl --unit %s may show more)" % unit
     return "%s (%s) does not serve: %s. Its last lines:\n%s" % (service["title"], unit, reason, lines)

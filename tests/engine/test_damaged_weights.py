@@ -62,10 +62,10 @@ def test_weights_that_are_not_whole_are_not_there_and_the_look_says_what_they_la
     weights.write_bytes(b"half")
     assert not job.done(observed(manifest))
     [difference] = job.differs(observed(manifest))
-    assert difference.why == f"of {weights.name[:19]} there are 4 of 7 bytes"
+    assert difference.why == f"{weights.name[:19]} has 4 of 7 bytes"
     weights.unlink()
     [difference] = job.differs(observed(manifest))
-    assert difference.why == f"of {weights.name[:19]} there are 0 of 7 bytes"
+    assert difference.why == f"{weights.name[:19]} has 0 of 7 bytes"
 
 
 def test_of_whole_weights_nothing_is_told(switch: Any, manifest: Path) -> None:
@@ -80,10 +80,10 @@ def test_files_that_were_damaged_or_are_gone_are_named_with_what_brings_them_bac
     template.unlink()
     assert switch.damaged({"manifest": str(manifest)}).splitlines() == [
         "",
-        "required  weights whose files have the digests that they are named by",
+        "required  weights whose files match the digests in their names",
         f"found     {weights}: damaged",
         f"found     {template}: not there",
-        f"do        rm -f {manifest} {weights} {template}, and run again: what is missing is pulled anew",
+        f"do        rm -f {manifest} {weights} {template}, and run again: the missing file is pulled again",
     ]
 
 

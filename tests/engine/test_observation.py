@@ -99,7 +99,7 @@ def test_what_could_not_be_looked_at_is_refused_with_everything_at_once(tmp_path
     with pytest.raises(RefusedError) as refusal:
         ask(question(paths=[f"{tmp_path}/loop/it"]), python=str(broken))
     files, python = refusal.value.findings
-    assert files.requirement == "files of the host that can be looked at"
+    assert files.requirement == "files of the host that can be read"
     assert files.found == f"find: '{tmp_path}/loop/it': Too many levels of symbolic links"
     assert python.found == "no module of that name"
     assert "apt-get install --reinstall python3" in python.remedy

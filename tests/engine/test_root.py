@@ -17,10 +17,10 @@ from engine.connection.root import wrong
         ),
         ("sudo-rs: interactive authentication is required\n", "sudo asks ada for a password", "NOPASSWD"),
         ("sudo: sorry, you must have a tty to run sudo\n", "sudo wants a terminal", "!requiretty"),
-        ("ada is not in the sudoers file.\n", "sudo lets ada do nothing, or not this", "NOPASSWD"),
+        ("ada is not in the sudoers file.\n", "sudo does not allow ada to do this", "NOPASSWD"),
         (
             "Sorry, user ada is not allowed to execute '/bin/sh' as root on box.",
-            "sudo lets ada do",
+            "sudo does not allow ada",
             "NOPASSWD",
         ),
         ("sudo: not found\n", "sudo: not found", "install sudo"),
@@ -34,7 +34,7 @@ from engine.connection.root import wrong
             "account validation",
             "sudo -n sh",
         ),
-        ("", "sudo made it user id unknown", "sudo -n sh"),
+        ("", "sudo ran it as user id unknown", "sudo -n sh"),
     ],
 )
 def test_what_sudo_says_is_told_with_what_to_do(stderr: str, found: str, remedy: str) -> None:

@@ -217,13 +217,13 @@ def test_names_of_limit_are_compared_as_pyinfra_does() -> None:
             ["--limit", "desk", "FLEET", "deploy/venom.py"],
             "--limit with a host or group of the inventory: @local",
         ),
-        (["--exclude", "desks", "FLEET", "deploy/venom.py"], "a host to do it on"),
+        (["--exclude", "desks", "FLEET", "deploy/venom.py"], "at least one host"),
         (["FOREIGN", "deploy/venom.py"], "hosts of an inventory: a YAML file, and the .py beside it"),
         (
             ["--config", "none.py", "--data", "x=y", "FLEET", "deploy/venom.py"],
             "an option of deploy/venom.py: ",
         ),
-        (["--config", "none.py", "deploy/venom.py", "FLEET"], "the inventory first, then what is to be done"),
+        (["--config", "none.py", "deploy/venom.py", "FLEET"], "the inventory first, then the verb"),
     ],
 )
 def test_a_real_run_ends_with_one_message_and_a_status(

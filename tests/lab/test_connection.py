@@ -66,8 +66,8 @@ systemctl restart ssh
 _FAILED = {
     "nobody": (r"an SSH connection to nobody: .*root@10\.77\.0\.251 port 22", "no answer|no route to host"),
     "refused": (r"refused, root@[0-9.]+ port 2\b", "found +nothing listens on port 2", "do +start sshd"),
-    "unknown": (r"root@no-such-host\.invalid port 22", 'nobody knows the name "no-such-host.invalid"'),
-    "closes": (r"root@[0-9.]+ port 2299", "it closed the connection before the login", "do +see whether"),
+    "unknown": (r"root@no-such-host\.invalid port 22", 'the name "no-such-host.invalid" does not resolve'),
+    "closes": (r"root@[0-9.]+ port 2299", "it closed the connection before the login", "do +check that sshd"),
     "stranger": (
         r"a login by key on stranger: stranger, root@[0-9.]+ port 22",
         "found +sshd refused root with .*/stranger",
@@ -86,16 +86,16 @@ _FAILED = {
     "nologin": (
         r"a shell for nosh on nologin: .*nosh@",
         "This account is currently not available",
-        "do +see",
+        "do +try the command `true`",
     ),
     "password": (
         r"root on the host, by sudo without a password for ada, on password: .*ada@[0-9.]+ port 22",
         "sudo asks ada for a password",
         r"do +as root there: echo 'ada ALL=\(ALL\) NOPASSWD: ALL' >/etc/sudoers.d/venom",
     ),
-    "loop": ("a way to loop through jump hosts that ends", "bastion → bastion", "`ProxyJump none`"),
-    "beyond": (r"through jump, root@[0-9.]+ port 22", "jump did not get there", "do +try ssh -J jump"),
-    "lost": (r"the jump host of lost: root@no-jump\.invalid", "nobody knows the name", "~/.ssh/config"),
+    "loop": ("a route to loop whose jump hosts form no loop", "bastion → bastion", "`ProxyJump none`"),
+    "beyond": (r"through jump, root@[0-9.]+ port 22", "jump could not connect to it", "do +try ssh -J jump"),
+    "lost": (r"the jump host of lost: root@no-jump\.invalid", "does not resolve", "~/.ssh/config"),
 }
 
 

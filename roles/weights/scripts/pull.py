@@ -98,7 +98,7 @@ def full(there):
         "required  %d MB free in %s for %s\n" % (asked["size"] / 1e6 + 1, models, name)
         + "found     %d MB, " % (disk.f_bavail * disk.f_frsize / 1e6)
         + "of which %d MB were filled before it was full\n" % (size / 1e6)
-        + "do        make it larger, or free some, and run again"
+        + "do        free some space there, or enlarge it, and run again"
     )
 
 

@@ -80,7 +80,7 @@ def test_a_run_whose_host_loses_its_power_says_so_and_what_to_do(cut: Cut, what:
     assert result.seconds < 30, "the host was back after a few seconds"
     told = result.endings[cut.host.name]
     assert "required  the connection to the host" in told
-    assert "do        see that the host is up, and run again" in told
+    assert "do        check that the host is up, and run again" in told
     assert "Traceback" not in result.output
 
 

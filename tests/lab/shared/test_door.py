@@ -191,7 +191,7 @@ def test_a_site_that_nginx_does_not_take_is_taken_back_with_its_own_words(lan: D
     failed = lan.change(**{**_lan(lan.serving), "tls": "self-made"})
     assert failed.status != 0
     told = failed.endings["light"]
-    assert "Door does not take its new configuration:" in told
+    assert "Door rejects its new configuration:" in told
     assert "no-such-curve" in told
     assert "What served before serves again" in told
     assert lan.host.read(_SITE) == before

@@ -111,7 +111,7 @@ def test_a_disk_that_fills_while_an_archive_is_unpacked_is_told_with_its_folder_
         f"Ollama {_NEW} failed; what it made is not in place",
         "required  more room in /opt/ollama: it is on /opt/ollama, a file system of [0-9]+ MB",
         "found     [0-7] MB free, with [0-9]+ MB of what was being made, which are freed again",
-        "do        make it larger, or free some, and run again",
+        "do        free some space there, or enlarge it, and run again",
     )
     first.untouched("unpack", hosts["unpack"])
     assert _NEW not in hosts["unpack"].run("ls /opt/ollama /var/cache/venom").stdout

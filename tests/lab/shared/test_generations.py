@@ -84,7 +84,7 @@ def test_another_profile_and_back_restarts_only_what_is_concerned(
     off = provision(serving.of_light(profile="llm_off")).check()
     for told in ("profile: light -> llm_off", "nothing has to be built", "starts: venom-backend\n"):
         assert f"[light] {told}" in off.output
-    assert "[light] goes on undisturbed: venom-ui, nginx\n" in off.output
+    assert "[light] keeps running: venom-ui, nginx\n" in off.output
     assert "[light] stops: ollama\n" in off.output
     assert "not used by this plan: weights gemma3:270m (0.3 GB)" in off.endings["light"]
     assert visitor.processes(light, [_OLLAMA]) == {_OLLAMA: 0}
