@@ -14,7 +14,9 @@ from engine.question import observe_host
 from fleet.assessment import Planned, plan_one, possible_components
 from roles.preflight.deploy import probe
 from roles.status.deploy import errors_collected, request_state
-from roles.status.report import Desired, HostState, Report, drift, report
+from roles.status.drift import Desired, drift
+from roles.status.report import Report, report
+from roles.status.state import HostState
 from roles.verification.acceptance import HostAcceptance
 from roles.verification.deploy import judge, unreached
 from roles.verification.trying import Subject

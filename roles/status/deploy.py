@@ -17,7 +17,8 @@ from engine.answers import understood
 from engine.component import Component
 from engine.observation import NONCE
 from engine.refusal import RefusedError, refuse
-from roles.status.report import HostState, Report, document, exit_status
+from roles.status.report import Report, document, exit_status
+from roles.status.state import HostState
 from roles.status.table import table
 
 SCRIPTS = Path(__file__).parent / "scripts"

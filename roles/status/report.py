@@ -5,130 +5,20 @@ from __future__ import annotations
 import json
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import asdict, dataclass, field
-from typing import Any, TypedDict
+from typing import Any
 
-from engine import paths
-from engine.answers import data
-from engine.following import Following
-from engine.generation import Generation, restored
 from engine.observation import Observed
-from engine.receipt import applied_by, check_receipt, images_in
-from engine.resources import Difference, Switchable, once
+from engine.receipt import images_in
+from engine.resources import Difference
+from roles.status.drift import Desired, drift
+from roles.status.state import HostState
 from schemas.data.contract import contract
 from schemas.model import Gpu
-from schemas.plan.compare import applied_changes
 from schemas.plan.memory import gib
 
 IN_SYNC, DRIFT, ERROR = "in sync", "drift", "error"
 # The process's exit status; where hosts differ, an error counts before a drift.
 EXIT = {IN_SYNC: 0, DRIFT: 2, ERROR: 1}
-
-
-class _Unit(TypedDict):
-    """A unit, as status.py reports it."""
-
-    state: str
-    substate: str
-    since: int
-    restarts: int
-    memory: int
-
-
-class _Kept(TypedDict):
-    """A generation that is kept."""
-
-    key: str
-    at: str
-    name: str
-
-
-class _Models(TypedDict):
-    """What Ollama has, and what of it is loaded."""
-
-    digests: dict[str, str]
-    loaded: dict[str, dict[str, int]]
-
-
-class _Answer(TypedDict):
-    """The form of what status.py prints."""
-
-    now: int
-    key: str
-    generation: dict[str, Any] | None
-    receipt: dict[str, Any]
-    kept: list[_Kept]
-    units: dict[str, _Unit]
-    answers: dict[str, str]
-    models: _Models | None
-    versions: dict[str, str]
-    lock: str
-
-
-@dataclass(frozen=True)
-class HostState:
-    """What a host reported of what serves there."""
-
-    now: int  # seconds since 1970, by the host's clock
-    key: str  # of the current generation; empty where there is none
-    generation: Generation | None  # the current one; its texts and values are digests
-    receipt: Mapping[str, Any]
-    kept: Sequence[Mapping[str, str]]  # generations: key, at, name; the newest use first
-    units: Mapping[str, Mapping[str, Any]]  # state, substate, since, restarts, memory
-    answers: Mapping[str, str]  # unit → empty where it answers, else what it answered instead
-    models: Mapping[str, Any] | None  # digests and loaded; None where no Ollama answers
-    versions: Mapping[str, str]  # e.g. Python → 3.12.1; empty where there is none
-    lock: str  # who changes the host just now, or died doing so
-
-    @classmethod
-    def of(cls, text: str) -> HostState:
-        """What the host's answer says. Raises what `answers.data` raises, KeyError or ValueError."""
-        answer = data(text, _Answer)
-        check_receipt(answer["receipt"])
-        generation = restored(answer["generation"]) if answer["generation"] else None
-        state = cls(
-            now=answer["now"],
-            key=answer["key"],
-            generation=generation,
-            receipt=answer["receipt"],
-            kept=[dict(it) for it in answer["kept"]],  # type: ignore[arg-type]
-            units=answer["units"],
-            answers=answer["answers"],
-            models=answer["models"],
-            versions=answer["versions"],
-            lock=answer["lock"],
-        )
-        # Of each of these something is reported.
-        for it in generation.services if generation else ():
-            _ = state.units[it.unit], state.answers[it.unit]
-        for unit in generation.stopped if generation else ():
-            _ = state.units[unit]
-        return state
-
-    @property
-    def applied(self) -> str:
-        """The key of what was applied last; empty on a host that was never provisioned."""
-        return self.key or str(self.receipt.get("generation", ""))
-
-    @property
-    def provisioned(self) -> bool:
-        """Whether a run ever ended here."""
-        return bool(self.applied)
-
-    @property
-    def resources(self) -> tuple[Switchable, ...]:
-        """What is declared of the host by what was applied last."""
-        return self.generation.resources if self.generation else ()
-
-    @property
-    def store_paths(self) -> tuple[str, ...]:
-        """What it needs in the stores."""
-        return self.generation.store_paths if self.generation else ()
-
-    @property
-    def plan(self) -> Mapping[str, Any]:
-        """The plan that was applied, as `schemas.plan.show.to_dict` has it; empty where none was."""
-        plan: Mapping[str, Any] = applied_by(self.receipt)["plan"]
-        return plan
 
 
 @dataclass(frozen=True)
@@ -210,16 +100,6 @@ def _plain(report: Report) -> dict[str, Any]:
     return {"state": report.state, **document, "drift": drift}
 
 
-@dataclass(frozen=True)
-class Desired:
-    """What the plan makes of the host, and what of it the host is not."""
-
-    generation: Generation
-    differs: Sequence[Difference]
-    cards: Sequence[Gpu] = ()  # that the host has now
-    remarks: Sequence[str] = ()  # what the operator should know of its hardware
-
-
 def report(
     host: str,
     address: str,
@@ -258,47 +138,6 @@ def report(
         changed=tuple(changed),
         pending=tuple(pending),
     )
-
-
-def drift(
-    state: HostState, observed: Observed, desired: Desired | None
-) -> tuple[list[Difference], list[Difference]]:
-    """What of the host is not as it was applied last, and what is not yet as the plan says since.
-
-    What differs from both is in the first list only. What all generations stand on is not in what was
-    applied: it is compared with the plan.
-    """
-    changed = _changed(state, observed)
-    if desired is None:
-        return changed, []
-    if desired.generation.key == state.applied:
-        return once([*changed, *desired.differs]), []
-    known = {it.thing for it in changed} | {it.thing for it in desired.generation.unproven(observed)}
-    others = [it for it in desired.differs if it.thing not in known]
-    return changed, [*_other(state, desired), *others]
-
-
-def _changed(state: HostState, observed: Observed) -> list[Difference]:
-    if state.generation is None:
-        return [Difference(f"{paths.GENERATIONS}/current", "names no generation that is there")]
-    found = [*state.generation.differs(observed), *state.generation.lacks(observed)]
-    if state.receipt.get("generation") != state.key:
-        found.append(Difference(paths.RECEIPT, f"does not name {state.key}, which serves"))
-    answers = [Difference(unit, f"does not answer: {why}") for unit, why in state.answers.items() if why]
-    # Where it does not run at all, that says more.
-    return once([*found, *answers])
-
-
-def _other(state: HostState, desired: Desired) -> list[Difference]:
-    found = applied_changes(applied_by(state.receipt), desired.generation.applied)
-    if not found.declared and not found.plan:
-        same = "is the same; this version of the provisioner makes something else of it"
-        return [Difference("the plan", same)]
-    of_plan = Following if found.declared else Difference
-    return [
-        *(Difference(name, change) for name, change in found.declared.items()),
-        *(of_plan(f"plan {name}", change) for name, change in found.plan.items()),
-    ]
 
 
 def _services(state: HostState) -> tuple[ServiceReport, ...]:

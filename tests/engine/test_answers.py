@@ -23,7 +23,8 @@ from roles.packing import sbom
 from roles.packing.deploy import records_in
 from roles.preflight import checks, facts
 from roles.removal.deploy import read_found
-from roles.status.report import HostState, report
+from roles.status.report import report
+from roles.status.state import HostState
 from roles.status.table import table
 from roles.verification import inside
 from roles.verification.measuring import measured

@@ -17,7 +17,9 @@ from engine.paths import GENERATIONS, RECEIPT
 from engine.resources import Difference, Directory, Enabled, EnvFile, File, Link, sha256
 from engine.services import Service
 from roles.backend.deploy import UNIT
-from roles.status.report import Desired, HostState, Report, document, drift, exit_status, report
+from roles.status.drift import Desired, drift
+from roles.status.report import Report, document, exit_status, report
+from roles.status.state import HostState
 from roles.status.table import table
 from schemas.model import Gpu
 
