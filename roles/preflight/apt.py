@@ -1,6 +1,6 @@
 """What apt says of packages that a host lacks: could they be installed, and which sources fail? Pure.
 
-Sources that fail do no harm where the others have all that is needed. apt tells of a source by its URI and
+Sources that fail do no harm where the others have all that is needed. apt names a source by its URI and
 suite; here they become the file and line in which it stands.
 """
 
@@ -42,7 +42,7 @@ class Apt:
     """What `scripts/apt.sh` printed."""
 
     there: bool  # whether the host has apt at all
-    said: tuple[str, ...]  # by apt-get update
+    update: tuple[str, ...]  # what apt-get update printed
     sources: tuple[Source, ...]
     cannot: tuple[str, ...]  # by apt-get install; empty where it would work
     pins: tuple[str, ...]  # files in which a version is forbidden
@@ -53,7 +53,7 @@ class Apt:
     @property
     def failed(self) -> list[tuple[Source, str]]:
         """The sources that gave nothing, each with apt's reason."""
-        reasons = ((it, _reason(it, self.said)) for it in self.sources)
+        reasons = ((it, _reason(it, self.update)) for it in self.sources)
         return [(it, reason) for it, reason in reasons if reason]
 
 
@@ -66,7 +66,7 @@ def parse(text: str) -> Apt:
     rooms = (it.rsplit(" ", 1) for it in many.get("room", []))
     return Apt(
         there=many.get("apt") == ["there"],
-        said=tuple(many.get("said", [])),
+        update=tuple(many.get("update", [])),
         sources=tuple(_sources(many.get("source", []))),
         cannot=() if "works" in many else tuple(many.get("cannot", ["no answer"])),
         pins=tuple(many.get("pin", [])),
@@ -76,9 +76,9 @@ def parse(text: str) -> Apt:
     )
 
 
-def _bytes(told: str) -> int:
+def _bytes(amount_text: str) -> int:
     """Bytes of an amount in apt's words, e.g. "1,204 kB"."""
-    amount, _, unit = told.replace(",", "").partition(" ")
+    amount, _, unit = amount_text.replace(",", "").partition(" ")
     return int(float(amount) * _UNITS.get(unit, 1))
 
 
@@ -91,7 +91,7 @@ def findings(apt: Apt, names: Sequence[str]) -> list[Finding]:
     return _room(apt)
 
 
-def note(apt: Apt) -> str:
+def remark(apt: Apt) -> str:
     """That sources fail which nothing was needed of, for the operator; else empty."""
     if not apt.failed:
         return ""
@@ -157,13 +157,13 @@ def _listed(failed: Iterable[tuple[Source, str]]) -> str:
     return _INDENT.join(f"{source}{_INDENT}  {reason}" for source, reason in failed)
 
 
-def _reason(source: Source, said: Sequence[str]) -> str:
+def _reason(source: Source, update: Sequence[str]) -> str:
     """Why apt has nothing of the source; empty where it has."""
     key = _key(source.uri)
     places = (f"{key} {source.suite} ", f"{key}/dists/{source.suite}/", f"{key}/{source.suite}")
     of_it = [
         (line, following.strip())
-        for line, following in zip(said, [*said[1:], ""], strict=True)
+        for line, following in zip(update, [*update[1:], ""], strict=True)
         if any(place in f"{_key(line)} " for place in places)
     ]
     for line, following in of_it:
@@ -174,7 +174,7 @@ def _reason(source: Source, said: Sequence[str]) -> str:
 
 def _key(text: str) -> str:
     """An address as apt's messages and its files have it alike."""
-    # Of some discs apt tells the name without its brackets.
+    # Of some discs apt prints the name without its brackets.
     return re.sub(r"[\[\]]", "", text).replace("://", ":").rstrip("/")
 
 

@@ -1,6 +1,6 @@
 """What the probe says of NVIDIA's cards, as data: what can be used, to be remarked, or is wrong. Pure.
 
-The forms were taken from nvidia-smi's own output. Its exit status tells little: a warning about a
+The forms were taken from nvidia-smi's own output. Its exit status shows little: a warning about a
 damaged infoROM ends it with 14 although the card computes.
 """
 
@@ -22,7 +22,7 @@ _CARD = re.compile(
 # Of a card that has none of its own (Jetson, GB10): it computes in the host's memory.
 _UNIFIED = ("[n/a]", "[not supported]")
 _REMARK = re.compile(r"warning|note:|.*infoROM", re.IGNORECASE)
-# What it says on a host without a card, too. The kernel's list of devices tells whether there is one.
+# What it prints on a host without a card, too. The kernel's list of devices shows whether there is one.
 _NO_CARD = re.compile(r"No devices were found|.*couldn't communicate with the NVIDIA driver", re.IGNORECASE)
 _SLICE = re.compile(r"\s*MIG \d+g\.(?P<size>\d+)gb\b")
 # What an instance can use of the size in its name, at least (1g.5gb has 4864 MiB, 3g.40gb 40192).
@@ -38,14 +38,14 @@ class Cards:
     trouble: str = ""  # why there is none to use although one is there; else empty
 
 
-def cards(said: Sequence[str], slices: Sequence[str], devices: Sequence[str], memory: int) -> Cards:
-    """Read what nvidia-smi said.
+def cards(lines: Sequence[str], slices: Sequence[str], devices: Sequence[str], memory: int) -> Cards:
+    """Read what nvidia-smi printed.
 
     `slices`: what it lists of MIG. `devices`: the kernel's addresses of NVIDIA's display devices on PCI.
     `memory`: the host's main memory, in bytes.
     """
     usable, remarks, wrong, none = [], [], [], []
-    for line in filter(None, map(str.strip, said)):
+    for line in filter(None, map(str.strip, lines)):
         match = _CARD.fullmatch(line)
         if match:
             card, why = _card(match, slices, memory)

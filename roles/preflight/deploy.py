@@ -74,10 +74,10 @@ def _packages(lacking: Sequence[str], way: Way) -> list[Finding]:
         return []
     script = (SCRIPTS / "apt.sh").read_text(encoding="utf-8")
     answer = remote.ask(packages.ask_apt(script, lacking, way.variables), APT_SECONDS)
-    told = apt.parse(answer.stdout)
-    findings = apt.findings(told, lacking)
-    if not findings and (note := apt.note(told)):
-        outcome.adds(host.name, note)
+    found = apt.parse(answer.stdout)
+    findings = apt.findings(found, lacking)
+    if not findings and (remark := apt.remark(found)):
+        outcome.adds(host.name, remark)
     return findings
 
 
@@ -86,8 +86,8 @@ def _reach(coming: Sequence[Need], way: Way) -> list[Finding]:
     if not any(wanted.values()):
         return []
     text = (SCRIPTS / "reach.sh").read_text(encoding="utf-8")
-    asked = reach.question(wanted, way)
-    answer = remote.ask(StringCommand("sh", "-c", QuoteString(text), _stdin=asked))
+    question = reach.question(wanted, way)
+    answer = remote.ask(StringCommand("sh", "-c", QuoteString(text), _stdin=question))
     if not answer.ok:
         raise refuse("a host that can be asked what it reaches", answer.stderr.strip() or "no answer")
     return understood(

@@ -1,7 +1,7 @@
 """What is on a host already, and is not ours: it is refused, never taken over. Pure: look in, findings out.
 
 Ours is what a run made, or what equals what a run would make. What lies in folders that others use, too
-(units, quadlets, nginx's sites), says by itself whose it is; of the rest our mark tells, the first thing
+(units, quadlets, nginx's sites), says by itself whose it is; of the rest our mark says it, the first thing
 that a run puts on a host.
 """
 
@@ -16,7 +16,7 @@ from engine.resources import Absent, Directory, EnvFile, File, Link, Resource, U
 from roles.preflight import containers
 
 _SHARED = (f"{paths.UNITS}/", f"{paths.QUADLETS}/", paths.SITE)
-_NAMED = 3  # how many names of what is in a folder are told
+_NAMED = 3  # how many names of what is in a folder are shown
 
 
 def findings(resources: Sequence[Resource], units: Sequence[str], observed: Observed) -> list[Finding]:
@@ -53,13 +53,13 @@ def _away(unit: str, file: str) -> str:
 def _files(
     resources: Iterable[Resource], units: Iterable[str], folders: Sequence[str], observed: Observed
 ) -> Iterable[Finding]:
-    told = {observed.foreign(unit) or containers.foreign_quadlet(unit, observed) for unit in units}
+    reported = {observed.foreign(unit) or containers.foreign_quadlet(unit, observed) for unit in units}
     for it in resources:
-        if not isinstance(it, File | Link | EnvFile | Absent) or it.path in told:
+        if not isinstance(it, File | Link | EnvFile | Absent) or it.path in reported:
             continue
         if any(it.path.startswith(f"{folder}/") for folder in folders) or not _foreign(it, observed):
             continue
-        told.add(it.path)
+        reported.add(it.path)
         yield Finding(
             f"no {it.path} of somebody else's",
             f"a {observed.paths[it.path]['kind']} that the provisioner did not write",
@@ -105,7 +105,7 @@ def _others(it: Directory, observed: Observed) -> list[str]:
     """What in it is not ours: on a host of ours nothing, else all but what an earlier removal has left."""
     if observed.known or (it.keeps and observed.paths[it.path]["owner"] == it.owner != "root"):
         return []
-    # Runs of former versions noted that before they left their mark.
+    # Runs of former versions recorded that before they left their mark.
     return [name for name in observed.holds.get(it.path, ()) if f"{it.path}/{name}" != paths.NGINX_BEFORE]
 
 

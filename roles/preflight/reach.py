@@ -60,7 +60,7 @@ def question(wanted: Mapping[str, list[Place]], way: Way) -> str:
 def findings(wanted: Mapping[str, list[Place]], way: Way, answer: str) -> list[Finding]:
     """A finding for each thing none of whose places answers; one alone where the proxy lets nothing through.
 
-    `answer`: what the script said of each place that does not answer, "HOST PORT WHY". Raises ValueError
+    `answer`: what the script printed of each place that does not answer, "HOST PORT WHY". Raises ValueError
     for a line of another form.
     """
     silent = {}

@@ -29,22 +29,22 @@ source=/etc/apt/sources.list.d/own.sources:9:Suites: bookworm
 """
 # As apt 2.6 (Debian 12) and 3.0 (Debian 13) say it.
 SAID = """\
-said=Err:2 cdrom://Debian 12 _Bookworm_ - NETINST bookworm Release
-said=  Please use apt-cdrom to make this CD-ROM recognized by APT.
-said=Get:1 http://deb.example.org/debian bookworm InRelease [151 kB]
-said=Err:9 http://deb.example.org/debian gone Release
-said=  404  Not Found [IP: 203.0.113.80 80]
-said=Err:4 http://nobody.example.org/debian bookworm InRelease
-said=  Could not resolve 'nobody.example.org'
-said=Reading package lists...
-said=W: http://deb.example.org/debian/dists/bookworm/InRelease: Key is stored in legacy trusted.gpg keyring
-said=E: Release file for http://nobody.example.org/debian/dists/bookworm-updates/InRelease is expired.
-said=E: The repository 'http://deb.example.org/debian gone Release' does not have a Release file.
+update=Err:2 cdrom://Debian 12 _Bookworm_ - NETINST bookworm Release
+update=  Please use apt-cdrom to make this CD-ROM recognized by APT.
+update=Get:1 http://deb.example.org/debian bookworm InRelease [151 kB]
+update=Err:9 http://deb.example.org/debian gone Release
+update=  404  Not Found [IP: 203.0.113.80 80]
+update=Err:4 http://nobody.example.org/debian bookworm InRelease
+update=  Could not resolve 'nobody.example.org'
+update=Reading package lists...
+update=W: http://deb.example.org/debian/dists/bookworm/InRelease: Key is stored in legacy trusted.gpg keyring
+update=E: Release file for http://nobody.example.org/debian/dists/bookworm-updates/InRelease is expired.
+update=E: The repository 'http://deb.example.org/debian gone Release' does not have a Release file.
 """
 
 
-def look(text: str, sources: str = SOURCES, said: str = SAID) -> apt.Apt:
-    return apt.parse(f"apt=there\n{sources}{said}{text}")
+def look(text: str, sources: str = SOURCES, update: str = SAID) -> apt.Apt:
+    return apt.parse(f"apt=there\n{sources}{update}{text}")
 
 
 def test_each_source_that_fails_is_named_with_file_line_and_reason() -> None:
@@ -64,8 +64,8 @@ def test_each_source_that_fails_is_named_with_file_line_and_reason() -> None:
 def test_sources_that_fail_are_only_noted_where_the_others_have_everything() -> None:
     told = look("works=yes\nfetch=1000\nunpack=2 MB\nroom=/ 9000000000\n")
     assert apt.findings(told, NAMES) == []
-    assert "gone.list:1: deb [arch=amd64 trusted=no]" in apt.note(told)
-    assert apt.note(apt.parse("apt=there\nworks=yes\n")) == ""
+    assert "gone.list:1: deb [arch=amd64 trusted=no]" in apt.remark(told)
+    assert apt.remark(apt.parse("apt=there\nworks=yes\n")) == ""
 
 
 def test_a_package_that_no_source_has_is_refused_with_the_sources_that_fail() -> None:
@@ -119,7 +119,7 @@ def test_what_keeps_a_package_off_is_told_with_its_remedy(text: str, found: str,
 def test_a_host_without_apt_or_without_sources_is_told_so() -> None:
     (finding,) = apt.findings(apt.parse("apt=none\n"), NAMES)
     assert finding.found == "no apt-get"
-    (finding,) = apt.findings(look("cannot=E: Unable to locate package git\n", sources="", said=""), NAMES)
+    (finding,) = apt.findings(look("cannot=E: Unable to locate package git\n", sources="", update=""), NAMES)
     assert finding.found == "no source in /etc/apt"
 
 

@@ -6,8 +6,8 @@ command -v apt-get >/dev/null || {
     exit 0
 }
 echo 'apt=there'
-said=$(fetch_lists || true)
-printf '%s\n' "$said" | sed 's/^/said=/'
+update=$(fetch_lists || true)
+printf '%s\n' "$update" | sed 's/^/update=/'
 for file in /etc/apt/sources.list /etc/apt/sources.list.d/*.list /etc/apt/sources.list.d/*.sources; do
     [ ! -r "$file" ] || grep -n '' "$file" | sed "s|^|source=$file:|"
 done

@@ -66,13 +66,13 @@ ask_nvidia() {
 }
 if command -v nvidia-smi >/dev/null; then
     format=--format=csv,noheader,nounits
-    said=$(ask_nvidia --query-gpu=name,memory.total,driver_version,compute_cap,mig.mode.current $format)
-    case $said in
+    cards=$(ask_nvidia --query-gpu=name,memory.total,driver_version,compute_cap,mig.mode.current $format)
+    case $cards in
     # Drivers before 510 do not know all of it.
-    *'not a valid field'*) said=$(ask_nvidia --query-gpu=name,memory.total,driver_version $format) ;;
+    *'not a valid field'*) cards=$(ask_nvidia --query-gpu=name,memory.total,driver_version $format) ;;
     *Enabled*) ask_nvidia -L | sed 's/^/mig=/' ;;
     esac
-    printf '%s\n' "$said" | sed 's/^/nvidia=/'
+    printf '%s\n' "$cards" | sed 's/^/nvidia=/'
 fi
 for card in /sys/class/drm/card*/device; do
     if [ "$(cat "$card/vendor" 2>/dev/null)" = 0x1002 ] && [ -r "$card/mem_info_vram_total" ]; then
