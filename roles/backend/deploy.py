@@ -97,7 +97,7 @@ def state(settings: Mapping[str, str]) -> list[Switchable]:
 
 
 def resources(plan: HostPlan, settings: Mapping[str, str]) -> list[Switchable]:
-    """The backend's unit. `settings`: whose names it tells the launcher."""
+    """The backend's unit. `settings`: whose names it gives the launcher."""
     unit = services.fingerprint({"unit": _unit_text(plan, settings, "")})
     return [
         File(f"{paths.UNITS}/{UNIT}", _unit_text(plan, settings, unit)),

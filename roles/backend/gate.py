@@ -24,7 +24,7 @@ from schemas.data import dependencies
 from schemas.data.contract import contract
 from schemas.model import HostPlan
 
-# How the files that the resolver was given beside those of the source are told.
+# The names of the files that the resolver was given beside those of the source.
 OPERATOR, MATRIX = "added.in", "start-up.in"
 _NAMES = {OPERATOR: "`requirements.add`", MATRIX: "the matrix"}
 
@@ -40,10 +40,10 @@ class Verdict:
 
 def judge(plan: HostPlan, archive: Archive, lock: str) -> Verdict:
     """Hold a lock's text against the source. Raises RefusedError where the source cannot be audited."""
-    asked = (plan.profile, plan.requirements)
-    digest = hashlib.sha256(f"{_recipe()}\0{lock}\0{asked}".encode()).hexdigest()
-    kept: dict[str, Any] = archive.cached(f"gate {digest[:32]}", lambda: _judge(plan, archive, lock))
-    return Verdict(kept["missing"], [Finding(*it) for it in kept["excluded"]], kept["refused"])
+    requested = (plan.profile, plan.requirements)
+    digest = hashlib.sha256(f"{_recipe()}\0{lock}\0{requested}".encode()).hexdigest()
+    found: dict[str, Any] = archive.cached(f"gate {digest[:32]}", lambda: _judge(plan, archive, lock))
+    return Verdict(found["missing"], [Finding(*it) for it in found["excluded"]], found["refused"])
 
 
 def additions(verdict: Verdict, plan: HostPlan) -> dict[str, str]:
@@ -55,11 +55,11 @@ def additions(verdict: Verdict, plan: HostPlan) -> dict[str, str]:
     found, findings = {}, []
     for package, way in verdict.missing.items():
         decided = matrix.of(package)
-        told = f"imported at start-up: {' > '.join(way)}" if way else "the start command needs it"
+        reason = f"imported at start-up: {' > '.join(way)}" if way else "the start command needs it"
         if decided and decided.add:
-            found[decided.add] = f"{told}; named in no file of the tier {plan.requirements.tier}"
+            found[decided.add] = f"{reason}; named in no file of the tier {plan.requirements.tier}"
         else:
-            findings.append(_undecided(package, told, plan))
+            findings.append(_undecided(package, reason, plan))
     if findings:
         raise RefusedError(findings)
     return found
@@ -123,11 +123,11 @@ def _excluded(plan: HostPlan, have: Mapping[str, Listed]) -> list[tuple[str, str
     return findings
 
 
-def _undecided(package: str, told: str, plan: HostPlan) -> Finding:
+def _undecided(package: str, reason: str, plan: HostPlan) -> Finding:
     wanted = plan.requirements
     return Finding(
         f"every package that a start imports, in the requirements of the tier {wanted.tier}",
-        f"{package} in none of {', '.join(wanted.files)}; {told}",
+        f"{package} in none of {', '.join(wanted.files)}; {reason}",
         f'add it, or the package that brings it under another name: requirements: {{add: ["{package}"]}}',
     )
 

@@ -35,7 +35,7 @@ def service(plan: HostPlan, release: ImageRelease, settings: Mapping[str, str]) 
 
 
 def resources(plan: HostPlan, release: ImageRelease, settings: Mapping[str, str]) -> list[Switchable]:
-    """The backend's unit, and what it is started with. `settings`: whose names it tells the start script."""
+    """The backend's unit, and what it is started with. `settings`: whose names it gives the start script."""
     environment = _environment(plan, release, settings)
     return [
         *containers.resources(_container(plan, release, environment), release.engine),
@@ -56,8 +56,8 @@ def _fingerprint(plan: HostPlan, release: ImageRelease, settings: Mapping[str, s
 
 
 def _environment(plan: HostPlan, release: ImageRelease, settings: Mapping[str, str]) -> dict[str, str]:
-    told = environment_of(plan, settings, [f"{paths.CURRENT}/venv/bin"])
-    return {**told, "VENOM_IMAGE": release.backend_key}
+    variables = environment_of(plan, settings, [f"{paths.CURRENT}/venv/bin"])
+    return {**variables, "VENOM_IMAGE": release.backend_key}
 
 
 def _passed(environment: Mapping[str, str]) -> dict[str, str]:

@@ -59,9 +59,9 @@ def lock_for(plan: HostPlan, archive: Archive, *, offline: bool = False) -> Lock
 
 def _lock(plan: HostPlan, archive: Archive, files: dict[str, str], offline: bool) -> Lock:
     digest = _inputs_digest(plan, files)
-    kept = KEPT / plan.source.release / name(plan)
-    cached = controller.cache_directory("locks") / f"{digest[:16]}-{kept.name}"
-    for path in (kept, cached):
+    committed = KEPT / plan.source.release / name(plan)
+    cached = controller.cache_directory("locks") / f"{digest[:16]}-{committed.name}"
+    for path in (committed, cached):
         if path.exists() and f"{INPUTS}{digest}\n" in (text := path.read_text(encoding="utf-8")):
             verdict = gate.judge(plan, archive, text)
             gate.ensure_clean(verdict)
@@ -69,13 +69,13 @@ def _lock(plan: HostPlan, archive: Archive, files: dict[str, str], offline: bool
                 return Lock(path, text, _digest(text), fresh=False, refused=tuple(verdict.refused))
     if offline:
         raise refuse(
-            f"a lock {kept.name} of {plan.source.release} on this machine",
-            f"none that fits in {kept.parent} or {cached.parent}",
+            f"a lock {committed.name} of {plan.source.release} on this machine",
+            f"none that fits in {committed.parent} or {cached.parent}",
             "pyinfra --dry … deploy/venom.py resolves it",
         )
     # The lock of a pinned release as it stands belongs to the project. One of a tree, or with
     # requirements of an operator's own, is as short-lived as these: it must not take its place.
-    path = cached if plan.source.kind == "tree" or kept.exists() else kept
+    path = cached if plan.source.kind == "tree" or committed.exists() else committed
     return write(path, make(plan, archive, now()), plan, archive)
 
 

@@ -23,13 +23,13 @@ _REQUIRED = re.compile(
 _CAUSES = re.compile(r"(all versions of \S+ depend on [^\s,]+|\S+ depends on [^\s,]+)")
 _UNREACHED = re.compile(r"Failed to fetch|error sending request|Request failed")
 _NAME = re.compile(r"[A-Za-z0-9][\w.-]*")
-_TOLD = 12  # lines of uv's own words
+_SHOWN = 12  # lines of uv's own words
 
 
 def resolve(plan: HostPlan, files: Mapping[str, str], added: Mapping[str, list[str]], cut_off: str) -> str:
     """The requirements that meet `files` (name → text), with hashes, as uv writes them.
 
-    `added` are further requirements under the names of the files that they are told by. What was
+    `added` are further requirements under the names of their files. What was
     published after `cut_off` (UTC, RFC 3339) counts for nothing, so the same inputs give the same lines.
     Raises RefusedError where there is no solution.
     """
@@ -58,27 +58,27 @@ def resolve(plan: HostPlan, files: Mapping[str, str], added: Mapping[str, list[s
         return (Path(folder) / "lock.txt").read_text(encoding="utf-8")
 
 
-def _refused(plan: HostPlan, texts: Mapping[str, str], said: str) -> RefusedError:
+def _refused(plan: HostPlan, texts: Mapping[str, str], output: str) -> RefusedError:
     wanted = plan.requirements
     requirement = (
         f"requirements that can be resolved (tier {wanted.tier}, "
         f"extras {', '.join(wanted.extras) or 'none'}, Python {plan.python.minor})"
     )
-    words = " ".join(said.split())
+    words = " ".join(output.split())
     if _UNREACHED.search(words):
-        told = "\n          ".join(said.strip().splitlines()[:_TOLD])
+        found = "\n          ".join(output.strip().splitlines()[:_SHOWN])
         return refuse(
-            "a package index that answers", told, "check this machine's network, or set `mirrors.pypi`"
+            "a package index that answers", found, "check this machine's network, or set `mirrors.pypi`"
         )
     required = [it for pair in _REQUIRED.findall(words) for it in pair if _place(it, texts)]
     quarrel = list(dict.fromkeys(required))
     if len(quarrel) < 2:
-        told = "\n          ".join(said.strip().splitlines()[-_TOLD:]) or "no message"
+        found = "\n          ".join(output.strip().splitlines()[-_SHOWN:]) or "no message"
         remedy = "choose another tier or extras in the inventory's `requirements`, or mend the source"
-        return refuse(requirement, told, remedy)
-    told = " and ".join(f"{it} ({_place(it, texts)})" for it in quarrel) + " exclude each other"
+        return refuse(requirement, found, remedy)
+    found = " and ".join(f"{it} ({_place(it, texts)})" for it in quarrel) + " exclude each other"
     causes = list(dict.fromkeys(it.rstrip(".") for it in _CAUSES.findall(words)))
-    return refuse(requirement, "\n          ".join([told, *causes]), _remedy(quarrel, texts, bool(causes)))
+    return refuse(requirement, "\n          ".join([found, *causes]), _remedy(quarrel, texts, bool(causes)))
 
 
 def _remedy(quarrel: Sequence[str], texts: Mapping[str, str], by_others: bool) -> str:

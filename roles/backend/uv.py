@@ -24,11 +24,11 @@ def wheel(plan: HostPlan) -> Path:
 
 
 def _fetch(plan: HostPlan) -> Path:
-    kept = controller.cache_directory("uv") / f"uv-{plan.uv.version}-{plan.arch}.whl"
+    wheel = controller.cache_directory("uv") / f"uv-{plan.uv.version}-{plan.arch}.whl"
     requirement = f"uv {plan.uv.version} for {plan.arch} from the package index"
-    if not kept.exists():
+    if not wheel.exists():
         index = ["--index-url", plan.mirrors.pypi] if plan.mirrors.pypi else []
-        with tempfile.TemporaryDirectory(dir=kept.parent) as folder:
+        with tempfile.TemporaryDirectory(dir=wheel.parent) as folder:
             controller.run(
                 [sys.executable, "-m", "pip", "download", "--quiet", "--no-deps"]
                 + ["--only-binary=:all:", "--platform", WHEEL_PLATFORMS[plan.arch]]
@@ -36,13 +36,13 @@ def _fetch(plan: HostPlan) -> Path:
                 requirement,
                 "check the controller's network, or set `mirrors.pypi`",
             )
-            next(Path(folder).glob("*.whl")).rename(kept)
-    found = hashlib.sha256(kept.read_bytes()).hexdigest()
+            next(Path(folder).glob("*.whl")).rename(wheel)
+    found = hashlib.sha256(wheel.read_bytes()).hexdigest()
     if found != plan.uv.integrity:
-        kept.unlink()
+        wheel.unlink()
         raise refuse(
             f"{requirement} with sha256 {plan.uv.integrity}",
             f"sha256 {found}",
             "check the mirror; if the pin is wrong, mend schemas/data/pins.yaml",
         )
-    return kept
+    return wheel
