@@ -1,4 +1,4 @@
-"""Taking everything of ours away from a host: what runs first, and last what tells that we are here.
+"""Taking everything of ours away from a host: what runs first, and last what shows that we are here.
 
 So a removal that was cut off is completed by the next one.
 """
@@ -23,7 +23,7 @@ SCRIPTS = Path(__file__).parent / "scripts"
 
 
 def ask_host(resources: Sequence[Resource]) -> Found:
-    """What the look does not tell of the current host. Raises RefusedError where removal cannot work."""
+    """What the look does not show of the current host. Raises RefusedError where removal cannot work."""
     folders = [it.path for it in resources if isinstance(it, Directory) and it.keeps]
     answer = remote.ask(_shell("see.sh", paths.AUDIT, paths.MARK, " ".join(units_of(resources)), *folders))
     if not answer.ok:
@@ -32,24 +32,24 @@ def ask_host(resources: Sequence[Resource]) -> Found:
 
 
 def read_found(text: str) -> Found:
-    """What the script said. Raises RefusedError where removal cannot work, KeyError or ValueError."""
-    said: dict[str, list[str]] = {}
+    """What the script printed. Raises RefusedError where removal cannot work, KeyError or ValueError."""
+    facts: dict[str, list[str]] = {}
     for line in text.splitlines():
         name, _, value = line.partition("=")
-        said.setdefault(name, []).append(value)
-    marked, log = "marked" in said, "log" in said
-    if said["uid"] != ["0"]:
+        facts.setdefault(name, []).append(value)
+    marked, log = "marked" in facts, "log" in facts
+    if facts["uid"] != ["0"]:
         remedy = "set `ssh.user: root`, or `ssh.sudo: true` with a user who may sudo without a password"
-        raise refuse("root on the host", f"user id {said['uid'][0]}", remedy)
-    if (marked or "size" in said) and "python" not in said:
+        raise refuse("root on the host", f"user id {facts['uid'][0]}", remedy)
+    if (marked or "size" in facts) and "python" not in facts:
         raise refuse("python3 on a host where something of ours is", "none", "apt-get install python3")
-    sizes = (it.split(" ", 1) for it in said.get("size", []))
+    sizes = (it.split(" ", 1) for it in facts.get("size", []))
     return Found(
         marked=marked,
         log=log,
         sizes={path: number(size) for size, path in sizes},
-        drop_ins=tuple(said.get("drop-in", [])),
-        installed=tuple(said.get("package", [])),
+        drop_ins=tuple(facts.get("drop-in", [])),
+        installed=tuple(facts.get("package", [])),
     )
 
 
@@ -118,14 +118,14 @@ def users_deleted(users: Sequence[str]) -> Commands:
 
 @operation()
 def mark_removed() -> Commands:
-    """Remove what tells that we are here: by it the next run finds what was cut off."""
+    """Remove what shows that we are here: by it the next run finds what was cut off."""
     yield StringCommand("rm", "-f", paths.MARK)
     yield StringCommand("systemctl", "daemon-reload")
 
 
 @operation()
 def audit_log_removed() -> Commands:
-    """Remove the audit log, which tells that we were here; the end of the lock was its last line."""
+    """Remove the audit log, which shows that we were here; the end of the lock was its last line."""
     yield StringCommand("rm", "-f", paths.AUDIT)
 
 

@@ -23,7 +23,7 @@ from engine.resources import (
 
 @dataclass(frozen=True)
 class Found:
-    """What the look does not tell of a host."""
+    """What the look does not show of a host."""
 
     marked: bool  # something of ours is here
     log: bool  # something of ours was here, at least
@@ -78,18 +78,18 @@ class Removal:
         return (*self.users, *(self.data_users if self.purge else ()))
 
     def goes(self) -> list[str]:
-        """What the operator is told that goes, a line a kind."""
+        """What goes, for the operator, a line a kind."""
         ours = (*self.trees, *self.files, *([paths.MARK] if self.marked else []))
-        said: list[tuple[str, Sequence[object]]] = [("", ours)]
+        kinds: list[tuple[str, Sequence[object]]] = [("", ours)]
         if self.purge and self.needed:
-            said += [("for good: ", (*self.data, paths.AUDIT))]
-        said += [("users ", self.leaving), ("units ", self.units)]
+            kinds += [("for good: ", (*self.data, paths.AUDIT))]
+        kinds += [("users ", self.leaving), ("units ", self.units)]
         if self.nginx not in ("", "enabled"):
-            said += [("no other site left, it stops as before us: ", [paths.NGINX])]
-        return [f"{kind}{', '.join(map(str, things))}" for kind, things in said if things]
+            kinds += [("no other site left, it stops as before us: ", [paths.NGINX])]
+        return [f"{kind}{', '.join(map(str, things))}" for kind, things in kinds if things]
 
     def stays(self) -> list[str]:
-        """What the operator is told that stays, and how it can go, too."""
+        """What stays, for the operator, and how it can go, too."""
         lines = [f"{path}: somebody else's" for path in self.left]
         if not (self.marked or self.log):
             return lines
@@ -161,11 +161,11 @@ def decide(resources: Sequence[Resource], observed: Observed, found: Found, *, p
 
 
 def _nginx(observed: Observed) -> str:
-    """How nginx was before us; where that note is gone, it is left to run."""
-    note = observed.paths.get(paths.NGINX_BEFORE)
-    if note is None:
+    """How nginx was before us; where that record is gone, it is left to run."""
+    recorded = observed.paths.get(paths.NGINX_BEFORE)
+    if recorded is None:
         return "enabled" if observed.there(paths.SITE) else ""
-    return "enabled" if note.get("sha256") == sha256("enabled\n") else "not enabled"
+    return "enabled" if recorded.get("sha256") == sha256("enabled\n") else "not enabled"
 
 
 def units_of(resources: Iterable[Resource]) -> tuple[str, ...]:

@@ -1,6 +1,6 @@
-# Runs on the host before anything is removed: tells, one fact a line, what the look does not. It needs
+# Runs on the host before anything is removed: prints, one fact a line, what the look does not. It needs
 # no python3, which a host where nothing was installed yet may lack. Changes nothing.
-# Arguments: the audit log; the file that tells that we are here; our units, as one word; folders.
+# Arguments: the audit log; the file that shows that we are here; our units, as one word; folders.
 log=$1 mark=$2 units=$3
 shift 3
 echo "uid=$(id -u)"
