@@ -35,17 +35,17 @@ def pack(source: Source, *, offline: bool = False) -> Archive:
 def _pack(source: Source, offline: bool) -> Archive:
     if source.kind == "tree":
         return _store(_tar_of_tree(Path(source.location)))
-    kept = controller.cache_directory("sources") / f"{source.commit}.tar.gz"
-    if offline and source.kind == "git" and not kept.exists():
+    cached = controller.cache_directory("sources") / f"{source.commit}.tar.gz"
+    if offline and source.kind == "git" and not cached.exists():
         raise refuse(
             f"commit {source.commit[:12]} of {source.location} in this machine's cache",
             "it was never fetched here",
             "pyinfra --dry … deploy/venom.py fetches it",
         )
-    if not kept.exists():
+    if not cached.exists():
         tar = _tar_of_commit(_repository(source), source.commit)
-        return _store(tar, kept)
-    return Archive.at(kept)
+        return _store(tar, cached)
+    return Archive.at(cached)
 
 
 def _repository(source: Source) -> Path:
@@ -127,12 +127,12 @@ def _is_file(path: Path) -> bool:
     return path.is_symlink() or path.is_file()
 
 
-def _store(tar: bytes, kept: Path | None = None) -> Archive:
-    if kept is None:
+def _store(tar: bytes, cached: Path | None = None) -> Archive:
+    if cached is None:
         digest = hashlib.sha256(tar).hexdigest()
-        kept = controller.cache_directory("sources") / f"tree-{digest[:16]}.tar.gz"
-    if not kept.exists():
-        part = kept.with_name(f"{kept.name}.{os.getpid()}.part")
+        cached = controller.cache_directory("sources") / f"tree-{digest[:16]}.tar.gz"
+    if not cached.exists():
+        part = cached.with_name(f"{cached.name}.{os.getpid()}.part")
         part.write_bytes(gzip.compress(tar, compresslevel=6, mtime=0))
-        part.rename(kept)
-    return Archive.at(kept)
+        part.rename(cached)
+    return Archive.at(cached)
