@@ -115,14 +115,14 @@ def _unit_text(plan: HostPlan, fingerprint: str) -> str:
         current=paths.CURRENT,
         state=paths.UI_CACHE,
         fingerprint=fingerprint,
-        loopback=asks_loopback_only(plan.ui.run_env),
+        loopback=reaches_loopback_only(plan.ui.run_env),
         # A dynamic user has none of its own.
         environment={"HOME": paths.UI_CACHE, **plan.ui.run_env},
     )
 
 
-def asks_loopback_only(environment: Mapping[str, str]) -> bool:
-    """Whether every address that the UI's server is told lies on this host."""
+def reaches_loopback_only(environment: Mapping[str, str]) -> bool:
+    """Whether every address that the UI's server is given lies on this host."""
     urls = [urlsplit(value) for value in environment.values() if "://" in value]
     return all(it.hostname in {"localhost", "127.0.0.1", "::1"} for it in urls)
 

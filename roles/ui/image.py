@@ -9,7 +9,7 @@ from engine.drop_in import drop_in, text
 from engine.release import ImageRelease
 from engine.resources import Switchable
 from engine.services import Service
-from roles.ui.deploy import CONCERNS, MEMORY_BYTES, UNIT, asks_loopback_only
+from roles.ui.deploy import CONCERNS, MEMORY_BYTES, UNIT, reaches_loopback_only
 from schemas.model import HostPlan
 
 # Of the image, packed.
@@ -30,7 +30,7 @@ def service(plan: HostPlan, release: ImageRelease) -> Service:
 
 def resources(plan: HostPlan, release: ImageRelease) -> list[Switchable]:
     """The UI's unit, and what it is started with."""
-    environment, loopback = _environment(plan, release), asks_loopback_only(plan.ui.run_env)
+    environment, loopback = _environment(plan, release), reaches_loopback_only(plan.ui.run_env)
     return [
         *containers.resources(_container(release, environment), release.engine),
         *drop_in(UNIT, environment, _fingerprint(plan, release), loopback=loopback),
@@ -38,7 +38,7 @@ def resources(plan: HostPlan, release: ImageRelease) -> list[Switchable]:
 
 
 def _fingerprint(plan: HostPlan, release: ImageRelease) -> str:
-    environment, loopback = _environment(plan, release), asks_loopback_only(plan.ui.run_env)
+    environment, loopback = _environment(plan, release), reaches_loopback_only(plan.ui.run_env)
     unit = containers.unit_text(_container(release, environment), release.engine)
     return services.fingerprint({"unit": unit, "environment": text(environment, "", loopback=loopback)})
 

@@ -35,7 +35,7 @@ class Build:
     Complete once every host was surveyed: that is, when the first operation is executed.
     """
 
-    kept: bool  # on the controller, since a former run
+    stored: bool  # on the controller, since a former run
     having: set[str] = field(default_factory=set)
     needing: set[str] = field(default_factory=set)
 
@@ -66,12 +66,12 @@ class UiWork:
     @property
     def receives(self) -> bool:
         """Whether this host gets what is kept, or what another one has or builds."""
-        return not self.there and (self.build.kept or self.host != self.build.giver)
+        return not self.there and (self.build.stored or self.host != self.build.giver)
 
     @property
     def gives(self) -> bool:
         """Whether others of this run wait for what this host has or builds, or others may want it one day."""
-        if self.build.kept or self.host != self.build.giver:
+        if self.build.stored or self.host != self.build.giver:
             return False
         waiting = self.build.needing - {self.host}
         return bool(waiting) or not (self.there or self.alone)
@@ -89,7 +89,7 @@ class UiWork:
 
 def work_for(name: str, build_job: Job, node_job: Job, observed: Observed) -> UiWork:
     """Who has or needs what: called once a host, after its survey found nothing against it."""
-    build = controller.once(("ui", build_job.key), lambda: Build(kept=_archive(build_job).exists()))
+    build = controller.once(("ui", build_job.key), lambda: Build(stored=_archive(build_job).exists()))
     if build_job.done(observed):
         build.having.add(name)
     else:
@@ -181,7 +181,7 @@ def _fetch(state: Any, host: Any, work: UiWork) -> bool:
 
 
 def _deliver(state: Any, host: Any, work: UiWork) -> bool:
-    origin = "an earlier run" if work.build.kept else work.build.giver
+    origin = "an earlier run" if work.build.stored else work.build.giver
     if not work.archive.exists():
         host.log(f"{origin} has no UI to give: it is built here")
         return jobs.run_here(state, host, work.build_job)

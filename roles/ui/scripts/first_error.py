@@ -1,4 +1,4 @@
-"""Runs on the host: the first error in what a build of the UI said (standard input), or its last lines."""
+"""Runs on the host: the first error in what a build of the UI printed (standard input), or its last lines."""
 
 import re
 import sys
