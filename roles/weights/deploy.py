@@ -65,7 +65,7 @@ def component(
 
 
 def _need(model: Model, job: Job) -> Need:
-    # Whether Ollama's own registry answers is not asked: the pull tells. A mirror stands before the name.
+    # Whether Ollama's own registry answers is not asked: the pull shows it. A mirror stands before the name.
     scheme, (registry, slash, _) = "http" if model.insecure else "https", model.pull_name.partition("/")
     mirror = (f"{scheme}://{registry}/v2/",) if slash else ()
     what = f"weights {model.name}"

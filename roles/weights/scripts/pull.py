@@ -17,12 +17,12 @@ import time
 import urllib.error
 import urllib.request
 
-# What is asked is on this very host, whatever proxy the job is told.
+# What is asked is on this very host, whatever proxy the job is given.
 DIRECT = urllib.request.build_opener(urllib.request.ProxyHandler({}))
 
-asked = json.loads(sys.argv[1])
-name, pull_name, digest = asked["name"], asked["pull_name"], asked["digest"]
-models, job = asked["models"], os.environ["JOB"]
+request = json.loads(sys.argv[1])
+name, pull_name, digest = request["name"], request["pull_name"], request["digest"]
+models, job = request["models"], os.environ["JOB"]
 
 
 def step(text):
@@ -37,13 +37,13 @@ def serve():
         address = "127.0.0.1:%d" % free.getsockname()[1]
     user = pwd.getpwnam("ollama")
     # NOPRUNE: it must not take a blob whose manifest is only being pulled for garbage.
-    environment = dict(asked["env"], HOME=user.pw_dir, OLLAMA_HOST=address, OLLAMA_NOPRUNE="1")
-    passed = ("PATH", "SSL_CERT_FILE", *asked["proxy"])
+    environment = dict(request["env"], HOME=user.pw_dir, OLLAMA_HOST=address, OLLAMA_NOPRUNE="1")
+    passed = ("PATH", "SSL_CERT_FILE", *request["proxy"])
     environment.update({key: value for key, value in os.environ.items() if key in passed})
     log = open(os.path.join(job, "log"), "wb")  # noqa: SIM115 (it is the child's)
-    command, own = asked["command"], {"user": user.pw_uid, "group": user.pw_gid, "extra_groups": []}
-    if asked["contained"]:
-        own = {}  # the container is told whose it is
+    command, own = request["command"], {"user": user.pw_uid, "group": user.pw_gid, "extra_groups": []}
+    if request["contained"]:
+        own = {}  # the container is given its user
         command = [it.replace("{numbers}", "%d:%d" % (user.pw_uid, user.pw_gid)) for it in command]
         # The engine's own: in Ollama's, root's podman would look for settings.
         environment["HOME"] = os.environ["HOME"]
@@ -95,7 +95,7 @@ def full(there):
         os.unlink(blob)
     disk = os.statvfs(models)
     return (
-        "required  %d MB free in %s for %s\n" % (asked["size"] / 1e6 + 1, models, name)
+        "required  %d MB free in %s for %s\n" % (request["size"] / 1e6 + 1, models, name)
         + "found     %d MB, " % (disk.f_bavail * disk.f_frsize / 1e6)
         + "of which %d MB were filled before it was full\n" % (size / 1e6)
         + "do        free some space there, or enlarge it, and run again"
@@ -103,8 +103,8 @@ def full(there):
 
 
 def pull(api, there):
-    done, totals, said = {}, {}, ""
-    body = {"model": pull_name, "insecure": asked["insecure"], "stream": True}
+    done, totals, status = {}, {}, ""
+    body = {"model": pull_name, "insecure": request["insecure"], "stream": True}
     for line in call(api, "/api/pull", body):
         report = json.loads(line)
         if "no space left on device" in report.get("error", ""):
@@ -115,12 +115,12 @@ def pull(api, there):
             done[report["digest"]] = report.get("completed", 0)
             totals[report["digest"]] = report["total"]
             with open(os.path.join(job, "progress"), "w", encoding="utf-8") as file:
-                file.write("bytes %d %d\n" % (max(asked["size"], sum(totals.values())), sum(done.values())))
-        elif report.get("status") != said:
-            said = report.get("status", "")
-            print(said, flush=True)
-    if said != "success":
-        sys.exit("source    %s\nanswered  the pull ended without success: %s" % (pull_name, said))
+                file.write("bytes %d %d\n" % (max(request["size"], sum(totals.values())), sum(done.values())))
+        elif report.get("status") != status:
+            status = report.get("status", "")
+            print(status, flush=True)
+    if status != "success":
+        sys.exit("source    %s\nanswered  the pull ended without success: %s" % (pull_name, status))
     with open(os.path.join(job, "fetched"), "w", encoding="utf-8") as file:
         file.write("%d\n" % sum(done.values()))
 
@@ -142,8 +142,10 @@ def clear():
     """What is there of these weights and is not whole goes: a pull takes for right what is there."""
     try:
         with open(manifest_of(name), encoding="utf-8") as file:
-            told = json.load(file)
-        parts = [(it["digest"].replace(":", "-"), it["size"]) for it in [told["config"], *told["layers"]]]
+            document = json.load(file)
+        parts = [
+            (it["digest"].replace(":", "-"), it["size"]) for it in [document["config"], *document["layers"]]
+        ]
     except (OSError, ValueError, LookupError, TypeError):
         return
     for blob, size in parts:

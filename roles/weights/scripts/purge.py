@@ -7,11 +7,11 @@ import json
 import os
 import sys
 
-asked = json.load(sys.stdin)
-models = asked["models"]
+request = json.load(sys.stdin)
+models = request["models"]
 manifests, blobs = os.path.join(models, "manifests"), os.path.join(models, "blobs")
 
-for path in asked["manifests"]:
+for path in request["manifests"]:
     os.unlink(path)
     folder = os.path.dirname(path)
     while folder != manifests and not os.listdir(folder):
