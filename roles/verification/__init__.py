@@ -1,1 +1,1 @@
-"""The proof: what was installed works, judged from outside and from inside, and told as one document."""
+"""The proof: what was installed works, judged from outside and from inside, and reported as one document."""

@@ -145,21 +145,21 @@ def write(acceptance: Acceptance, folder: Path) -> Path:
 
 def read(path: Path) -> Acceptance:
     """An acceptance from its `report.json`. Raises ValueError for one of another format."""
-    said = json.loads(path.read_text(encoding="utf-8"))
-    if said.get("format") != FORMAT:
-        raise ValueError(f"{path}: format {said.get('format')}; this version reads {FORMAT}")
-    hosts = tuple(_host(it) for it in said["hosts"])
-    return Acceptance(said["at"], said["by"], said["inventory"], hosts)
+    document = json.loads(path.read_text(encoding="utf-8"))
+    if document.get("format") != FORMAT:
+        raise ValueError(f"{path}: format {document.get('format')}; this version reads {FORMAT}")
+    hosts = tuple(_host(it) for it in document["hosts"])
+    return Acceptance(document["at"], document["by"], document["inventory"], hosts)
 
 
-def _host(said: Mapping[str, Any]) -> HostAcceptance:
-    checks = (dict(it, evidence=tuple(Evidence(**e) for e in it["evidence"])) for it in said["checks"])
+def _host(host: Mapping[str, Any]) -> HostAcceptance:
+    checks = (dict(it, evidence=tuple(Evidence(**e) for e in it["evidence"])) for it in host["checks"])
     return HostAcceptance(
         **{
-            **said,
+            **host,
             "checks": tuple(Check(**it) for it in checks),
-            "checklist": tuple(Item(**dict(it, checks=tuple(it["checks"]))) for it in said["checklist"]),
-            "metrics": {name: Metric(**it) for name, it in said["metrics"].items()},
-            "history": tuple(Measured(**it) for it in said["history"]),
+            "checklist": tuple(Item(**dict(it, checks=tuple(it["checks"]))) for it in host["checklist"]),
+            "metrics": {name: Metric(**it) for name, it in host["metrics"].items()},
+            "history": tuple(Measured(**it) for it in host["history"]),
         }
     )

@@ -32,7 +32,7 @@ class Access:
 
     base: str  # base URL of the door, as reached from here
     api: str  # base URL by which the API is tried: the door's, or behind it
-    browser_url: str  # as the browser is told to see it; empty where the browser cannot come in
+    browser_url: str  # as the browser is given it; empty where the browser cannot come in
     browser_rules: str  # Chromium's --host-resolver-rules, which lead that to this host
     remote: bool  # whether the door sees this machine's own address
     fingerprint: str = ""  # SHA-256 of the certificate that the door must serve
@@ -107,7 +107,7 @@ def _let_in(base: str) -> bool:
     """Whether the door lets this machine in: it need not be in a network of `allow_from`."""
     with requests.Session() as http:
         http.trust_env = False
-        http.verify = False  # nothing is asked of it or told to it
+        http.verify = False  # nothing is asked of it or sent to it
         try:
             return http.get(base, timeout=5).status_code != 403
         except requests.RequestException:

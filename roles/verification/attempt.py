@@ -36,8 +36,8 @@ def attempt(name: str, title: str, expected: str, try_it: Try, *, patience: floa
     result, evidence = FAILED, tuple[Evidence, ...]()
     try:
         with gevent.Timeout(patience, TimeoutError(f"no end after {patience:.0f} s")):
-            said = try_it()
-        found, evidence = (said, ()) if isinstance(said, str) else (said[0], tuple(said[1]))
+            answer = try_it()
+        found, evidence = (answer, ()) if isinstance(answer, str) else (answer[0], tuple(answer[1]))
         result = PASSED
     except Skip as why:
         result, found = SKIPPED, str(why)

@@ -30,8 +30,8 @@ ANSWERS = '[data-testid="conversation-bubble-assistant"]'
 # Asked and awaited in the browser itself: how the backend says that the task stands, and that the cockpit
 # shows the beginning of its answer. Marks of Markdown are no part of what is shown.
 TASK_STATE = """async task => {
-    const said = await fetch(`/api/v1/tasks/${task}`);
-    const {status, result} = await said.json();
+    const answer = await fetch(`/api/v1/tasks/${task}`);
+    const {status, result} = await answer.json();
     return {over: !["PENDING", "PROCESSING"].includes(status), status, result};
 }"""
 SHOWN = """([selector, answer]) => {
@@ -60,12 +60,12 @@ class Visit:
 
 
 @contextmanager
-def _page(browser: Browser, size: tuple[int, int], visit: Visit, asked: dict[str, Any]) -> Iterator[Page]:
-    """A page of a fresh profile; all that goes wrong in it is noted."""
-    (width, height), login = size, asked["login"]
+def _page(browser: Browser, size: tuple[int, int], visit: Visit, settings: dict[str, Any]) -> Iterator[Page]:
+    """A page of a fresh profile; all that goes wrong in it is recorded."""
+    (width, height), login = size, settings["login"]
     context = browser.new_context(
         viewport={"width": width, "height": height},
-        ignore_https_errors=asked["self_made"],
+        ignore_https_errors=settings["self_made"],
         http_credentials={"username": login[0], "password": login[1]} if login else None,
         reduced_motion="reduce",
     )
@@ -105,35 +105,35 @@ def _name(request: Request) -> str:
     return f"{request.method} {urlsplit(request.url).path}"
 
 
-def look(browser: Browser, asked: dict[str, Any]) -> Visit:
+def look(browser: Browser, settings: dict[str, Any]) -> Visit:
     """Open the start page and every page that it leads to."""
     visit = Visit()
-    with _page(browser, WIDE, visit, asked) as page:
-        _open(page, asked["url"], visit)
+    with _page(browser, WIDE, visit, settings) as page:
+        _open(page, settings["url"], visit)
         visit.title = page.title()
-        visit.screenshot = _shot(page, asked, "ui")
+        visit.screenshot = _shot(page, settings, "ui")
         for path in _links(page):
-            _open(page, f"{asked['url']}{path}", visit)
+            _open(page, f"{settings['url']}{path}", visit)
     return visit
 
 
-def look_narrow(browser: Browser, asked: dict[str, Any]) -> Visit:
+def look_narrow(browser: Browser, settings: dict[str, Any]) -> Visit:
     """Open the start page in a window as narrow as a telephone."""
     visit = Visit()
-    with _page(browser, NARROW, visit, asked) as page:
-        _open(page, asked["url"], visit)
+    with _page(browser, NARROW, visit, settings) as page:
+        _open(page, settings["url"], visit)
         visit.overflow = page.evaluate("document.documentElement.scrollWidth - window.innerWidth")
-        visit.screenshot = _shot(page, asked, "ui-narrow")
+        visit.screenshot = _shot(page, settings, "ui-narrow")
     return visit
 
 
-def chat(browser: Browser, asked: dict[str, Any]) -> Visit:
+def chat(browser: Browser, settings: dict[str, Any]) -> Visit:
     """Type a question into the cockpit, send it, and wait until the whole answer stands there."""
-    visit, limit = Visit(), float(asked["chat_seconds"])
-    with _page(browser, WIDE, visit, asked) as page:
+    visit, limit = Visit(), float(settings["chat_seconds"])
+    with _page(browser, WIDE, visit, settings) as page:
         try:
-            _open(page, asked["url"], visit)
-            page.locator(PROMPT).fill(asked["question"], timeout=10_000)
+            _open(page, settings["url"], visit)
+            page.locator(PROMPT).fill(settings["question"], timeout=10_000)
             page.locator(f"{SEND}:enabled").wait_for(timeout=20_000)
             begun = time.monotonic()
             with page.expect_response(_is_new_task, timeout=limit * 1000) as sent:
@@ -154,7 +154,7 @@ def chat(browser: Browser, asked: dict[str, Any]) -> Visit:
             visit.error = _first_line(error)
         finally:
             page.locator(ANSWERS).last.scroll_into_view_if_needed(timeout=2_000) if visit.answer else None
-            visit.screenshot = _shot(page, asked, "ui-chat")
+            visit.screenshot = _shot(page, settings, "ui-chat")
     return visit
 
 
@@ -184,10 +184,10 @@ def _links(page: Page) -> list[str]:
     return [it for it in dict.fromkeys(hrefs) if it != "/"][: MOST_PAGES - 1]
 
 
-def _shot(page: Page, asked: dict[str, Any], name: str) -> str:
-    file = f"{asked['prefix']}-{name}.png"
+def _shot(page: Page, settings: dict[str, Any], name: str) -> str:
+    file = f"{settings['prefix']}-{name}.png"
     try:
-        page.screenshot(path=Path(asked["folder"]) / file, timeout=10_000)
+        page.screenshot(path=Path(settings["folder"]) / file, timeout=10_000)
     except Error:
         return ""
     return file
@@ -199,7 +199,7 @@ def _first_line(error: Exception) -> str:
 
 def main() -> None:
     """Do what standard input asks for, and say on standard output what was seen."""
-    asked = json.load(sys.stdin)
+    settings = json.load(sys.stdin)
     parts: dict[str, Callable[[Browser, dict[str, Any]], Visit]] = {
         "look": look,
         "narrow": look_narrow,
@@ -207,10 +207,10 @@ def main() -> None:
     }
     with sync_playwright() as playwright:
         browser = playwright.chromium.launch(
-            executable_path=asked["browser"],
-            args=[f"--host-resolver-rules={asked['rules']}"] if asked["rules"] else [],
+            executable_path=settings["browser"],
+            args=[f"--host-resolver-rules={settings['rules']}"] if settings["rules"] else [],
         )
-        visit = parts[asked["part"]](browser, asked)
+        visit = parts[settings["part"]](browser, settings)
         browser.close()
     json.dump(asdict(visit), sys.stdout)
 

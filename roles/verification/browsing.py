@@ -94,7 +94,7 @@ class Browsing:
                 faults, known = _faults(visit)
                 raise NotSo(visit["error"], *self._shown(visit, known, faults))
             took["ui_chat_seconds"] = visit["seconds"]
-            # What the page took is told apart from what the model did: a browser on the same cores is slow.
+            # What the page took is kept apart from what the model did: a browser on the same cores is slow.
             found = f"{visit['seconds']:.1f} s, Venom's own answer after {visit['answered']:.1f} s"
             return f"{found}: {_short(visit['answer'])}", self._shown(visit, [])
 
@@ -120,7 +120,7 @@ class Browsing:
     def _look(self, part: str) -> dict[str, Any]:
         if not self.access.browser_url:
             raise Skip(f"the door asks for a password: set {LOGIN}=user:password")
-        asked = {
+        settings = {
             "browser": browser(),
             "self_made": bool(self.access.fingerprint),
             "login": self.access.login,
@@ -130,13 +130,13 @@ class Browsing:
             "folder": str(self.folder.absolute()),
             "prefix": self.host,
             "question": chat.QUESTION,
-            "chat_seconds": 3 * self.chat_budget,  # who is late is told by how much
+            "chat_seconds": 3 * self.chat_budget,  # who is late learns by how much
         }
         self.folder.mkdir(parents=True, exist_ok=True)
         done = subprocess.run(
             [sys.executable, "-m", "roles.verification.browser"],
             cwd=ROOT,
-            input=json.dumps(asked),
+            input=json.dumps(settings),
             capture_output=True,
             text=True,
             check=False,
@@ -175,9 +175,9 @@ def browser() -> str:
 
 def _faults(visit: Mapping[str, Any]) -> tuple[list[str], list[str]]:
     """What went wrong, each thing once: faults, and what is known to."""
-    said = dict.fromkeys([*visit["failed"], *visit["console"]])
+    messages = dict.fromkeys([*visit["failed"], *visit["console"]])
     error = [visit["error"]] if visit["error"] else []
-    return error + [it for it in said if not reason(it)], [it for it in said if reason(it)]
+    return error + [it for it in messages if not reason(it)], [it for it in messages if reason(it)]
 
 
 def _some(faults: Sequence[str]) -> str:

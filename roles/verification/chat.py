@@ -13,7 +13,7 @@ from roles.verification.access import Access
 from roles.verification.attempt import NotSo
 
 QUESTION = "What is the capital of Poland? Answer with one word."
-SESSION = "acceptance"  # the chats that an acceptance leaves can be told by it
+SESSION = "acceptance"  # the chats that an acceptance leaves are recognized by it
 
 UPDATE, FINISHED = "task_update", "task_finished"
 
@@ -101,15 +101,15 @@ def held_back(events: Iterable[Event]) -> float:
 
 
 def _stamp(event: Event) -> float | None:
-    said = event.data.get("timestamp")
+    stamp = event.data.get("timestamp")
     try:
-        return datetime.fromisoformat(str(said).replace("Z", "+00:00")).timestamp()
+        return datetime.fromisoformat(str(stamp).replace("Z", "+00:00")).timestamp()
     except ValueError:
         return None
 
 
 def _state(event: Event) -> str:
     words = str(event.data.get("result") or "")
-    # Who runs on for ever is told apart from who says nothing.
+    # Who runs on for ever is distinguished from who says nothing.
     so_far = f", {len(words)} characters of an answer" if words else ""
     return f"{event.data.get('status', 'no status')}{so_far}"

@@ -29,7 +29,7 @@ LINES: tuple[tuple[str, tuple[str, ...]], ...] = (
 
 
 def checklist(checks: Sequence[Check]) -> tuple[Item, ...]:
-    """The lines that concern this host: those of which something was tried, or said to be skipped."""
+    """The lines that concern this host: those of which something was tried, or reported as skipped."""
     items = []
     for text, patterns in LINES:
         meant = [it for it in checks if any(fnmatchcase(it.name, pattern) for pattern in patterns)]

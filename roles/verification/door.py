@@ -49,34 +49,34 @@ def _site(access: Access, service: Service) -> str:
     if access.remote:
         raise Skip("it tells the host itself only, which was asked: see the unit")
     with access.session() as http:
-        said = http.get(f"{access.base}{urlsplit(service.url).path}", timeout=15)
-    if said.status_code == 401 and access.locked:
+        response = http.get(f"{access.base}{urlsplit(service.url).path}", timeout=15)
+    if response.status_code == 401 and access.locked:
         raise Skip(f"it asks for a password: set {LOGIN}=user:password")
-    if said.text.strip() != service.fingerprint:
-        raise NotSo(f"{said.status_code}: {said.text.strip()[:60]}")
+    if response.text.strip() != service.fingerprint:
+        raise NotSo(f"{response.status_code}: {response.text.strip()[:60]}")
     return service.fingerprint
 
 
 def _password(access: Access) -> str:
     with access.session() as http:
         http.auth = None
-        said = http.get(f"{access.base}/", timeout=15)
-    if said.status_code != 401:
-        raise NotSo(f"GET / without one answers {said.status_code}")
+        response = http.get(f"{access.base}/", timeout=15)
+    if response.status_code != 401:
+        raise NotSo(f"GET / without one answers {response.status_code}")
     return "GET / without one answers 401"
 
 
 def _api(access: Access) -> str:
-    said = _through(access, "POST", "/api/v1/tasks", {})
-    if said.status_code != 422 or "detail" not in said.text:
-        raise NotSo(f"POST /api/v1/tasks answers {said.status_code}: {said.text[:120]}")
+    response = _through(access, "POST", "/api/v1/tasks", {})
+    if response.status_code != 422 or "detail" not in response.text:
+        raise NotSo(f"POST /api/v1/tasks answers {response.status_code}: {response.text[:120]}")
     return "POST /api/v1/tasks without a question answers 422, as FastAPI does"
 
 
 def _ui(access: Access) -> str:
-    said = _through(access, "GET", "/")
-    if said.status_code != 200 or "/_next/" not in said.text:
-        raise NotSo(f"GET / answers {said.status_code}: {said.text[:120]}")
+    response = _through(access, "GET", "/")
+    if response.status_code != 200 or "/_next/" not in response.text:
+        raise NotSo(f"GET / answers {response.status_code}: {response.text[:120]}")
     post = _through(access, "POST", "/", {}).status_code
     if post != 405:
         raise NotSo(f"POST / answers {post}")
@@ -89,42 +89,42 @@ def _websocket(access: Access) -> str:
     base, more = access.socket
     try:
         with connect(f"{base}/ws/events", open_timeout=15, close_timeout=2, proxy=None, **more) as events:
-            said = json.loads(events.recv(timeout=15))
+            message = json.loads(events.recv(timeout=15))
     except InvalidStatus as error:
         raise NotSo(f"status {error.response.status_code} instead of a WebSocket") from error
     except WebSocketException as error:
         raise NotSo(f"no WebSocket: {error}") from error
-    return f"the first message is {said.get('type', 'without a type')}"
+    return f"the first message is {message.get('type', 'without a type')}"
 
 
 def _name(access: Access) -> str:
     with access.session() as http:
-        said = http.get(f"{access.base}/", headers={"Host": _NOBODY}, timeout=15)
-    if said.status_code != 421:
-        raise NotSo(f"Host: {_NOBODY} answers {said.status_code}")
+        response = http.get(f"{access.base}/", headers={"Host": _NOBODY}, timeout=15)
+    if response.status_code != 421:
+        raise NotSo(f"Host: {_NOBODY} answers {response.status_code}")
     return f"Host: {_NOBODY} answers 421"
 
 
 def _runtime(access: Access) -> str:
     # No service bears this name: nothing would happen if it were let through.
-    said = _through(access, "POST", "/api/v1/runtime/no-such-service/stop", {})
-    if said.status_code != 403:
-        raise NotSo(f"POST /api/v1/runtime/… answers {said.status_code}")
+    response = _through(access, "POST", "/api/v1/runtime/no-such-service/stop", {})
+    if response.status_code != 403:
+        raise NotSo(f"POST /api/v1/runtime/… answers {response.status_code}")
     return "POST /api/v1/runtime/… answers 403"
 
 
 def _admin(access: Access) -> str:
     if not access.remote:
         raise Skip("this machine is not let in over the LAN, or is the host itself")
-    told = []
+    closed = []
     for claims in ({}, dict.fromkeys(_CLAIMS, "127.0.0.1")):
         for method, path, body in _ADMIN:
-            said = _through(access, method, path, body, headers=claims).status_code
-            if said != 403:
+            status = _through(access, method, path, body, headers=claims).status_code
+            if status != 403:
                 claiming = " to who claims to be 127.0.0.1" if claims else ""
-                raise NotSo(f"{method} {path} answers {said}{claiming}")
-            told.append(path)
-    return f"{', '.join(dict.fromkeys(told))}: 403"
+                raise NotSo(f"{method} {path} answers {status}{claiming}")
+            closed.append(path)
+    return f"{', '.join(dict.fromkeys(closed))}: 403"
 
 
 def _through(

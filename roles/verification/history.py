@@ -31,15 +31,15 @@ def parsed(lines: Iterable[str]) -> list[Measured]:
 
 def _measurement(text: str) -> Measured | None:
     try:
-        said: dict[str, Any] = json.loads(text)
-        words = {name: str(said[name]) for name in ("at", "generation", "release", "profile")}
-        return Measured(**words, metrics={str(k): float(v) for k, v in said["metrics"].items()})
+        document: dict[str, Any] = json.loads(text)
+        fields = {name: str(document[name]) for name in ("at", "generation", "release", "profile")}
+        return Measured(**fields, metrics={str(k): float(v) for k, v in document["metrics"].items()})
     except (ValueError, TypeError, KeyError, AttributeError):
         return None
 
 
 def remembered(host: str, lines: Sequence[str], folder: Path = FOLDER) -> list[Measured]:
-    """What the host's lines and the controller's own tell together; the controller keeps all of it."""
+    """What the host's lines and the controller's own have together; the controller keeps all of it."""
     path = folder / f"{host}.jsonl"
     own = path.read_text(encoding="utf-8").splitlines() if path.exists() else []
     known = parsed([*own, *lines])[-KEEP:]

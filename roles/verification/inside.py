@@ -1,4 +1,4 @@
-"""The checks from inside: what the host itself says when it is asked once."""
+"""The checks from inside: what the host itself answers when it is asked once."""
 
 from __future__ import annotations
 
@@ -31,11 +31,11 @@ EXCLUDED = ("onnxruntime", "onnx", "optimum", "accelerate")
 
 @dataclass(frozen=True)
 class Inside:
-    """What the host said."""
+    """What the host answered."""
 
-    health: Mapping[str, Mapping[str, Any]]  # unit → status, said, seconds
+    health: Mapping[str, Mapping[str, Any]]  # unit → status, error, seconds
     modules: Mapping[str, Any]  # processes, installed, loaded
-    containers: Mapping[str, Any]  # programs, sockets, open_to_backend, named
+    containers: Mapping[str, Any]  # programs, sockets, open_to_backend, docker_host
     listening: Sequence[str]  # ADDRESS:PORT
     runtimes: Sequence[str]  # processes of model servers
     tags: Mapping[str, Any] | None  # of Ollama; None where none was asked, or answers
@@ -62,7 +62,7 @@ def ask(services: Sequence[Service], plan: HostPlan) -> Inside:
 
 class _Health(TypedDict):
     status: int
-    said: str
+    error: str
     seconds: float
 
 
@@ -76,11 +76,11 @@ class _Containers(TypedDict):
     programs: list[str]
     sockets: list[str]
     open_to_backend: list[str]
-    named: bool
+    docker_host: bool
 
 
-class _Said(TypedDict):
-    """The form of what inside.py says."""
+class _Answer(TypedDict):
+    """The form of what inside.py prints."""
 
     health: dict[str, _Health]
     modules: _Modules
@@ -92,17 +92,17 @@ class _Said(TypedDict):
 
 
 def inside(text: str) -> Inside:
-    """What the script said. Raises what `answers.data` raises, ValueError or KeyError."""
-    said = data(text, _Said)
-    for it in said["listening"]:
+    """What the script printed. Raises what `answers.data` raises, ValueError or KeyError."""
+    answer = data(text, _Answer)
+    for it in answer["listening"]:
         number(it.rsplit(":", 1)[-1])
     # Ollama says these: another version of it may say something else.
-    for it in (said["tags"] or {"models": []})["models"]:
+    for it in (answer["tags"] or {"models": []})["models"]:
         formed([it["name"], it["digest"]], list[str])
-    for it in (said["ps"] or {"models": []})["models"]:
+    for it in (answer["ps"] or {"models": []})["models"]:
         formed([it["size"], it.get("size_vram", 0)], list[int])
         formed(it["name"], str)
-    return Inside(**said)
+    return Inside(**answer)
 
 
 def as_planned(changed: Sequence[Difference], pending: Sequence[Difference], applied: str) -> Check:
@@ -112,19 +112,19 @@ def as_planned(changed: Sequence[Difference], pending: Sequence[Difference], app
     """
 
     def try_it() -> str:
-        told = [f"not as it was left: {_some(changed)}"] if changed else []
-        told += [f"not yet as the inventory asks: {_some(pending)}"] if pending else []
-        if told:
-            raise NotSo("; ".join([f"{applied} serves", *told, "run deploy/venom.py first"]))
+        reasons = [f"not as it was left: {_some(changed)}"] if changed else []
+        reasons += [f"not yet as the inventory asks: {_some(pending)}"] if pending else []
+        if reasons:
+            raise NotSo("; ".join([f"{applied} serves", *reasons, "run deploy/venom.py first"]))
         return f"{applied} serves"
 
     return attempt("plan.applied", "The host is what the inventory asks for", "nothing differs", try_it)
 
 
 def _some(differences: Sequence[Difference]) -> str:
-    told = folded(differences)
-    more = f" and {len(told) - 3} more" if len(told) > 3 else ""
-    return ", ".join(told[:3]) + more
+    lines = folded(differences)
+    more = f" and {len(lines) - 3} more" if len(lines) > 3 else ""
+    return ", ".join(lines[:3]) + more
 
 
 def units(generation: Generation, observed: Observed) -> list[Check]:
@@ -154,14 +154,14 @@ def units(generation: Generation, observed: Observed) -> list[Check]:
     return [runs(it) for it in generation.services] + [does_not(it) for it in generation.stopped]
 
 
-def health(services: Sequence[Service], said: Inside) -> list[Check]:
+def health(services: Sequence[Service], answer: Inside) -> list[Check]:
     """Each service answers at its address."""
 
     def answers(service: Service) -> Check:
         def try_it() -> str:
-            it = said.health[service.unit]
+            it = answer.health[service.unit]
             if it["status"] != 200:
-                raise NotSo(f"{service.url}: {it['said'] or it['status']}")
+                raise NotSo(f"{service.url}: {it['error'] or it['status']}")
             return f"{service.url}: 200 in {it['seconds']:.2f} s"
 
         name = service.unit.removesuffix(".service")
@@ -170,16 +170,16 @@ def health(services: Sequence[Service], said: Inside) -> list[Check]:
     return [answers(it) for it in services if not it.reloads]
 
 
-def model(plan: HostPlan, said: Inside) -> list[Check]:
+def model(plan: HostPlan, answer: Inside) -> list[Check]:
     """The weights are the plan's; where there is a card, they lie on it."""
     wanted = plan.model
     if wanted is None:
-        return [_no_local_runtime(said)]
+        return [_no_local_runtime(answer)]
 
     def digest() -> str:
-        if said.tags is None:
+        if answer.tags is None:
             raise NotSo("Ollama does not answer GET /api/tags")
-        have = {it["name"]: it["digest"].split(":")[-1] for it in said.tags["models"]}
+        have = {it["name"]: it["digest"].split(":")[-1] for it in answer.tags["models"]}
         if wanted.name not in have:
             raise NotSo(f"{wanted.name} is not there; there is {', '.join(sorted(have)) or 'none'}")
         if have[wanted.name] != wanted.digest:
@@ -190,13 +190,13 @@ def model(plan: HostPlan, said: Inside) -> list[Check]:
     return [attempt("model.digest", "The model is the plan's (GET /api/tags)", expected, digest)]
 
 
-def gpu(wanted: Model, said: Inside, cards: Sequence[str]) -> Check:
+def gpu(wanted: Model, answer: Inside, cards: Sequence[str]) -> Check:
     """Where there is a card, the model lies on it. `cards`: their names."""
 
     def try_it() -> str:
         if not cards:
             raise Skip("there is no card on this host: the model runs on its processors")
-        loaded = {it["name"]: it for it in (said.ps or {"models": []})["models"]}
+        loaded = {it["name"]: it for it in (answer.ps or {"models": []})["models"]}
         if wanted.name not in loaded:
             raise NotSo(f"{wanted.name} is not loaded after a chat")
         size, vram = loaded[wanted.name]["size"], loaded[wanted.name].get("size_vram", 0)
@@ -208,25 +208,25 @@ def gpu(wanted: Model, said: Inside, cards: Sequence[str]) -> Check:
     return attempt("gpu.used", "The model lies on the card (GET /api/ps)", "all of it", try_it)
 
 
-def _no_local_runtime(said: Inside) -> Check:
+def _no_local_runtime(answer: Inside) -> Check:
     def try_it() -> str:
-        ports = {int(it.rsplit(":", 1)[-1]) for it in said.listening}
+        ports = {int(it.rsplit(":", 1)[-1]) for it in answer.listening}
         open_ports = [f"port {port}" for port in (11434, VLLM_PORT) if port in ports]
-        if said.runtimes or open_ports:
-            raise NotSo(", ".join([*said.runtimes, *open_ports]))
+        if answer.runtimes or open_ports:
+            raise NotSo(", ".join([*answer.runtimes, *open_ports]))
         return "no process of Ollama or vLLM, nobody listens on their ports"
 
     return attempt("runtime.none", "No local model server", "no process, no port", try_it)
 
 
-def without_docker(said: Inside) -> Check:
+def without_docker(answer: Inside) -> Check:
     """That the backend serves without a container engine."""
 
     def try_it() -> str:
-        it = said.containers
+        it = answer.containers
         if it["open_to_backend"]:
             raise NotSo(f"the backend's user may open {', '.join(it['open_to_backend'])}")
-        if it["named"]:
+        if it["docker_host"]:
             raise NotSo("DOCKER_HOST is set for the backend")
         if not it["programs"] and not it["sockets"]:
             return "it serves, and the host has no container engine, command line or socket"
@@ -235,11 +235,11 @@ def without_docker(said: Inside) -> Check:
     return attempt("docker.not-needed", "The backend needs no Docker", "it serves without one", try_it)
 
 
-def without_onnx(plan: HostPlan, said: Inside) -> Check:
+def without_onnx(plan: HostPlan, answer: Inside) -> Check:
     """That nothing of ONNX is in the backend of a light profile."""
 
     def try_it() -> str:
-        it = said.modules
+        it = answer.modules
         if plan.profile == "full":
             raise Skip("profile full may have it")
         if it["loaded"]:

@@ -47,13 +47,13 @@ def _no_checks(host: HostAcceptance) -> Check:
 def _case(check: Check, host: HostAcceptance) -> TestCase:
     case = TestCase(_clean(f"{check.name}: {check.title}"), host.name, round(check.seconds, 3))
     if kind := _RESULTS.get(check.result):
-        said = kind(_clean(check.found), check.name)
+        outcome = kind(_clean(check.found), check.name)
         if check.result != SKIPPED:
-            said.text = _clean(f"expected: {check.expected}\nfound: {check.found}")
-        case.result = [said]
-    told = [f"{it.title}:\n{it.text or it.file}" for it in check.evidence]
-    if told:
-        case.system_out = _clean("\n\n".join(told))
+            outcome.text = _clean(f"expected: {check.expected}\nfound: {check.found}")
+        case.result = [outcome]
+    evidence = [f"{it.title}:\n{it.text or it.file}" for it in check.evidence]
+    if evidence:
+        case.system_out = _clean("\n\n".join(evidence))
     return case
 
 

@@ -5,7 +5,7 @@ Everything else that fails to load, or is written to the console as an error, fa
 
 from __future__ import annotations
 
-# As the browser notes it (METHOD PATH: why, or the line on the console), up to here → why it is no fault.
+# As the browser records it (METHOD PATH: why, or the line on the console), up to here → why it is no fault.
 KNOWN = {
     "GET /v1/daemon/status: net::ERR_CONNECTION_REFUSED": (
         "the daemon of Gemma 4, a server of its own that no profile runs"

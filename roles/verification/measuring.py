@@ -45,16 +45,16 @@ def measure(
     names = {it.unit: it.name for it in components if it.unit}
     sizes = {name: path for it in components for name, path in it.sizes.items()}
     question = json.dumps({"sizes": sizes, "ours": ours(components), "history": paths.MEASURED})
-    answer = _told(remote.ask(remote.python("measure.py", question, SCRIPTS, modules=("reading.py",))))
-    said, values = understood(
+    answer = _output(remote.ask(remote.python("measure.py", question, SCRIPTS, modules=("reading.py",))))
+    measures, values = understood(
         "how much of everything there is", answer, lambda it: measured(it, seconds, names)
     )
-    receipt = said["receipt"]
-    now = Measured(at, receipt.get("generation", ""), said["release"], said["profile"], values)
+    receipt = measures["receipt"]
+    now = Measured(at, receipt.get("generation", ""), measures["release"], measures["profile"], values)
     line = history.line(now)
     request = json.dumps({"history": paths.MEASURED, "line": line, "keep": history.KEEP})
-    _told(remote.ask(remote.python("remember.py", request, SCRIPTS)))
-    known = history.remembered(host, [*said["history"], line])
+    _output(remote.ask(remote.python("remember.py", request, SCRIPTS)))
+    known = history.remembered(host, [*measures["history"], line])
     earlier = metrics.before(known, now.generation, now.profile)
     return Figures(
         run={key: receipt[key] for key in ("at", "by", "seconds", "branches") if key in receipt},
@@ -70,8 +70,8 @@ def ours(components: Iterable[Component]) -> list[str]:
     return [it.path for it in declared if isinstance(it, Directory) and (it.ours or it.keeps)]
 
 
-class Said(TypedDict):
-    """The form of what measure.py says."""
+class Measures(TypedDict):
+    """The form of what measure.py prints."""
 
     receipt: dict[str, Any]
     release: str
@@ -85,17 +85,17 @@ class Said(TypedDict):
 
 def measured(
     text: str, seconds: Mapping[str, float], names: Mapping[str, str]
-) -> tuple[Said, dict[str, float]]:
-    """What the script said, and its figures. Raises what `answers.data` raises, or TypeError."""
-    said = data(text, Said)
-    receipt = said["receipt"]
+) -> tuple[Measures, dict[str, float]]:
+    """What the script printed, and its figures. Raises what `answers.data` raises, or TypeError."""
+    measures = data(text, Measures)
+    receipt = measures["receipt"]
     check_receipt(receipt)
     formed(receipt.get("branches", {}), dict[str, dict[str, Any]])
     formed(receipt.get("seconds", 0), float)
-    return said, metrics.figures(said, seconds, names)
+    return measures, metrics.figures(measures, seconds, names)
 
 
-def _told(answer: remote.Answer) -> str:
+def _output(answer: remote.Answer) -> str:
     if answer.ok:
         return answer.stdout
     raise refuse(

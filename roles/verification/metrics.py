@@ -14,7 +14,7 @@ from roles.verification.acceptance import FAILED, PASSED, SKIPPED, Check, Eviden
 from schemas.data.contract import contract
 from schemas.reading.validate import schema
 
-# In the order in which they are told.
+# In the order in which they are shown.
 GROUPS = {
     "answers": "Answers",
     "start": "Start",
@@ -24,7 +24,7 @@ GROUPS = {
 }
 UNITS = {"seconds": "s", "mib": "MiB", "gib": "GiB"}
 
-# Those that sum a host up, by the shortest name that tells them apart.
+# Those that sum a host up, by the shortest name that distinguishes them.
 TOTALS = {
     "chat_seconds": "Chat",
     "ui_chat_seconds": "Chat in the browser",
@@ -35,7 +35,7 @@ TOTALS = {
     "download_mib": "Received",
 }
 
-# What a total is made of, so that it can be told what of it grew.
+# What a total is made of, so that it can be shown what of it grew.
 _PARTS = {
     "memory_mib": "memory",
     "disk_gib": "disk",
@@ -79,7 +79,7 @@ def of_group(group: str, names: Iterable[str]) -> list[str]:
 
 
 def unit(name: str) -> str:
-    """The unit of a figure, as it is told."""
+    """The unit of a figure, as it is shown."""
     return UNITS[name.rpartition("_")[2]]
 
 
@@ -97,37 +97,37 @@ def limit(value: float, unit: str) -> str:
 
 
 def figures(
-    said: Mapping[str, Any], seconds: Mapping[str, float], names: Mapping[str, str]
+    measures: Mapping[str, Any], seconds: Mapping[str, float], names: Mapping[str, str]
 ) -> dict[str, float]:
-    """The figures of what a host said (see measure.py), and of what checks took (`seconds`, by name).
+    """The figures of what a host measured (see measure.py), and of what checks took (`seconds`, by name).
 
     `names`: unit → what its figures are called by.
 
     What could not be measured has no entry.
     """
-    receipt, branches = said["receipt"], said["receipt"].get("branches", {})
+    receipt, branches = measures["receipt"], measures["receipt"].get("branches", {})
     starts, loads = receipt.get("starts", {}), receipt.get("loads", {})
-    resident = {names[unit]: it for unit, it in said["memory"].items() if unit in names}
-    loaded = said["model"] or {}
+    resident = {names[unit]: it for unit, it in measures["memory"].items() if unit in names}
+    loaded = measures["model"] or {}
     received = [it["received"] for it in branches.values() if "received" in it]
     found: dict[str, float | None] = {
         **seconds,
         "all_ready_seconds": receipt.get("ready"),
         **{f"{name}_ready_seconds": starts.get(unit) for unit, name in names.items()},
         "model_load_seconds": max(loads.values(), default=None),
-        "memory_mib": sum(said["memory"].values()) / 2**20,
+        "memory_mib": sum(measures["memory"].values()) / 2**20,
         **{f"{name}_memory_mib": it / 2**20 for name, it in resident.items()},
         "model_mib": loaded.get("size", 0) / 2**20,
         "model_vram_mib": loaded.get("vram", 0) / 2**20,
-        "disk_gib": said["ours"] / 2**30,
-        **{f"{name}_mib": it / 2**20 for name, it in said["disk"].items()},
+        "disk_gib": measures["ours"] / 2**30,
+        **{f"{name}_mib": it / 2**20 for name, it in measures["disk"].items()},
         "run_seconds": receipt.get("seconds"),
         **{f"{name}_branch_seconds": it.get("seconds") for name, it in branches.items()},
         "download_mib": sum(received) / 2**20 if received else None,
     }
     # A branch may be a job beside those of the components: such as the schema does not name are left out.
     own = [f"{name}{end}" for name in names.values() for end in _FORMS] + [
-        f"{name}_mib" for name in said["disk"]
+        f"{name}_mib" for name in measures["disk"]
     ]
     ordered = dict.fromkeys((*known(), *sorted(own)))
     return {name: round(found[name], 3) for name in ordered if found.get(name)}  # type: ignore[arg-type]
@@ -161,7 +161,7 @@ def label(it: Measured) -> str:
 def budget_checks(
     values: Mapping[str, float], earlier: Measured | None, budgets: Mapping[str, float]
 ) -> tuple[Check, ...]:
-    """A check a budget. One that is exceeded tells what grew since the generation before."""
+    """A check a budget. One that is exceeded shows what grew since the generation before."""
     return tuple(_check(name, budgets[name], values, earlier) for name in known() if name in budgets)
 
 

@@ -25,11 +25,11 @@ def chats(access: Access, plan: HostPlan, loaded: bool, budget: float, took: dic
     """
     if plan.model is None:
         return [_cloud(access, plan), skipped(*_CHAT, NO_MODEL), skipped(*_STREAM, NO_MODEL)]
-    asked: list[chat.Chat] = []
+    answered: list[chat.Chat] = []
 
     def try_it() -> tuple[str, Sequence[Evidence]]:
         done = chat.ask(access, patience=3 * budget)
-        asked.append(done)
+        answered.append(done)
         took["chat_seconds"] = done.seconds
         cold = "" if loaded else " (the model was not loaded before)"
         first = f", its first words after {done.first_words:.1f} s" if done.first_words else ""
@@ -40,7 +40,7 @@ def chats(access: Access, plan: HostPlan, loaded: bool, budget: float, took: dic
         return found, (shown,)
 
     finished = attempt(*_CHAT, try_it, patience=4 * budget)
-    return [finished, _stream(asked[0]) if asked else skipped(*_STREAM, "the chat had no end")]
+    return [finished, _stream(answered[0]) if answered else skipped(*_STREAM, "the chat had no end")]
 
 
 NO_MODEL = "there is no local model, and no cloud is asked"
@@ -73,7 +73,7 @@ def _cloud(access: Access, plan: HostPlan) -> Check:
     given = [key for key in keys if key in plan.backend.secrets]
     title = "Answers come from the cloud, or clearly from nowhere"
     if given:
-        # Asking would cost money and tell a stranger's service about an acceptance.
+        # Asking would cost money and show a stranger's service an acceptance.
         return attempt(
             "cloud.key", title, "a key of a cloud API", lambda: f"{', '.join(given)}; it was not asked"
         )
@@ -94,8 +94,8 @@ def runtime(access: Access, plan: HostPlan) -> list[Check]:
     """What Venom itself says about its model server."""
 
     def active() -> str:
-        said = access.get("/api/v1/system/llm-runtime/active").json()
-        now, drift = said["runtime"], said.get("drift", {})
+        document = access.get("/api/v1/system/llm-runtime/active").json()
+        now, drift = document["runtime"], document.get("drift", {})
         found = f"{now['provider']}, {now['model']} at {now.get('endpoint')}"
         if plan.model is None or plan.ollama is None:
             return _without_server(found, drift.get("active_server", ""))

@@ -67,18 +67,18 @@ def plots(history: Sequence[Measured], budgets: Mapping[str, float]) -> list[Plo
     shown = columns(history)
     if not shown or not available():
         return []
-    named = {name for it in shown for name in it.metrics}
+    measured = {name for it in shown for name in it.metrics}
     lines = (
-        ("Answers", metrics.of_group("answers", named)),
-        ("Start", [it for it in metrics.of_group("start", named) if it.endswith("_ready_seconds")]),
+        ("Answers", metrics.of_group("answers", measured)),
+        ("Start", [it for it in metrics.of_group("start", measured) if it.endswith("_ready_seconds")]),
     )
     made = [
         _plot(title, "s", shown, [_series(it, shown, budgets) for it in names[: len(_SERIES)]], stacked=False)
         for title, names in lines
     ]
-    memory = [it for it in metrics.of_group("memory", named) if it.endswith("_memory_mib")]
+    memory = [it for it in metrics.of_group("memory", measured) if it.endswith("_memory_mib")]
     made += [_plot("Memory", "MiB", shown, _stack(memory, shown, "memory_mib", "Others"), stacked=True)]
-    disk = [it for it in metrics.of_group("disk", named) if it.endswith("_mib")]
+    disk = [it for it in metrics.of_group("disk", measured) if it.endswith("_mib")]
     rest = "Other, earlier generations"
     made += [_plot("Disk", "GiB", shown, _stack(disk, shown, "disk_gib", rest), stacked=True)]
     return [it for it in made if it is not None]
@@ -96,9 +96,9 @@ def _stack(names: Sequence[str], shown: Sequence[Measured], total: str, rest: st
     parts = [it for it in names if it in largest[1 - len(_SERIES) :]]
     per = 1024 if metrics.unit(total) == "GiB" else 1
     found = [_series(it, shown, {}, per) for it in parts]
-    named = [sum(one.values[at] or 0.0 for one in found) for at in range(len(shown))]
+    sums = [sum(one.values[at] or 0.0 for one in found) for at in range(len(shown))]
     # To the last digit that is measured: below that it is no rest.
-    left = (round(it.metrics.get(total, 0.0) - named[at], 2) for at, it in enumerate(shown))
+    left = (round(it.metrics.get(total, 0.0) - sums[at], 2) for at, it in enumerate(shown))
     return [*found, _Series(rest, tuple(max(0.0, it) for it in left))]
 
 
@@ -121,18 +121,18 @@ def _plot(
         _dress(axes, shown)
         out = io.StringIO()
         figure.savefig(out, format="svg", transparent=True, metadata={"Date": None})
-    told = (f"{metrics.label(it)}: {_said(series, at, unit)}" for at, it in enumerate(shown))
+    sentences = (f"{metrics.label(it)}: {_sentence(series, at, unit)}" for at, it in enumerate(shown))
     return Plot(
         title=title,
         unit=unit,
         svg=_inline(out.getvalue(), title),
-        text="; ".join(told),
+        text="; ".join(sentences),
         legend=tuple(it.label for it in series),
         budgeted=any(it.budget for it in series),
     )
 
 
-def _said(series: Sequence[_Series], at: int, unit: str) -> str:
+def _sentence(series: Sequence[_Series], at: int, unit: str) -> str:
     return ", ".join(
         f"{it.label} {metrics.quantity(value, unit)}" for it in series if (value := it.values[at]) is not None
     )

@@ -56,7 +56,7 @@ class Verdict:
 
 @dataclass(frozen=True)
 class Row:
-    """A figure as it is told."""
+    """A figure as it is shown."""
 
     title: str
     meaning: str
@@ -76,7 +76,7 @@ class Shot:
 
 @dataclass(frozen=True)
 class HostView:
-    """What the page tells of one host."""
+    """What the page shows of one host."""
 
     it: HostAcceptance
     id: str
@@ -128,15 +128,15 @@ def _verdict(acceptance: Acceptance) -> Verdict:
     results = [check.result for host in acceptance.hosts for check in host.checks]
     counted = [f"{results.count(it)} {it}" for it in (PASSED, FAILED, SKIPPED) if it in results]
     hosts = acceptance.hosts
-    said = []
+    sentences = []
     for result, word in ((FAILED, "failed"), (UNREACHED, "could not be reached or looked at")):
         names = [host.name for host in hosts if host.result == result]
         if names:
-            said.append(f"{_hosts(len(names))} of {len(hosts)} {word}: {', '.join(names)}.")
+            sentences.append(f"{_hosts(len(names))} of {len(hosts)} {word}: {', '.join(names)}.")
     every = "The host" if len(hosts) == 1 else f"All {len(hosts)} hosts"
     return Verdict(
         title="Accepted" if acceptance.result == PASSED else "Not accepted",
-        text=" ".join(said)
+        text=" ".join(sentences)
         or (f"{every} passed every check that applies." if hosts else "No host was looked at."),
         checks=", ".join(counted) or "none",
     )
@@ -149,7 +149,7 @@ def _hosts(count: int) -> str:
 def _view(host: HostAcceptance, id: str, file: Callable[[str], bytes | None]) -> HostView:
     budgets = {name: it.budget for name, it in host.metrics.items() if it.budget is not None}
     tried = [it for it in host.checks if it.result != SKIPPED]
-    named = {name for it in host.history for name in it.metrics}
+    measured = {name for it in host.history for name in it.metrics}
     return HostView(
         it=host,
         id=id,
@@ -161,15 +161,15 @@ def _view(host: HostAcceptance, id: str, file: Callable[[str], bytes | None]) ->
         before=metrics.before(host.history, host.generation, host.profile),
         groups=tuple(_groups(host.metrics)),
         plots=tuple(plots.plots(host.history, budgets)),
-        columns={name: title for name, title in metrics.TOTALS.items() if name in named},
+        columns={name: title for name, title in metrics.TOTALS.items() if name in measured},
         shots=tuple(_shots(host, file)),
     )
 
 
-def _groups(told: Mapping[str, Metric]) -> list[tuple[str, tuple[Row, ...]]]:
-    groups = [(title, metrics.of_group(key, told)) for key, title in metrics.GROUPS.items()]
+def _groups(measured: Mapping[str, Metric]) -> list[tuple[str, tuple[Row, ...]]]:
+    groups = [(title, metrics.of_group(key, measured)) for key, title in metrics.GROUPS.items()]
     return [
-        (title, tuple(_row(metrics.rule(name), told[name]) for name in names))
+        (title, tuple(_row(metrics.rule(name), measured[name]) for name in names))
         for title, names in groups
         if names
     ]

@@ -25,13 +25,13 @@ _INDENT = " " * 11
 def host_table(host: HostAcceptance) -> str:
     """A host: how it stands, then a block a check."""
     head = f"{host.name} ({host.address}): {_styled(host.result)}"
-    lines = [head, *_said(host)]
+    lines = [head, *_summary(host)]
     for it in host.checks:
         lines += _check(it)
     return "\n".join(lines)
 
 
-def _said(host: HostAcceptance) -> list[str]:
+def _summary(host: HostAcceptance) -> list[str]:
     """What it serves and by which VRAM tier, or why it was not reached: that may be several lines."""
     tier = [f"VRAM tier {host.vram_tier}"] if host.vram_tier else []
     return [f"  {line}" for line in (*host.serves.splitlines(), *tier)]
@@ -56,7 +56,7 @@ def ending(acceptance: Acceptance, files: Mapping[str, str]) -> str:
     lines = []
     for host in acceptance.hosts:
         lines += [f"{host.name}: {_styled(host.result)}"]
-        lines += _said(host) if host.result == UNREACHED else []
+        lines += _summary(host) if host.result == UNREACHED else []
         for item in host.checklist:
             lines.append(f"  {_styled(item.result)}{' ' * (9 - len(item.result))}{item.item}")
             lines += [f"{_INDENT}{', '.join(item.checks)}"]

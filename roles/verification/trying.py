@@ -93,15 +93,15 @@ def _inner(components: Iterable[Component]) -> list[tuple[str, int]]:
 def _from_inside(subject: Subject) -> list[Check]:
     plan, services = subject.plan, subject.generation.services
     try:
-        said = inside.ask(services, plan)
+        found = inside.ask(services, plan)
     except NotSo as trouble:
         return [Check("inside", "The host can be asked", FAILED, "an answer", str(trouble))]
     return [
-        *inside.health(services, said),
-        *inside.model(plan, said),
-        *([inside.gpu(plan.model, said, subject.cards)] if plan.model else []),
-        inside.without_docker(said),
-        inside.without_onnx(plan, said),
+        *inside.health(services, found),
+        *inside.model(plan, found),
+        *([inside.gpu(plan.model, found, subject.cards)] if plan.model else []),
+        inside.without_docker(found),
+        inside.without_onnx(plan, found),
     ]
 
 
@@ -111,14 +111,16 @@ def step(what: str) -> None:
 
 
 def _with_journals(checks: Iterable[Check], components: Sequence[Component]) -> Iterable[Check]:
-    told = cache(remote.journal)
+    journal = cache(remote.journal)
     for it in checks:
         units = _units_of(it.name, components) if it.result == FAILED else []
-        yield with_evidence(it, *(Evidence("journal", f"Last lines of {unit}", told(unit)) for unit in units))
+        yield with_evidence(
+            it, *(Evidence("journal", f"Last lines of {unit}", journal(unit)) for unit in units)
+        )
 
 
 def _units_of(name: str, components: Iterable[Component]) -> list[str]:
-    """The units whose journals tell why a check of this name failed."""
+    """The units whose journals explain why a check of this name failed."""
     kind, _, rest = name.partition(".")
     if kind in {"units", "health"}:
         return [f"{rest}.service"]

@@ -35,7 +35,7 @@ def tunnel(target: Any, port: int) -> Iterator[int]:
         try:
             channel = forward((_LOOPBACK, port), peer)
         except (SSHException, EOFError, OSError):
-            local.close()  # nobody listens there: the caller is told by the end of the connection
+            local.close()  # nobody listens there: the caller sees it by the end of the connection
             return
         sending = gevent.spawn(_pump, local, channel)
         _pump(channel, local)

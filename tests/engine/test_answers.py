@@ -90,9 +90,9 @@ def insided(text: str) -> None:
 
 
 INSIDE = {
-    "health": {"venom-backend.service": {"status": 200, "said": "", "seconds": 0.02}},
+    "health": {"venom-backend.service": {"status": 200, "error": "", "seconds": 0.02}},
     "modules": {"processes": 2, "installed": [], "loaded": []},
-    "containers": {"programs": [], "sockets": [], "open_to_backend": [], "named": False},
+    "containers": {"programs": [], "sockets": [], "open_to_backend": [], "docker_host": False},
     "listening": ["127.0.0.1:8000", "[::1]:11434", "*:22"],
     "runtimes": ["ollama (process 1)"],
     "tags": {"models": [{"name": "gemma3:270m", "digest": "sha256:abc"}]},

@@ -22,11 +22,11 @@ RUNTIMES = ("ollama", "vllm")
 def health(url):
     begun = time.monotonic()
     try:
-        with DIRECT.open(url, timeout=PATIENCE) as said:
-            status, text = said.status, ""
+        with DIRECT.open(url, timeout=PATIENCE) as response:
+            status, text = response.status, ""
     except OSError as error:
         status, text = getattr(error, "code", 0), str(getattr(error, "reason", error))
-    return {"status": status, "said": text, "seconds": round(time.monotonic() - begun, 3)}
+    return {"status": status, "error": text, "seconds": round(time.monotonic() - begun, 3)}
 
 
 def get(url):
@@ -91,7 +91,7 @@ def containers(unit, user):
         "programs": [path for name in PROGRAMS if (path := shutil.which(name))],
         "sockets": sockets,
         "open_to_backend": [it for it in sockets if may_open(it, user)],
-        "named": any("DOCKER_HOST=" in it for it in environment),
+        "docker_host": any("DOCKER_HOST=" in it for it in environment),
     }
 
 
@@ -111,13 +111,13 @@ def runtimes():
 
 
 def main():
-    asked = json.load(sys.stdin)
-    api = asked["ollama"]
+    request = json.load(sys.stdin)
+    api = request["ollama"]
     json.dump(
         {
-            "health": {unit: health(url) for unit, url in asked["urls"].items()},
-            "modules": modules(asked["backend"], asked["excluded"]),
-            "containers": containers(asked["backend"], asked["user"]),
+            "health": {unit: health(url) for unit, url in request["urls"].items()},
+            "modules": modules(request["backend"], request["excluded"]),
+            "containers": containers(request["backend"], request["user"]),
             "listening": listening(),
             "runtimes": runtimes(),
             "tags": get(api + "/api/tags") if api else None,

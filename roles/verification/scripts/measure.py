@@ -1,7 +1,7 @@
 """Runs on the host: what it measures of what serves here now, as JSON. Changes nothing.
 
 Standard input: `sizes`, figure → path; `ours`, all that is the provisioner's; `history`, what was measured
-before. Bytes throughout. What cannot be told is left out: no figure is better than a wrong one.
+before. Bytes throughout. What cannot be measured is left out: no figure is better than a wrong one.
 """
 
 import json
@@ -57,18 +57,18 @@ def place(path):
 def size(*paths):
     """What they take on the disk; what several names lead to counts once."""
     command = ["du", "--summarize", "--total", "--block-size=1", "--", *paths]
-    told = subprocess.run(command, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True, check=False)
-    return int(told.stdout.split()[-2]) if told.stdout.strip() else 0
+    done = subprocess.run(command, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True, check=False)
+    return int(done.stdout.split()[-2]) if done.stdout.strip() else 0
 
 
 def main():
-    asked = json.load(sys.stdin)
+    request = json.load(sys.stdin)
     services = read_json(GENERATION).get("services", [])
     receipt = read_json(RECEIPT)
     plan = receipt.get("applied", {}).get("plan", {})
-    places = {name: place(path) for name, path in asked["sizes"].items()}
-    here = [path for path in asked["ours"] if os.path.exists(path)]
-    kept = [line for line in read(asked["history"]).splitlines() if line.strip()]
+    places = {name: place(path) for name, path in request["sizes"].items()}
+    here = [path for path in request["ours"] if os.path.exists(path)]
+    history = [line for line in read(request["history"]).splitlines() if line.strip()]
     json.dump(
         {
             "receipt": {key: value for key, value in receipt.items() if key != "applied"},
@@ -78,7 +78,7 @@ def main():
             "model": model(services),
             "disk": {name: size(path) for name, path in places.items() if path},
             "ours": size(*here) if here else 0,
-            "history": kept,
+            "history": history,
         },
         sys.stdout,
     )

@@ -8,8 +8,8 @@ import json
 import os
 import sys
 
-asked = json.load(sys.stdin)
-path = asked["history"]
+request = json.load(sys.stdin)
+path = request["history"]
 os.makedirs(os.path.dirname(path), exist_ok=True)
 # What was written whole stays whole, and of two acceptances at once none is lost.
 folder = os.open(os.path.dirname(path), os.O_RDONLY)
@@ -19,7 +19,7 @@ try:
         lines = file.read().splitlines()
 except OSError:
     lines = []
-lines = [*lines, asked["line"]][-asked["keep"] :]
+lines = [*lines, request["line"]][-request["keep"] :]
 descriptor = os.open(path + ".part", os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o644)
 with open(descriptor, "w", encoding="utf-8") as file:
     file.write("".join(line + "\n" for line in lines))
