@@ -1,4 +1,4 @@
-"""Looking at an older installation, and telling the inventory that reproduces it."""
+"""Looking at an older installation, and drawing up the inventory that reproduces it."""
 
 from __future__ import annotations
 
@@ -45,8 +45,8 @@ def look_at_installation(tree: str) -> Installation:
         raise _no("the folder of the old checkout", "none", "--data tree=/home/ada/Venom")
     answer = remote.ask(remote.python("see.py", request(tree), SCRIPTS))
     if not answer.ok:
-        said = answer.stderr.strip().splitlines() or ["no answer"]
-        raise _no("a host that can be looked at (python3 answers)", said[-1], "check the SSH user")
+        errors = answer.stderr.strip().splitlines() or ["no answer"]
+        raise _no("a host that can be looked at (python3 answers)", errors[-1], "check the SSH user")
     try:
         installation = understood("which Venom is there", answer.stdout, Installation.of)
     except RefusedError as refusal:
@@ -90,8 +90,8 @@ def _reached(installation: Installation) -> tuple[str, Mapping[str, Any]]:
         }
     login = cast(Connector, host.connector).login
     assert login is not None  # connected by now
-    said = {"user": login.user, **({} if login.port == PORT else {"port": login.port})}
-    return name, {"address": login.name, "ssh": {**said, **({} if login.user == "root" else {"sudo": True})}}
+    ssh = {"user": login.user, **({} if login.port == PORT else {"port": login.port})}
+    return name, {"address": login.name, "ssh": {**ssh, **({} if login.user == "root" else {"sudo": True})}}
 
 
 def _no(required: str, found: str, remedy: str) -> DeployError:

@@ -117,7 +117,7 @@ def _ports(drawn: Drawn, found: Installation) -> None:
     known = contract().ports
     ports = {it.kind: it.port for it in found.processes if it.port and it.kind in known}
     if found.by_compose:
-        # That of the newest file where several differ: there is no telling which one was used.
+        # That of the newest file where several differ: which one was used is not known.
         for mapped in found.compose.values():
             ports |= {kind: mapped[str(port)] for kind, port in known.items() if str(port) in mapped}
     if other := {kind: port for kind, port in ports.items() if port != known[kind]}:
@@ -164,7 +164,7 @@ def _as_in_the_example(found: Installation) -> list[str]:
 
     def other(name: str, variable: Variable) -> bool:
         value = it.values.get(name, "")
-        # A port is told by itself; other braces are filled in by what the inventory says.
+        # A port is listed by itself; other braces are filled in by what the inventory says.
         return (
             value != ""
             and value == it.example.get(name)

@@ -1,4 +1,4 @@
-"""An older installation of Venom, as its host tells it (scripts/see.py)."""
+"""An older installation of Venom, as its host reports it (scripts/see.py)."""
 
 from __future__ import annotations
 
@@ -88,8 +88,8 @@ class _Process(TypedDict):
     port: int
 
 
-class _Said(TypedDict):
-    """The form of what see.py says."""
+class _Answer(TypedDict):
+    """The form of what see.py prints."""
 
     tree: str
     there: bool
@@ -129,18 +129,18 @@ class Installation:
     @classmethod
     def of(cls, text: str) -> Installation:
         """The installation in what the host answered. Raises what `answers.data` raises."""
-        told = data(text, _Said)
+        document = data(text, _Answer)
         simple = ("tree", "there", "host", "version", "commit", "remote", "changed", "compose", "units")
         return cls(
-            **{name: told[name] for name in simple},  # type: ignore[literal-required]
+            **{name: document[name] for name in simple},  # type: ignore[literal-required]
             files={
                 path: Settings(it["values"], it["example"], tuple(it["secrets"]))
-                for path, it in told["files"].items()
+                for path, it in document["files"].items()
             },
-            volumes=tuple(told["volumes"]),
-            processes=tuple(Process(**it) for it in told["processes"]),
-            data=tuple(Data(**it) for it in told["data"]),
-            packages=frozenset(told["packages"]),
+            volumes=tuple(document["volumes"]),
+            processes=tuple(Process(**it) for it in document["processes"]),
+            data=tuple(Data(**it) for it in document["data"]),
+            packages=frozenset(document["packages"]),
         )
 
     @property

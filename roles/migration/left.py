@@ -55,19 +55,19 @@ def _running(found: Installation) -> Iterator[str]:
 
 
 def _data(found: Installation) -> Iterator[str]:
-    told = {
+    texts = {
         it.path: f"{it.path} ({files(it.files)}, {size(it.bytes)}, older than a week: {it.old})"
         for it in found.data
     }
-    if kept := [path for path in ("data", "workspace") if path in told]:
+    if copied := [path for path in ("data", "workspace") if path in texts]:
         yield (
-            f"data: {' and '.join(told[it] for it in kept)} in {found.tree}. After the first run stop the "
+            f"data: {' and '.join(texts[it] for it in copied)} in {found.tree}. After the first run stop the "
             "backend and copy it with new times, because from v1.7 on Venom deletes what of its data is "
             "older than 7 days, at its start and daily: "
-            + "; ".join(_copy(f"{found.tree}/{it}", f"{STATE}/{it}") for it in kept)
+            + "; ".join(_copy(f"{found.tree}/{it}", f"{STATE}/{it}") for it in copied)
         )
-    if "models" in told:
-        yield (f"data: {told['models']} is left behind: Gemma 3 is pulled anew, by its digest")
+    if "models" in texts:
+        yield (f"data: {texts['models']} is left behind: Gemma 3 is pulled anew, by its digest")
     if found.volumes:
         yield (
             f"volumes: {', '.join(found.volumes)} hold data, workspace and weights. Copy the first two out "
@@ -81,6 +81,6 @@ def files(count: int) -> str:
 
 
 def _copy(source: str, target: str) -> str:
-    # cp gives new times unless it is told to keep the old ones.
+    # cp gives new times unless it has to keep the old ones.
     paths = f"{shlex.quote(f'{source}/.')} {shlex.quote(f'{target}/')}"
     return f"cp --recursive {paths} && chown --recursive venom: {target}"

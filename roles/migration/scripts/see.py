@@ -1,4 +1,4 @@
-"""Runs on the host: tells what an installation of Venom by its Makefile or compose file is, as JSON.
+"""Runs on the host: prints what an installation of Venom by its Makefile or compose file is, as JSON.
 
 Changes nothing. Of a setting whose name is that of a secret only the name leaves this host. The request
 comes on standard input: the folder of the checkout, the files of settings, each with the example that it
@@ -12,8 +12,8 @@ import subprocess
 import sys
 import time
 
-asked = json.load(sys.stdin)
-tree = os.path.abspath(os.path.expanduser(asked["tree"]))
+request = json.load(sys.stdin)
+tree = os.path.abspath(os.path.expanduser(request["tree"]))
 WEEK = 7 * 24 * 3600
 # What Venom keeps below its folder.
 DATA = ["data", "workspace", "logs", "models"]
@@ -49,10 +49,10 @@ def settings(path, example):
     if values is None:
         return None
     before = read(example) or {}
-    secret = {name for name in values if re.search(asked["secret"], name)}
+    secret = {name for name in values if re.search(request["secret"], name)}
     return {
         "values": open_ones(values, secret),
-        "example": open_ones(before, {name for name in before if re.search(asked["secret"], name)}),
+        "example": open_ones(before, {name for name in before if re.search(request["secret"], name)}),
         "secrets": sorted(name for name in secret if values[name] not in ("", before.get(name))),
     }
 
@@ -122,8 +122,8 @@ def processes():
         except OSError:
             continue
         line = " ".join(words)
-        kind = next((name for name, pattern in asked["processes"].items() if re.search(pattern, line)), "")
-        if kind in asked["inside"] and not inside(pid):
+        kind = next((name for name, pattern in request["processes"].items() if re.search(pattern, line)), "")
+        if kind in request["inside"] and not inside(pid):
             continue
         if kind:
             port = re.search(r"(?:--port|-p)[ =]([0-9]+)", line)
@@ -149,7 +149,7 @@ def ours(unit):
     """Whether the provisioner wrote it: a host that it has already may be looked at as well."""
     try:
         with open("/etc/systemd/system/" + unit, encoding="utf-8", errors="replace") as file:
-            return asked["mark"] in file.read(200)
+            return request["mark"] in file.read(200)
     except OSError:
         return False
 
@@ -196,7 +196,7 @@ json.dump(
         "changed": len(
             [it for it in git("status", "--porcelain", "--untracked-files=no").splitlines() if it]
         ),
-        "files": {it: found for it, like in asked["files"].items() if (found := settings(it, like))},
+        "files": {it: found for it, like in request["files"].items() if (found := settings(it, like))},
         "compose": compose(),
         "volumes": volumes(),
         "processes": processes(),
