@@ -55,7 +55,7 @@ def service(door: Door, inner: Inner, secrets: Revealed) -> Service:
         unit=paths.NGINX,
         title="Door",
         fingerprint=_fingerprint(door, inner, secrets),
-        url=f"{scheme}://127.0.0.1:{door.port}{site.TOLD_AT}",
+        url=f"{scheme}://127.0.0.1:{door.port}{site.FINGERPRINT_AT}",
         ready_timeout=15,
         reloads=Reloads(TEST, paths.SITE, certificate.place(door).certificate, site.listens(door)),
     )
@@ -72,7 +72,7 @@ def _site(door: Door, inner: Inner, fingerprint: str) -> str:
 
 
 def opened(door: Door, address: str, login: str) -> str:
-    """What the operator is told to open, at the host's address in the inventory.
+    """What the operator has to open, at the host's address in the inventory.
 
     `login`: what is added to `ssh` for a login to the host.
     """

@@ -36,7 +36,7 @@ def resources(door: Door, behind: Sequence[int]) -> list[Switchable]:
 
 
 def service(door: Door, behind: Sequence[int]) -> Service:
-    """The table as a service that is told by a reload, and tells its fingerprint."""
+    """The table as a service that takes a reload, and answers with its fingerprint."""
     return Service(
         unit=UNIT,
         title="Firewall",

@@ -58,18 +58,18 @@ def _table(door: Door, observed: Observed) -> list[Finding]:
         return []
     listed = remote.ask(StringCommand("nft", "list", "tables"))
     if not listed.ok:
-        said = listed.stderr.strip() or "no answer"
-        return [Finding("a packet filter that tells its tables (nft list tables)", said, "mend it")]
+        message = listed.stderr.strip() or "no answer"
+        return [Finding("a packet filter that tells its tables (nft list tables)", message, "mend it")]
     if "table inet venom" not in listed.stdout.splitlines():
         return []
     remedy = "give it another name, or set `door.firewall: false`"
     return [Finding("no table inet venom of somebody else's in the packet filter", "there is one", remedy)]
 
 
-def findings(door: Door, said: Sequence[str], leaving: Sequence[str]) -> list[Finding]:
-    """The same of what the host said. `leaving`: files that will be out of the way."""
+def findings(door: Door, lines: Sequence[str], leaving: Sequence[str]) -> list[Finding]:
+    """The same of what the host printed. `leaving`: files that will be out of the way."""
     facts: dict[str, list[str]] = {}
-    for line in said:
+    for line in lines:
         name, _, value = line.partition("=")
         facts.setdefault(name, []).append(value)
     found = []

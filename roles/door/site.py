@@ -11,8 +11,8 @@ from typing import Any
 from engine.templates import render
 from schemas.model import Door, HostPlan
 
-# Where nginx tells the host itself which of our sites it serves.
-TOLD_AT = "/.well-known/venom-door"
+# Where nginx answers the host itself which of our sites it serves.
+FINGERPRINT_AT = "/.well-known/venom-door"
 # Other ways in which a request can say where it comes from, or what it shall be taken for.
 CLEARED = (
     *("Forwarded", "X-Forwarded", "X-Forwarded-Port", "X-Forwarded-Server", "X-Forwarded-Prefix"),
@@ -44,8 +44,8 @@ def text(door: Door, inner: Inner, fingerprint: str, *, certificate: str, key: s
         __file__,
         "site.conf.j2",
         fingerprint=fingerprint,
-        told_at=TOLD_AT,
-        names="|".join(map(_named, door.names)),
+        fingerprint_at=FINGERPRINT_AT,
+        names="|".join(map(_pattern, door.names)),
         addresses=_addresses(door.allow_from),
         networks=_allowed(door.allow_from),
         port=door.port,
@@ -82,7 +82,7 @@ def _ollama(door: Door, inner: Inner) -> dict[str, Any]:
     }
 
 
-def _named(name: str) -> str:
+def _pattern(name: str) -> str:
     """A name as a Host header has it, as a regular expression: nginx's table of names is small."""
     return re.escape(f"[{name}]" if ":" in name else name)
 
