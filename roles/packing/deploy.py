@@ -147,18 +147,18 @@ def _describe(state: Any, host: Any, contents: Contents, base: Job, system: str)
     if not packages.ok:
         return fail(state, host, f"what Debian is in the base could not be read: {packages.stderr}")
     distribution = system.replace(" ", "-")
-    said = None if contents.variant.tiers else remote.ask(_npm(contents.release))
-    if said and not said.ok:
-        return fail(state, host, f"npm could not list the packages of the UI:\n{said.stderr[-2000:]}")
+    npm = None if contents.variant.tiers else remote.ask(_npm(contents.release))
+    if npm and not npm.ok:
+        return fail(state, host, f"npm could not list the packages of the UI:\n{npm.stderr[-2000:]}")
     try:
         found = understood(
             "which packages the base has", packages.stdout, lambda it: sbom.of_debian(it, distribution)
         )
-        if said:
-            found += understood("which packages the UI has", said.stdout, sbom.of_npm)
+        if npm:
+            found += understood("which packages the UI has", npm.stdout, sbom.of_npm)
     except RefusedError as refusal:
         return fail(state, host, str(refusal))
-    if said:
+    if npm:
         found += [sbom.of_artifact(plan.node.artifact)]
     else:
         found += sbom.of_lock(contents.lock)
@@ -252,10 +252,12 @@ def summary_reported(images: Sequence[Contents], publication: Publication | None
     + images: what was packed
     + publication: where it went
     """
-    yield FunctionCommand(_tell, (images, publication), {})
+    yield FunctionCommand(_print_summary, (images, publication), {})
 
 
-def _tell(state: Any, host: Any, images: Sequence[Contents], publication: Publication | None) -> bool:
+def _print_summary(
+    state: Any, host: Any, images: Sequence[Contents], publication: Publication | None
+) -> bool:
     try:
         known = records(images)
     except RefusedError as refusal:
@@ -265,7 +267,7 @@ def _tell(state: Any, host: Any, images: Sequence[Contents], publication: Public
 
 
 def records(images: Sequence[Contents]) -> dict[str, dict[str, Any]]:
-    """What is noted of each packed image, by path; of one that is not there, nothing."""
+    """What is recorded of each packed image, by path; of one that is not there, nothing."""
     lines = "; ".join(f"echo {it.path} $(cat {it.path}/record.json 2>/dev/null)" for it in images)
     answer = remote.ask(StringCommand("sh", "-c", QuoteString(lines)))
     if not answer.ok:
@@ -274,7 +276,7 @@ def records(images: Sequence[Contents]) -> dict[str, dict[str, Any]]:
 
 
 def records_in(text: str) -> dict[str, dict[str, Any]]:
-    """The records in what the host said, by path. Raises what `answers.data` raises."""
+    """The records in what the host printed, by path. Raises what `answers.data` raises."""
     found = (line.partition(" ") for line in text.splitlines())
     return {path: data(record, dict[str, Any]) for path, _, record in found if record.strip()}
 

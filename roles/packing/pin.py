@@ -1,7 +1,7 @@
-"""`python -m roles.packing.pin REFERENCE …`: tells the digest of each tag, as an entry for a file of pins.
+"""`python -m roles.packing.pin REFERENCE …`: shows the digest of each tag, as an entry for a file of pins.
 
 skopeo asks the registry. A reference whose registry has no TLS begins with http://. Exit status 0; 2 with
-the reason where one cannot be told.
+the reason where one is not known.
 """
 
 from __future__ import annotations
@@ -31,7 +31,7 @@ def main(arguments: list[str] | None = None) -> int:
 
 
 class PinError(Exception):
-    """Why the digest of a reference cannot be told: required, found, do."""
+    """Why the digest of a reference is not known: required, found, do."""
 
 
 def entry(text: str) -> str:
@@ -64,8 +64,8 @@ def digest_of(reference: str, *, tls: bool) -> str:
             f"required  skopeo on this machine\nfound     {error.strerror}\ndo        apt-get install skopeo"
         ) from error
     if done.returncode:
-        said = (done.stderr.strip().splitlines() or ["no message"])[-1]
-        raise PinError(f"required  a registry that has it\nfound     {said}\ndo        look at the name")
+        message = (done.stderr.strip().splitlines() or ["no message"])[-1]
+        raise PinError(f"required  a registry that has it\nfound     {message}\ndo        look at the name")
     return str(json.loads(done.stdout)["Digest"])
 
 

@@ -45,7 +45,7 @@ def of_lock(text: str) -> list[Component]:
 
 
 def of_npm(document: str) -> list[Component]:
-    """The packages of the UI, from what `npm sbom --sbom-format cyclonedx` said."""
+    """The packages of the UI, from what `npm sbom --sbom-format cyclonedx` printed."""
     read = Bom.from_json(json.loads(document))  # type: ignore[attr-defined]
     return list(read.components)
 

@@ -20,7 +20,7 @@ _SHORT = 7  # digits of a commit in `sha-<short>`, as Venom's own publication ha
 
 @dataclass(frozen=True)
 class Commit:
-    """What would be published, as its repository tells."""
+    """What would be published, as its repository has it."""
 
     sha: str  # of what would be published, whole
     on_main: bool  # whether it is main's tip or an ancestor of it
