@@ -27,7 +27,7 @@ _TYPICAL_BYTES = int(1.4e9)
 
 
 def home(ollama: Ollama) -> str:
-    """Where this release of Ollama lies; the digest tells apart two builds of one version.
+    """Where this release of Ollama lies; the digest distinguishes two builds of one version.
 
     Of one that runs from an image only its command is there.
     """
@@ -111,7 +111,7 @@ def service(plan: HostPlan, ollama: Ollama, tier: VramTier, model: Model, gpu: b
 def prerequisites() -> list[Prerequisite]:
     """What Ollama stands on: its user, and the store that survives a change of profile.
 
-    Every host has it, so that none tells which profile it had before.
+    Every host has it, so that none shows which profile it had before.
     """
     return [
         User("ollama", paths.OLLAMA_STATE, groups=("render", "video")),
