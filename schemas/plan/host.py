@@ -21,7 +21,8 @@ from schemas.model import (
     Requirements,
     Ui,
 )
-from schemas.plan.ollama import ASSUMED, Local, is_assumed, plan_local
+from schemas.plan.ollama import Local, plan_local
+from schemas.plan.room import ASSUMED, is_assumed
 from schemas.plan.show import describe, to_dict
 from schemas.plan.sources import artifact
 from schemas.plan.venom import venom_images
