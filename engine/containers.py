@@ -18,7 +18,8 @@ from engine.fetch import UNPACKED
 from engine.jobs import Job
 from engine.resources import Absent, Directory, Enabled, File, Packages, Switchable
 from engine.templates import render
-from schemas.model import Engine, Image
+from schemas.hardware import Engine
+from schemas.model import Image
 
 # Names of the host's users and groups count inside, too: podman looks them up in these.
 _NAMES = ("/etc/passwd", "/etc/group")

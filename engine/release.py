@@ -13,7 +13,8 @@ from dataclasses import dataclass
 from engine import containers, paths
 from engine.observation import Observed
 from engine.services import fingerprint
-from schemas.model import Engine, HostPlan, Image, VenomImages
+from schemas.hardware import Engine
+from schemas.model import HostPlan, Image, VenomImages
 
 # Raised when the way of making a part changes what comes out, so that hosts get it made anew.
 SOURCE_RECIPE = "2"  # with `.env` as a link

@@ -42,8 +42,9 @@ from roles.preflight.deploy import check, probe
 from roles.preflight.facts import Facts
 from roles.weights.unused import Unused, unused_weights
 from schemas.declared.declaration import declaration
+from schemas.hardware import Hardware
 from schemas.inventory import DeclaredHost
-from schemas.model import Hardware, HostPlan
+from schemas.model import HostPlan
 from schemas.plan.host import assumed_hardware, plan_host
 from schemas.plan.show import serving_name, to_dict
 from schemas.reading.problem import PlanError

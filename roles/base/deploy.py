@@ -17,7 +17,7 @@ from engine.operations import Commands, resources_converged
 from engine.proxy import Way
 from engine.resources import Absent, Directory, Enabled, File, Packages, Prerequisite, User, sha256
 from engine.templates import render
-from schemas.model import MODERN, Engine
+from schemas.hardware import MODERN, Engine
 
 # python3 and the unpackers are for the provisioner itself; git, because Venom's import needs the binary
 # (docs/facts.md#python-and-packages); nginx and nftables are the door. What of them Debian would start by

@@ -10,7 +10,7 @@ import re
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
-from schemas.model import Gpu
+from schemas.hardware import Gpu
 from schemas.plan.memory import GIB, MIB, gib
 
 # name, memory.total (MiB), driver_version and, of a driver that knows them, compute_cap, mig.mode.current.

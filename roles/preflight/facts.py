@@ -8,7 +8,7 @@ from engine.answers import number
 from roles.preflight.cards import cards
 from schemas.data.systems import systems
 from schemas.data.version import at_least
-from schemas.model import Engine, Gpu, Hardware
+from schemas.hardware import Engine, Gpu, Hardware
 
 QUADLETS_SINCE = "4.4"
 

@@ -12,7 +12,7 @@ from engine.observation import Observed
 from engine.receipt import applied_by
 from engine.resources import Difference, once
 from roles.status.state import HostState
-from schemas.model import Gpu
+from schemas.hardware import Gpu
 from schemas.plan.compare import applied_changes
 
 

@@ -13,7 +13,7 @@ from engine.resources import Difference
 from roles.status.drift import Desired, drift
 from roles.status.state import HostState
 from schemas.data.contract import contract
-from schemas.model import Gpu
+from schemas.hardware import Gpu
 from schemas.plan.memory import gib
 
 IN_SYNC, DRIFT, ERROR = "in sync", "drift", "error"

@@ -10,17 +10,8 @@ from schemas.data.version import in_range
 from schemas.declared.door import effectless
 from schemas.declared.environment import values
 from schemas.declared.host import DeclaredHost
-from schemas.model import (
-    Backend,
-    Gpu,
-    Hardware,
-    HostPlan,
-    Node,
-    Package,
-    Python,
-    Requirements,
-    Ui,
-)
+from schemas.hardware import Gpu, Hardware
+from schemas.model import Backend, HostPlan, Node, Package, Python, Requirements, Ui
 from schemas.plan.ollama import Local, plan_local
 from schemas.plan.room import ASSUMED, is_assumed
 from schemas.plan.show import describe, to_dict

@@ -9,7 +9,8 @@ from schemas.data.contract import contract
 from schemas.data.version import at_least, in_range
 from schemas.declared.environment import values
 from schemas.declared.host import DeclaredHost
-from schemas.model import Hardware, Image, Model, Ollama, VramTier
+from schemas.hardware import Hardware
+from schemas.model import Image, Model, Ollama, VramTier
 from schemas.plan.memory import gib
 from schemas.plan.room import ASSUMED, is_assumed, need_of, vram_of
 from schemas.plan.sources import artifact

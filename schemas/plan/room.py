@@ -7,7 +7,8 @@ from dataclasses import dataclass
 from schemas.data.contract import contract
 from schemas.data.pins import Weights
 from schemas.declared.host import DeclaredHost
-from schemas.model import Hardware, MemoryNeed, VramTier
+from schemas.hardware import Hardware
+from schemas.model import MemoryNeed, VramTier
 from schemas.plan.memory import need
 from schemas.reading.problem import listed
 

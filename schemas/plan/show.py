@@ -10,7 +10,8 @@ from dataclasses import fields, is_dataclass
 from typing import Any
 
 from schemas.declared.references import reference
-from schemas.model import Artifact, Door, Engine, HostPlan, Image, Ollama, Secret
+from schemas.hardware import Engine
+from schemas.model import Artifact, Door, HostPlan, Image, Ollama, Secret
 from schemas.plan.memory import gib
 
 _NOT_APPLIED = ("ssh", "notes")  # how the host is reached, and remarks: no part of what it becomes

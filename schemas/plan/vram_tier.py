@@ -7,7 +7,8 @@ from dataclasses import replace
 from schemas.data.contract import contract
 from schemas.data.pins import Weights
 from schemas.declared.host import DeclaredHost
-from schemas.model import Hardware, VramTier
+from schemas.hardware import Hardware
+from schemas.model import VramTier
 from schemas.plan.memory import gib
 from schemas.plan.room import is_assumed, need_of, room_for, vram_of
 from schemas.reading.problem import Problem

@@ -5,7 +5,8 @@ from __future__ import annotations
 from schemas.data.contract import contract
 from schemas.data.pins import Weights
 from schemas.declared.host import DeclaredHost
-from schemas.model import Hardware, MemoryNeed, Model, VramTier
+from schemas.hardware import Hardware
+from schemas.model import MemoryNeed, Model, VramTier
 from schemas.plan.memory import gib
 from schemas.plan.room import need_of, room_for
 from schemas.reading.problem import Problem

@@ -17,7 +17,8 @@ from engine.resources import Absent, Enabled, File, Packages
 from roles.ollama import deploy as ollama
 from roles.preflight import checks
 from roles.preflight.facts import parse
-from schemas.model import Engine, HostPlan
+from schemas.hardware import Engine
+from schemas.model import HostPlan
 from tests.roles.plans import INVENTORY, components_of, plan
 from tests.roles.test_preflight import PROBE
 

@@ -13,7 +13,8 @@ from fleet.builds import Build
 from fleet.needed import NPM_LOCK, read_for
 from roles.backend.lock import Lock
 from roles.source.archive import pack
-from schemas.model import MODERN, HostPlan, Source
+from schemas.hardware import MODERN
+from schemas.model import HostPlan, Source
 from schemas.plan import item as kinds
 from schemas.plan.items import items
 from tests.roles.plans import declared, plan

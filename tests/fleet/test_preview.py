@@ -13,7 +13,7 @@ from fleet.assessment import Assessment, Planned
 from fleet.builds import Build
 from fleet.preview import SHOWN, lines
 from schemas.declared.declaration import declaration
-from schemas.model import Hardware
+from schemas.hardware import Hardware
 from schemas.plan.host import assumed_hardware, plan_host
 from tests.roles.plans import components_of, declared
 from tests.schemas.conftest import card

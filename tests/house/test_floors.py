@@ -24,11 +24,14 @@ FLOORS: dict[str, set[str]] = {
 }
 # The ground floor, room by room.
 ROOMS: dict[str, set[str]] = {
-    "schemas.model": set(),
+    "schemas.hardware": set(),
+    "schemas.model": {"schemas.hardware"},
     "schemas.reading": set(),
     "schemas.data": {"schemas.model", "schemas.reading"},
     "schemas.declared": {"schemas.data", "schemas.model", "schemas.reading"},
-    "schemas.plan": {"schemas.data", "schemas.declared", "schemas.model", "schemas.reading"},
+    "schemas.plan": {
+        *("schemas.data", "schemas.declared", "schemas.hardware", "schemas.model", "schemas.reading")
+    },
 }
 OURS = {*FLOORS, "lab", "tests"}
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from roles.preflight.cards import Cards, cards
-from schemas.model import Gpu
+from schemas.hardware import Gpu
 from schemas.plan.memory import GIB, MIB
 
 MEMORY = 120 * GIB

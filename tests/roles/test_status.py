@@ -21,7 +21,7 @@ from roles.status.drift import Desired, drift
 from roles.status.report import Report, document, exit_status, report
 from roles.status.state import HostState
 from roles.status.table import table
-from schemas.model import Gpu
+from schemas.hardware import Gpu
 
 SERVICE = Service(UNIT, "Backend", "f00d", "http://127.0.0.1:8000/healthz", 120)
 GENERATION = Generation(

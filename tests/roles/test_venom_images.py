@@ -20,7 +20,8 @@ from fleet.components import components
 from roles.backend import deploy as backend
 from roles.door.secrets import Revealed
 from roles.release import deploy as release_role
-from schemas.model import Engine, HostPlan
+from schemas.hardware import Engine
+from schemas.model import HostPlan
 from tests.roles.plans import INVENTORY, components_of, plan
 
 A, B = "a" * 64, "b" * 64

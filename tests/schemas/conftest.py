@@ -9,8 +9,8 @@ from textwrap import dedent
 import pytest
 
 from schemas.declared.host import DeclaredHost
+from schemas.hardware import Gpu, Hardware
 from schemas.inventory import Inventory, InventoryError, load
-from schemas.model import Gpu, Hardware
 from schemas.plan.memory import GIB
 from schemas.reading.problem import Problem
 

@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from schemas.data.image_reference import Reference
-from schemas.model import Engine
+from schemas.hardware import Engine
 from schemas.plan.host import assumed_hardware, describe, plan_host
 from tests.schemas.conftest import Host, Load, Refuse, card, cpu
 

@@ -7,7 +7,7 @@ import json
 import pytest
 
 from schemas.data.contract import contract
-from schemas.model import Gpu, Hardware
+from schemas.hardware import Gpu, Hardware
 from schemas.plan.host import assumed_hardware, describe, plan_host, to_dict
 from schemas.plan.memory import GIB, kv_cache
 from schemas.reading.problem import PlanError, Problem

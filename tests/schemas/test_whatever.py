@@ -13,8 +13,8 @@ from hypothesis import strategies as st
 
 from schemas.data.contract import contract
 from schemas.declared.host import DeclaredHost
+from schemas.hardware import Gpu, Hardware
 from schemas.inventory import load
-from schemas.model import Gpu, Hardware
 from schemas.plan.host import describe, plan_host, to_dict
 from schemas.plan.memory import GIB
 from schemas.reading.problem import Problem, ProblemsError
