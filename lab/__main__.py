@@ -61,7 +61,7 @@ def _parser() -> argparse.ArgumentParser:
     clone = commands.add_parser("clone", help="boot a new host with all that is on a stopped one")
     clone.add_argument("source")
     clone.add_argument("name")
-    clone.set_defaults(do=lambda given: _tell(Host.get(given.source).clone(given.name)))
+    clone.set_defaults(do=lambda given: _print_host(Host.get(given.source).clone(given.name)))
 
     run = commands.add_parser("run", help="run a command on a host: run NAME -- COMMAND")
     run.add_argument("name")
@@ -84,12 +84,12 @@ def _up(given: argparse.Namespace) -> int:
         sudo_user=given.sudo_user,
         address=given.address,
     )
-    _tell(host)
+    _print_host(host)
     upstream_process.ensure()
     return 0
 
 
-def _tell(host: Host) -> int:
+def _print_host(host: Host) -> int:
     print(f"{host.name}: Debian {host.debian}, up at {host.address}")
     return 0
 

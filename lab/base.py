@@ -211,10 +211,10 @@ def _last_use(tree: Path) -> float:
     return _used(tree).stat().st_mtime if _used(tree).exists() else 0.0
 
 
-def _forget(pattern: str, kept: Collection[Path]) -> None:
+def _forget(pattern: str, needed: Collection[Path]) -> None:
     """Delete the trees of this pattern that are of former recipes."""
     for former in (STATE / "base").glob(pattern):
-        if former not in kept:
+        if former not in needed:
             _remove(former)
             _used(former).unlink(missing_ok=True)
 

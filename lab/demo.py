@@ -61,7 +61,7 @@ def _provision(inventory: Path) -> int:
 
 
 def _declared(inventory: Path) -> Sequence[DeclaredHost]:
-    """The inventory's hosts. A mistake in it is told before anything is booted."""
+    """The inventory's hosts. A mistake in it is reported before anything is booted."""
     try:
         return load(inventory.with_suffix(".yaml")).hosts
     except InventoryError as error:

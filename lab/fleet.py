@@ -79,9 +79,9 @@ def _location(source: str) -> dict[str, str]:
             return {"git": source}
         raise LabError(f"VENOM_SOURCE={source}: no such repository, and no URL of one")
     command = ["git", "-C", str(path), "rev-parse", "--git-dir"]
-    asked = subprocess.run(command, capture_output=True, text=True, check=False)
-    if asked.returncode != 0:
-        raise LabError(f"VENOM_SOURCE={source}: {asked.stderr.strip()}")
+    done = subprocess.run(command, capture_output=True, text=True, check=False)
+    if done.returncode != 0:
+        raise LabError(f"VENOM_SOURCE={source}: {done.stderr.strip()}")
     return {"repository": str(path.resolve())}
 
 

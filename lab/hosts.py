@@ -222,9 +222,9 @@ class Host:
             if not self.up:
                 raise LabError(f"{self.name} ended while booting\n{tail(self.console)}")
             if time.monotonic() > deadline:
-                said = result.stderr.strip()
+                errors = result.stderr.strip()
                 raise LabError(
-                    f"{self.name} let nobody in within {seconds:g} s: {said}\n{tail(self.console)}"
+                    f"{self.name} let nobody in within {seconds:g} s: {errors}\n{tail(self.console)}"
                 )
             time.sleep(0.1)
 

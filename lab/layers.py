@@ -1,7 +1,7 @@
 """Layers: what is on a host over its base tree, frozen, so that any number of hosts lie over it.
 
 A clone shares all that its source had on disk, the pages that the kernel keeps of it included, and
-costs no copy. A host notes its layers, topmost first; a layer goes with the last host that does.
+costs no copy. A host records its layers, topmost first; a layer goes with the last host that does.
 """
 
 from __future__ import annotations
@@ -14,13 +14,13 @@ from lab.state import STATE, machine, write_whole
 
 LAYERS = STATE / "layers"
 
-_NOTE = "layers.json"
+_RECORD = "layers.json"
 
 
 def of(folder: Path) -> list[Path]:
     """The layers that the host of this folder lies over, topmost first."""
     try:
-        return [LAYERS / name for name in json.loads((folder / _NOTE).read_text())]
+        return [LAYERS / name for name in json.loads((folder / _RECORD).read_text())]
     except FileNotFoundError:
         return []
 
@@ -32,23 +32,23 @@ def freeze(folder: Path) -> None:
         return
     layer = LAYERS / uuid.uuid4().hex[:12]
     LAYERS.mkdir(parents=True, exist_ok=True)
-    # Noted before it is there: who looks for layers that nobody needs must never find it so.
-    _note(folder, [layer, *of(folder)])
+    # Recorded before it is there: who looks for layers that nobody needs must never find it so.
+    _record(folder, [layer, *of(folder)])
     written.rename(layer)
 
 
 def share(source: Path, target: Path) -> None:
     """Let the host of folder `target` lie over the same layers as that of `source`."""
-    _note(target, of(source))
+    _record(target, of(source))
 
 
 def forget_unused(hosts: Path) -> None:
     """Remove the layers that no host below this folder lies over."""
-    used = {layer for note in hosts.glob(f"*/{_NOTE}") for layer in of(note.parent)}
+    used = {layer for record in hosts.glob(f"*/{_RECORD}") for layer in of(record.parent)}
     for layer in LAYERS.glob("*"):
         if layer not in used:
             machine(["rm", "-rf", "--one-file-system", layer])
 
 
-def _note(folder: Path, layers: list[Path]) -> None:
-    write_whole(folder / _NOTE, json.dumps([layer.name for layer in layers]) + "\n")
+def _record(folder: Path, layers: list[Path]) -> None:
+    write_whole(folder / _RECORD, json.dumps([layer.name for layer in layers]) + "\n")

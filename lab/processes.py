@@ -59,7 +59,7 @@ class Background:
 
     @property
     def note(self) -> str:
-        """What was noted when it was started."""
+        """The note that it was started with."""
         return str(self._known().get("note", ""))
 
     def stop(self, *, patience: float = 30.0) -> None:

@@ -24,12 +24,12 @@ class LabError(Exception):
 
 
 class CommandFailed(LabError):
-    """A command ended with another exit status than 0. `result` holds what it said."""
+    """A command ended with another exit status than 0. `result` holds what it printed."""
 
     def __init__(self, what: str, result: subprocess.CompletedProcess[str]) -> None:
         self.result = result
-        said = "\n".join(part.strip() for part in (result.stdout, result.stderr) if part)
-        super().__init__(f"{what}: exit status {result.returncode}\n{said}".rstrip())
+        output = "\n".join(part.strip() for part in (result.stdout, result.stderr) if part)
+        super().__init__(f"{what}: exit status {result.returncode}\n{output}".rstrip())
 
 
 def machine(argv: Sequence[str | Path], *, input: str | None = None) -> str:

@@ -73,8 +73,8 @@ def _wait(session: requests.Session) -> None:
             return
         except requests.RequestException as error:
             if _PROCESS.pid is None or time.monotonic() > deadline:
-                said = f"{error}\n{tail(_PROCESS.log)}"
-                raise LabError(f"the lab's registry of images does not serve: {said}") from None
+                reason = f"{error}\n{tail(_PROCESS.log)}"
+                raise LabError(f"the lab's registry of images does not serve: {reason}") from None
             time.sleep(0.1)
 
 

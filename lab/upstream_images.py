@@ -66,9 +66,9 @@ def prepare(ollamas: Sequence[dict[str, Any]]) -> list[Manifest]:
             images += [_index(release["version"], native, foreign), replace(foreign, tag=OTHER_MACHINE)]
         else:
             images.append(native)
-    kept = {digest[7:] for it in images for digest in (it.digest, *it.manifests, *it.blobs)}
+    needed = {digest[7:] for it in images for digest in (it.digest, *it.manifests, *it.blobs)}
     for blob in BLOBS.iterdir():
-        if blob.name not in kept:
+        if blob.name not in needed:
             blob.unlink()
     write_whole(_PREPARED, json.dumps([asdict(it) for it in images]))
     return images
@@ -157,8 +157,8 @@ def _image(version: str, layers: Sequence[dict[str, Any]], architecture: str) ->
     }
     described = [_described(_LAYER, layer["sha256"], layer["size"]) for layer in layers]
     own = _write(_CONFIG, config)
-    named = {"schemaVersion": 2, "mediaType": MANIFEST}
-    manifest = _write(MANIFEST, named | {"config": own, "layers": described})
+    head = {"schemaVersion": 2, "mediaType": MANIFEST}
+    manifest = _write(MANIFEST, head | {"config": own, "layers": described})
     blobs = tuple(str(it["digest"]) for it in (own, *described))
     return Manifest(version, str(manifest["digest"]), MANIFEST, (), blobs)
 

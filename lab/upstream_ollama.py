@@ -33,12 +33,12 @@ def chosen(environment: Mapping[str, str] = os.environ) -> Path | str:
 
     Raises LabError where there is no such file.
     """
-    asked = environment.get(VARIABLE, "")
-    if asked in ("", UPSTREAM):
-        return asked
-    path = Path(asked).expanduser().resolve()
+    choice = environment.get(VARIABLE, "")
+    if choice in ("", UPSTREAM):
+        return choice
+    path = Path(choice).expanduser().resolve()
     if not path.is_file():
-        raise LabError(f"{VARIABLE}={asked}: no such file; name an {ASSET}, or say `{UPSTREAM}`")
+        raise LabError(f"{VARIABLE}={choice}: no such file; name an {ASSET}, or say `{UPSTREAM}`")
     return path
 
 
@@ -80,8 +80,8 @@ def require_upstream(pins: Mapping[str, Any], model: str) -> None:
     )
     for url in (file["url"], manifest):
         try:
-            asked = urllib.request.Request(url, method="HEAD")
-            urllib.request.urlopen(asked, timeout=_REACH_SECONDS).close()
+            request = urllib.request.Request(url, method="HEAD")
+            urllib.request.urlopen(request, timeout=_REACH_SECONDS).close()
         except (OSError, urllib.error.URLError) as error:
             raise LabError(
                 f"{VARIABLE}={UPSTREAM} needs a machine that reaches GitHub and Ollama's registry.\n"
@@ -100,12 +100,12 @@ def _version(path: Path) -> str:
                 env={"HOME": str(tree), "OLLAMA_HOST": "127.0.0.1:1"},
                 capture_output=True, text=True, check=False,
             )  # fmt: skip
-            said = (done.stdout + done.stderr).strip()
+            output = (done.stdout + done.stderr).strip()
         except OSError as error:
-            said = str(error)
-    found = _VERSION.search(said)
+            output = str(error)
+    found = _VERSION.search(output)
     if not found:
-        raise LabError(f"{VARIABLE}={path}: `bin/ollama --version` of it tells no version:\n{said[-1000:]}")
+        raise LabError(f"{VARIABLE}={path}: `bin/ollama --version` of it tells no version:\n{output[-1000:]}")
     return found[1]
 
 
@@ -114,5 +114,5 @@ def unpack(path: Path, tree: Path) -> None:
     command = ["tar", "--extract", "--zstd", f"--file={path}", f"--directory={tree}", "--no-same-owner"]
     done = subprocess.run(command, capture_output=True, text=True, check=False)
     if done.returncode != 0 or not (tree / "bin" / "ollama").is_file():
-        said = next(iter(done.stderr.strip().splitlines()), "no bin/ollama in it")
-        raise LabError(f"{path} is no release file of Ollama ({ASSET}): {said}")
+        message = next(iter(done.stderr.strip().splitlines()), "no bin/ollama in it")
+        raise LabError(f"{path} is no release file of Ollama ({ASSET}): {message}")

@@ -40,10 +40,10 @@ def prepare() -> None:
     """Make what is missing, and the pins of it all."""
     work.require_tools()
     pins = yaml.safe_load((REPOSITORY / "schemas/data/pins.yaml").read_text())
-    asked = upstream_ollama.chosen()
-    if asked == upstream_ollama.UPSTREAM:
+    choice = upstream_ollama.chosen()
+    if choice == upstream_ollama.UPSTREAM:
         upstream_ollama.require_upstream(pins, upstream_weights.MODEL)
-    named = upstream_ollama.prepare_named(asked) if isinstance(asked, Path) else None
+    given = upstream_ollama.prepare_named(choice) if isinstance(choice, Path) else None
     wanted, python_pin = _pinned_python(pins)
     python = upstream_python.prepare(python_pin["url"], python_pin["sha256"])
     nodes = [upstream_artifacts.prepare_node(version) for version in upstream_artifacts.NODES]
@@ -52,18 +52,18 @@ def prepare() -> None:
     releases: dict[str, dict[str, Any]] = {}
     if python["version"] != wanted:
         releases = _releases_on(pins["releases"], wanted, python["version"])
-    if asked == upstream_ollama.UPSTREAM:
+    if choice == upstream_ollama.UPSTREAM:
         upstream_ollama.serve([])
     else:
         served = {it["version"]: it for it in ollamas}
-        if named is not None:
-            served[named["version"]] = named
+        if given is not None:
+            served[given["version"]] = given
             for name, release in pins["releases"].items():
-                use = {**release["ollama"], "use": named["version"], "why": "the lab was named a file of it"}
+                use = {**release["ollama"], "use": given["version"], "why": "the lab was named a file of it"}
                 releases.setdefault(name, {})["ollama"] = use
         upstream_ollama.serve([*served.values()])
         lab["artifacts"]["ollama"] = _entries([*served.values()])
-        weights = upstream_weights.prepare(published=named is not None)
+        weights = upstream_weights.prepare(published=given is not None)
         lab["weights"] = {upstream_weights.MODEL: weights}
     if releases:
         lab["releases"] = releases

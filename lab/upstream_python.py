@@ -69,10 +69,10 @@ def find_python() -> Path:
     for command in _candidates():
         with suppress(OSError, subprocess.SubprocessError):
             code = "import sys; print(sys.base_prefix, '%d.%d' % sys.version_info[:2])"
-            said = subprocess.run(
+            done = subprocess.run(
                 [command, "-c", code], capture_output=True, text=True, check=True, timeout=30
             )
-            prefix, minor = said.stdout.split()
+            prefix, minor = done.stdout.split()
             if minor == MINOR and (Path(prefix) / "lib" / f"python{MINOR}" / "os.py").exists():
                 return Path(prefix)
     raise LabError(
@@ -139,13 +139,13 @@ def _candidates() -> Iterator[str]:
     if found := shutil.which(f"python{MINOR}"):
         yield found
     with suppress(OSError, subprocess.SubprocessError):
-        said = subprocess.run(
+        done = subprocess.run(
             ["uv", "python", "find", "--no-python-downloads", MINOR],
             capture_output=True,
             text=True,
             check=True,
         )
-        yield said.stdout.strip()
+        yield done.stdout.strip()
 
 
 def _copy_libraries(target: Path) -> None:

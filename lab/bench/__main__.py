@@ -41,7 +41,7 @@ def main() -> int:
     try:
         with (
             tempfile.TemporaryDirectory() as folder,
-            provisioned(Path(folder), given.host, _tell) as hosts,
+            provisioned(Path(folder), given.host, _log) as hosts,
         ):
             print(report.machine(), flush=True)
             taken = measure(Path(folder), hosts, given.runs)
@@ -57,7 +57,7 @@ def measure(folder: Path, hosts: list[Host], runs: int) -> dict[str, list[float]
     things = _things(folder, hosts)
     taken: dict[str, list[float]] = {name: [] for name, _ in things}
     for number in range(runs):
-        _tell(f"round {number + 1} of {runs}")
+        _log(f"round {number + 1} of {runs}")
         for name, thing in things:
             begun = time.monotonic()
             thing()
@@ -71,9 +71,11 @@ def _things(folder: Path, hosts: list[Host]) -> list[tuple[str, Callable[[], obj
     off, light = inventory(folder, "off", [last], profile="llm_off"), inventory(folder, "light", [last])
     plain, all_plain = plain_inventory(folder, "plain", [first]), plain_inventory(folder, "all-plain", hosts)
     planned = _planned(one, first)
-    asked = question_about(planned.resources, planned.store_paths, planned.units, planned.generation.services)
-    (folder / "question").write_text(str(asked))
-    (folder / "look").write_text(command(asked).get_raw_value())
+    question = question_about(
+        planned.resources, planned.store_paths, planned.units, planned.generation.services
+    )
+    (folder / "question").write_text(str(question))
+    (folder / "look").write_text(command(question).get_raw_value())
     environment = {**os.environ, "LOOK": str(folder / "look"), "QUESTION": str(folder / "question")}
     ansible.prepare(folder, [first], variables(planned))
 
@@ -89,7 +91,7 @@ def _things(folder: Path, hosts: list[Host]) -> list[tuple[str, Callable[[], obj
         ("venom-8", lambda: _unchanged(all_of_them, len(hosts))),
     ]
     return [
-        ("bare", lambda: _bare(first, asked)),
+        ("bare", lambda: _bare(first, question)),
         ("pyinfra", lambda: look(plain)),
         ("venom", lambda: _unchanged(one, 1)),
         ("mitogen", lambda: ansible.keep(folder, mitogen=True)),
@@ -114,20 +116,20 @@ def _planned(declared: Path, host: Host) -> Planned:
     return replace(planned, declaration=applied_by(receipt)["declaration"])
 
 
-def _bare(host: Host, asked: Question) -> None:
-    line = [*ssh.command(host.address), command(asked).get_raw_value()]
-    answer = subprocess.run(line, input=str(asked), capture_output=True, text=True, check=False)
-    if not read(answer.stdout.splitlines(), sorted(set(asked.units))).receipt:
+def _bare(host: Host, question: Question) -> None:
+    line = [*ssh.command(host.address), command(question).get_raw_value()]
+    answer = subprocess.run(line, input=str(question), capture_output=True, text=True, check=False)
+    if not read(answer.stdout.splitlines(), sorted(set(question.units))).receipt:
         raise LabError(f"{host.name} did not answer: {answer.stderr}")
 
 
 def _unchanged(hosts: Path, count: int) -> None:
-    said = pyinfra(hosts)
-    if said.count("No changes") != count or _UNCHANGED not in said:
-        raise LabError(f"deploy/venom.py found something to do\n{said}")
+    output = pyinfra(hosts)
+    if output.count("No changes") != count or _UNCHANGED not in output:
+        raise LabError(f"deploy/venom.py found something to do\n{output}")
 
 
-def _tell(text: str) -> None:
+def _log(text: str) -> None:
     print(f"bench: {text}", file=sys.stderr, flush=True)
 
 

@@ -18,17 +18,17 @@ _PROBE = REPOSITORY / "roles" / "preflight" / "scripts" / "probe.sh"
 
 
 @contextmanager
-def provisioned(folder: Path, name: str | None, tell: Callable[[str], None]) -> Iterator[list[Host]]:
+def provisioned(folder: Path, name: str | None, log: Callable[[str], None]) -> Iterator[list[Host]]:
     """Hosts that serve: the one that has this name, or eight fresh ones, which go away again."""
     if missing := preconditions.missing():
         raise LabError(preconditions.message(missing))
     upstream_process.ensure()
     if name:
-        tell(f"making {name} serve, where it does not")
+        log(f"making {name} serve, where it does not")
         yield [_serving(folder, Host.get(name))]
         return
     try:
-        tell("booting a host, making it serve, cloning it")
+        log("booting a host, making it serve, cloning it")
         first = _serving(folder, Host.create("bench-1"))
         yield [first, *_clones(folder, first)]
     finally:
@@ -78,7 +78,7 @@ def plain_inventory(folder: Path, name: str, hosts: Sequence[Host]) -> Path:
 def pyinfra(
     hosts: Path, deploy: str = "deploy/venom.py", env: Mapping[str, str] | None = None, *options: str
 ) -> str:
-    """Run a deploy as an operator does and return what it said; `CommandFailed` if it fails."""
+    """Run a deploy as an operator does and return what it printed; `CommandFailed` if it fails."""
     command = [str(Path(sys.executable).with_name("pyinfra")), "-y", *options, str(hosts), deploy]
     result = subprocess.run(
         command,

@@ -7,7 +7,7 @@ Weights are real, and llama.cpp (PyPI's xllamacpp) really generates from them.
 
 How it differs: the CPU only, one model in memory at a time, a context of at most 4096 tokens whatever
 is configured (and reported), one connection per download instead of sixteen and none of the second that each
-blob takes, nobody is heard while a model loads, templates of the plain
+blob takes, nobody is answered while a model loads, templates of the plain
 `{{ .System }} {{ .Prompt }} {{ .Response }}` kind only, no creation of models, no proxies, no cloud.
 `tests/lab/ollama` asks it what it asks a genuine one.
 

@@ -103,7 +103,7 @@ def _keypair(settings: Settings) -> None:
     try:
         key.stat()
     except NotADirectoryError:
-        return  # the store will tell
+        return  # the store will show
     except FileNotFoundError:
         pass
     else:

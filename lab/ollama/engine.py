@@ -21,7 +21,7 @@ OnText = Callable[[str], bool]  # gets the next piece of text; True: stop
 
 
 class EngineError(Exception):
-    """What the engine said when it could not do it."""
+    """What the engine printed when it could not do it."""
 
 
 @dataclass(frozen=True)
@@ -83,16 +83,16 @@ class LlamaEngine:
 
     def complete(self, completion: Completion, on_text: OnText) -> Finished:
         """Generate; leading blanks are dropped, and a blank answer is tried once more without stops."""
-        said = False
+        begun = False
 
         def without_leading_blanks(text: str) -> bool:
-            nonlocal said
-            text = text if said else text.lstrip()
-            said = said or bool(text)
+            nonlocal begun
+            text = text if begun else text.lstrip()
+            begun = begun or bool(text)
             return on_text(text) if text else False
 
         finished = self._fitted(completion, without_leading_blanks)
-        if not said and completion.stop:
+        if not begun and completion.stop:
             again = replace(completion, stop=())
             finished = self._fitted(again, without_leading_blanks)
         return finished

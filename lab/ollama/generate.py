@@ -40,7 +40,7 @@ class ApiError(Exception):
 
 
 @dataclass(frozen=True)
-class Asked:
+class Request:
     """One request to generate."""
 
     model: StoredModel
@@ -73,7 +73,7 @@ def readable(store: Store, model: StoredModel, refusal: ApiError) -> StoredModel
     return model
 
 
-def asked(store: Store, body: Mapping[str, Any], *, chat: bool) -> Asked:
+def read_request(store: Store, body: Mapping[str, Any], *, chat: bool) -> Request:
     """The request of POST /api/generate or /api/chat, with the model's own parameters beneath."""
     unable = f'"{body.get("model")}" does not support {"chat" if chat else "generate"}'
     model = readable(store, find(store, body.get("model")), ApiError(400, unable))
@@ -91,7 +91,7 @@ def asked(store: Store, body: Mapping[str, Any], *, chat: bool) -> Asked:
     own: dict[str, Any] = json.loads(store.text(model, "params") or "{}")
     options = own | dict(body.get("options") or {})
     keep_alive = body.get("keep_alive")
-    return Asked(
+    return Request(
         model=model,
         prompt=prompt,
         options=options,
@@ -100,7 +100,7 @@ def asked(store: Store, body: Mapping[str, Any], *, chat: bool) -> Asked:
     )
 
 
-def completion(request: Asked) -> Completion:
+def completion(request: Request) -> Completion:
     """What the engine is asked."""
     options = request.options
     limit = int(options.get("num_predict") or 0)
@@ -116,7 +116,7 @@ def completion(request: Asked) -> Completion:
 class Generation:
     """One running generation: iterate over its pieces, then read `finished` and `loaded`."""
 
-    def __init__(self, scheduler: Scheduler, request: Asked, *, load_only: bool = False) -> None:
+    def __init__(self, scheduler: Scheduler, request: Request, *, load_only: bool = False) -> None:
         self.finished = Finished()
         self.load_seconds = 0.0
         self._scheduler, self._request = scheduler, request

@@ -40,8 +40,8 @@ def usage(finished: Finished) -> dict[str, int]:
 def whole(body: Mapping[str, Any], generation: Generation, *, chat: bool) -> dict[str, Any]:
     """The answer in one piece."""
     text = "".join(generation)
-    said = {"message": {"role": "assistant", "content": text}} if chat else {"text": text}
-    choice = {"index": 0, **said, "finish_reason": generation.finished.reason}
+    content = {"message": {"role": "assistant", "content": text}} if chat else {"text": text}
+    choice = {"index": 0, **content, "finish_reason": generation.finished.reason}
     kind = "chat.completion" if chat else "text_completion"
     return {**_head(body, kind, chat), "choices": [choice], "usage": usage(generation.finished)}
 
@@ -51,8 +51,8 @@ def stream(body: Mapping[str, Any], generation: Generation, *, chat: bool) -> It
     head = _head(body, "chat.completion.chunk" if chat else "text_completion", chat)
 
     def chunk(text: str, reason: str | None) -> dict[str, Any]:
-        said = {"delta": {"role": "assistant", "content": text}} if chat else {"text": text}
-        return {**head, "choices": [{"index": 0, **said, "finish_reason": reason}]}
+        content = {"delta": {"role": "assistant", "content": text}} if chat else {"text": text}
+        return {**head, "choices": [{"index": 0, **content, "finish_reason": reason}]}
 
     for piece in generation:
         yield chunk(piece, None)

@@ -181,11 +181,11 @@ class _request:
             )
         else:
             self._connection = http.client.HTTPConnection(host, port, timeout=_STALL_SECONDS)
-        self._asked = (method, parts.path + (f"?{parts.query}" if parts.query else ""))
+        self._line = (method, parts.path + (f"?{parts.query}" if parts.query else ""))
         self._headers = {"User-Agent": "ollama/lab-stand-in", **(headers or {})}
 
     def __enter__(self) -> http.client.HTTPResponse:
-        self._connection.request(*self._asked, headers=self._headers)
+        self._connection.request(*self._line, headers=self._headers)
         return self._connection.getresponse()
 
     def __exit__(self, *_: object) -> None:

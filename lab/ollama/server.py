@@ -13,7 +13,7 @@ from typing import Any
 from urllib.parse import unquote, urlsplit
 
 from . import generate, openai, version
-from .generate import ApiError, Asked, Generation
+from .generate import ApiError, Generation, Request
 from .names import InvalidName, ModelName
 from .pull import PullError, pull
 from .scheduler import Load, Scheduler
@@ -129,34 +129,34 @@ class Api:
 
     def openai(self, body: Body, *, chat: bool) -> Body | Iterator[Body]:
         """POST /v1/chat/completions and /v1/completions."""
-        asked = generate.asked(self.store, openai.to_ollama(body), chat=chat)
-        generation = Generation(self.scheduler, asked)
+        request = generate.read_request(self.store, openai.to_ollama(body), chat=chat)
+        generation = Generation(self.scheduler, request)
         if body.get("stream"):
             return openai.stream(body, generation, chat=chat)
         return openai.whole(body, generation, chat=chat)
 
     def _generate(self, body: Body, *, chat: bool) -> Body | Iterator[Body]:
-        asked = generate.asked(self.store, body, chat=chat)
+        request = generate.read_request(self.store, body, chat=chat)
         if not body.get("messages" if chat else "prompt"):
-            return self._load(body, asked, chat=chat)
-        lines = self._lines(body, Generation(self.scheduler, asked), chat=chat)
+            return self._load(body, request, chat=chat)
+        lines = self._lines(body, Generation(self.scheduler, request), chat=chat)
         if body.get("stream", True):
             return lines
         whole: Body = {}
         text = ""
         for whole in lines:
-            text += _said(whole, chat)
-        return {**whole, **_says(text, chat)}
+            text += _text(whole, chat)
+        return {**whole, **_with_text(text, chat)}
 
-    def _load(self, body: Body, asked: Asked, *, chat: bool) -> Body:
+    def _load(self, body: Body, request: Request, *, chat: bool) -> Body:
         reason = "load"
-        if asked.keep_alive == 0:
-            self.scheduler.unload(asked.model)
+        if request.keep_alive == 0:
+            self.scheduler.unload(request.model)
             reason = "unload"
         else:
             # Loading is a generation of nothing.
-            "".join(Generation(self.scheduler, asked, load_only=True))
-        head = {"model": body["model"], "created_at": timestamp(time.time()), **_says("", chat)}
+            "".join(Generation(self.scheduler, request, load_only=True))
+        head = {"model": body["model"], "created_at": timestamp(time.time()), **_with_text("", chat)}
         return {**head, "done": True, "done_reason": reason}
 
     def _lines(self, body: Body, generation: Generation, *, chat: bool) -> Iterator[Body]:
@@ -164,12 +164,12 @@ class Api:
         model = body["model"]
         for piece in generation:
             now = timestamp(time.time())
-            yield {"model": model, "created_at": now, **_says(piece, chat), "done": False}
+            yield {"model": model, "created_at": now, **_with_text(piece, chat), "done": False}
         finished = generation.finished
         yield {
             "model": model,
             "created_at": timestamp(time.time()),
-            **_says("", chat),
+            **_with_text("", chat),
             "done": True,
             "done_reason": finished.reason,
             "total_duration": int((time.monotonic() - started) * 1e9),
@@ -181,11 +181,11 @@ class Api:
         }
 
 
-def _says(text: str, chat: bool) -> Body:
+def _with_text(text: str, chat: bool) -> Body:
     return {"message": {"role": "assistant", "content": text}} if chat else {"response": text}
 
 
-def _said(line: Body, chat: bool) -> str:
+def _text(line: Body, chat: bool) -> str:
     return str(line["message"]["content"] if chat else line["response"])
 
 

@@ -38,7 +38,7 @@ def content(message: Mapping[str, Any]) -> str:
 
 def conversation(template: str, messages: Sequence[Mapping[str, Any]]) -> str:
     """A conversation up to where the model's next answer begins."""
-    said: list[str] = []
+    turns: list[str] = []
     system: list[str] = []
     user: list[str] = []
     for message in messages:
@@ -47,11 +47,11 @@ def conversation(template: str, messages: Sequence[Mapping[str, Any]]) -> str:
             system.append(text)
         elif role == "assistant":
             values = {"System": _join(system), "Prompt": _join(user), "Response": text}
-            said.append(render(template, values))
+            turns.append(render(template, values))
             system, user = [], []
         else:  # user, and the answers of tools
             user.append(text)
-    return "".join(said) + prompt(template, _join(system), _join(user))
+    return "".join(turns) + prompt(template, _join(system), _join(user))
 
 
 def _join(texts: Sequence[str]) -> str:

@@ -124,8 +124,8 @@ class Tasks:
         """Ask twice, as the real one does: what is wanted, then the answer."""
         llm.assert_possible()
         question = {"role": "user", "content": task.content}
-        asked = [{"role": "user", "content": f"Is this a question or a request? {task.content}"}]
-        intent = await llm.ask(asked, max_tokens=4)
+        classification = [{"role": "user", "content": f"Is this a question or a request? {task.content}"}]
+        intent = await llm.ask(classification, max_tokens=4)
         task.logs.append(f"Intent: {intent.strip()}")
         answer = ""
         async for text in llm.stream([question]):
