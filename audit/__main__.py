@@ -1,4 +1,4 @@
-"""`python -m audit SOURCE`: which packages a Venom imports, when, and by which way.
+"""`python -m audit SOURCE`: which packages a Venom imports, when, and through what.
 
 Exit status 0, or 2 with the reason on standard error.
 """
@@ -66,8 +66,8 @@ def _parser() -> argparse.ArgumentParser:
         action="store_true",
         help=f"write the figures of {figures.PATH.name} anew and show what changed (with --environment)",
     )
-    parser.add_argument("--json", action="store_true", help="for machines")
-    parser.add_argument("--short", action="store_true", help="without the ways")
+    parser.add_argument("--json", action="store_true", help="print one document for programs")
+    parser.add_argument("--short", action="store_true", help="omit the chains of imports")
     return parser
 
 

@@ -177,16 +177,16 @@ def _differences(
     top = found["entry"].split(".")[0]
     ran = {name for name in watched["importers"] if name.split(".")[0] == top and name in watched["grown"]}
     start_up = set(found["start_up"])
-    differences += [f"{name}: predicted to run at each start, and did not" for name in sorted(start_up - ran)]
-    differences += [f"{name}: ran, and was not predicted to" for name in sorted(ran - start_up)]
+    differences += [f"{name}: predicted to run at each start, but did not" for name in sorted(start_up - ran)]
+    differences += [f"{name}: ran, but was not predicted to" for name in sorted(ran - start_up)]
     loaded = {package for name in watched["importers"] if (package := _package(name, naming))}
     for row in found["packages"]:
         name, certain = row["package"], row["when"] in _CERTAIN
         if row["modules"] and certain and name in packages and name not in loaded:
-            differences.append(f"{name}: predicted {row['when']}, is installed, and was not imported")
+            differences.append(f"{name}: predicted {row['when']}, is installed, but was not imported")
         elif not certain and name in loaded:
             by = _first(name, watched, naming)
-            differences.append(f"{name}: predicted {row['when']}, and was imported at start-up, by {by}")
+            differences.append(f"{name}: predicted {row['when']}, but was imported at start-up, by {by}")
     return differences
 
 

@@ -83,8 +83,8 @@ def _summary(found: Mapping[str, Any]) -> Iterable[str]:
 
 def _problems(found: Mapping[str, Any]) -> Iterable[str]:
     for title, texts in (
-        ("imported, and not in this source", found["lacking"]),
-        ("not to be read as Python", found["unread"]),
+        ("imported, but not in this source", found["lacking"]),
+        ("not readable as Python", found["unread"]),
         ("predicted and measured differ", found.get("measured", {}).get("differ", [])),
     ):
         if texts:

@@ -62,7 +62,7 @@ def _parser() -> argparse.ArgumentParser:
         "--cut-off", metavar="TIME", help="e.g. 2026-11-21T00:00:00Z (default: as it is, or today's midnight)"
     )
     parser.add_argument(
-        "--check", action="store_true", help="write nothing; status 1 if something would change"
+        "--check", action="store_true", help="write nothing; end with status 1 if something would change"
     )
     return parser
 

@@ -95,7 +95,7 @@ def pyinfra_groups(inventory: Inventory) -> dict[str, list[Any]]:
     where this environment was installed before there was one.
     """
     if not entry_points(group="pyinfra.connectors", name="venom-local"):
-        found = "the environment was installed for an earlier version: pyinfra has no connector of ours in it"
+        found = "an environment of an earlier version, without our connector for pyinfra"
         remedy = "install it again: .venv/bin/pip install -e ."
         raise InventoryError(
             [Problem("pyproject.toml", 0, "", found, "an environment of this version", remedy)]

@@ -57,7 +57,7 @@ def additions(verdict: Verdict, plan: HostPlan) -> dict[str, str]:
         decided = matrix.of(package)
         reason = f"imported at start-up: {' > '.join(way)}" if way else "the start command needs it"
         if decided and decided.add:
-            found[decided.add] = f"{reason}; named in no file of the tier {plan.requirements.tier}"
+            found[decided.add] = f"{reason}; in no file of the tier {plan.requirements.tier}"
         else:
             findings.append(_undecided(package, reason, plan))
     if findings:
@@ -117,7 +117,7 @@ def _excluded(plan: HostPlan, have: Mapping[str, Listed]) -> list[tuple[str, str
             (
                 f"no {package.name} in profile {plan.profile} with the tier {wanted.tier} ({decided.why})",
                 f"{package.name} {package.version}, by {' > '.join(way)}",
-                f"take {way[0]} back where it is yours; to have it, set `profile: full` and an extra tier",
+                f"remove {way[0]} if it is yours; to have it, set `profile: full` and an extra tier",
             )
         )
     return findings

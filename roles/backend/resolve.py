@@ -74,7 +74,7 @@ def _refused(plan: HostPlan, texts: Mapping[str, str], output: str) -> RefusedEr
     quarrel = list(dict.fromkeys(required))
     if len(quarrel) < 2:
         found = "\n          ".join(output.strip().splitlines()[-_SHOWN:]) or "no message"
-        remedy = "choose another tier or extras in the inventory's `requirements`, or mend the source"
+        remedy = "choose another tier or extras in the inventory's `requirements`, or correct the source"
         return refuse(requirement, found, remedy)
     found = " and ".join(f"{it} ({_place(it, texts)})" for it in quarrel) + " exclude each other"
     causes = list(dict.fromkeys(it.rstrip(".") for it in _CAUSES.findall(words)))
@@ -92,7 +92,7 @@ def _remedy(quarrel: Sequence[str], texts: Mapping[str, str], by_others: bool) -
         ]
     if by_others:
         # A dependency without an older version for this Python may have one for another.
-        remedies.append("take another Python: `python: {version: …}`")
+        remedies.append("choose another Python: `python: {version: …}`")
     return ", or ".join(remedies)
 
 

@@ -43,6 +43,6 @@ def _fetch(plan: HostPlan) -> Path:
         raise refuse(
             f"{requirement} with sha256 {plan.uv.integrity}",
             f"sha256 {found}",
-            "check the mirror; if the pin is wrong, mend schemas/data/pins.yaml",
+            "check the mirror; if the pin is wrong, correct schemas/data/pins.yaml",
         )
     return wheel

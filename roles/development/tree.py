@@ -39,7 +39,7 @@ def look(work: Development) -> Tree:
     arguments = [QuoteString(it) for it in (work.tree, work.user)]
     answer = remote.ask(StringCommand("sh", "-c", QuoteString(text), "sh", *arguments))
     if not answer.ok:
-        raise refuse(f"a host that can be asked about {work.tree}", answer.stderr.strip() or "no answer")
+        raise refuse(f"a host that answers about {work.tree}", answer.stderr.strip() or "no answer")
     return understood(f"what {work.tree} is", answer.stdout, parse)
 
 
@@ -79,8 +79,8 @@ def findings(work: Development, tree: Tree) -> list[Finding]:
         return [
             Finding(
                 requirement,
-                f"nothing that {work.user} can read as {', '.join(missing)}",
-                "name the folder that has venom_core/ and web-next/, of a branch that is whole",
+                f"{', '.join(missing)}: not there, or not readable for {work.user}",
+                "name the folder that has venom_core/ and web-next/, of a complete branch",
             )
         ]
     closed = [name for name in (".", "web-next") if name not in tree.writable]
@@ -88,7 +88,7 @@ def findings(work: Development, tree: Tree) -> list[Finding]:
         return [
             Finding(
                 requirement,
-                f"{', '.join(closed)} of it cannot be written by {work.user}",
+                f"{work.user} cannot write {', '.join(closed)} of it",
                 f"give it to its developer: chown -R {work.user} {work.tree}",
             )
         ]

@@ -29,7 +29,7 @@ def unfit(door: Door, service: Service, observed: Observed) -> list[Finding]:
         return [*own, *_table(door, observed)]
     answer = remote.ask(StringCommand("sh", "-c", QuoteString((SCRIPTS / "nginx.sh").read_text("utf-8"))))
     if not answer.ok:
-        raise refuse("a host that can be asked about its nginx", answer.stderr.strip() or "no answer")
+        raise refuse("a host that answers about its nginx", answer.stderr.strip() or "no answer")
     leaving = [it.path for it in prerequisites() if isinstance(it, Diverted) and it.differs(observed)]
     return [*findings(door, answer.stdout.splitlines(), leaving), *_table(door, observed)]
 
@@ -59,7 +59,7 @@ def _table(door: Door, observed: Observed) -> list[Finding]:
     listed = remote.ask(StringCommand("nft", "list", "tables"))
     if not listed.ok:
         message = listed.stderr.strip() or "no answer"
-        return [Finding("a packet filter that tells its tables (nft list tables)", message, "mend it")]
+        return [Finding("a packet filter that lists its tables (nft list tables)", message, "mend it")]
     if "table inet venom" not in listed.stdout.splitlines():
         return []
     remedy = "give it another name, or set `door.firewall: false`"
@@ -74,9 +74,9 @@ def findings(door: Door, lines: Sequence[str], leaving: Sequence[str]) -> list[F
         facts.setdefault(name, []).append(value)
     found = []
     if broken := facts.get("broken"):
-        remedy = "mend it, until this says nothing: nginx -t -q"
+        remedy = "correct it until this prints nothing: nginx -t -q"
         found.append(
-            Finding("an nginx whose configuration is sound, before our site", "; ".join(broken), remedy)
+            Finding("an nginx configuration that is valid without our site", "; ".join(broken), remedy)
         )
     if users := [it for it in facts.get("user", []) if it != WORKER]:
         remedy = "install the distribution's package instead"
@@ -89,7 +89,7 @@ def findings(door: Door, lines: Sequence[str], leaving: Sequence[str]) -> list[F
                     Finding(
                         f"port {port} for the door alone",
                         f"another site of nginx listens there: {file} (listen {place})",
-                        f"give the door another port in the inventory ({setting}), or take that site away",
+                        f"give the door another port in the inventory ({setting}), or remove that site",
                     )
                 )
     return list(dict.fromkeys(found))

@@ -33,7 +33,7 @@ def revealed(door: Door) -> Revealed:
             findings.append(
                 Finding(
                     f"the hash of a password for door.users.{name}",
-                    "text that is none (not shown): a password itself is not taken",
+                    "text that is no hash (not shown): a password itself is not accepted",
                     "make one, which asks for the password: openssl passwd -6",
                 )
             )

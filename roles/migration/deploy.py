@@ -46,7 +46,7 @@ def look_at_installation(tree: str) -> Installation:
     answer = remote.ask(remote.python("see.py", request(tree), SCRIPTS))
     if not answer.ok:
         errors = answer.stderr.strip().splitlines() or ["no answer"]
-        raise _no("a host that can be looked at (python3 answers)", errors[-1], "check the SSH user")
+        raise _no("a host that can be observed (python3 answers)", errors[-1], "check the SSH user")
     try:
         installation = understood("which Venom is there", answer.stdout, Installation.of)
     except RefusedError as refusal:
@@ -76,7 +76,7 @@ def checked(drawn: Drawn) -> None:
         try:
             load(path, dict.fromkeys(contract().secret(), "to be given"))
         except InventoryError as error:
-            raise DeployError(f"the inventory that was made is not sound: {error}") from error
+            raise DeployError(f"the inventory that was made is not valid: {error}") from error
 
 
 def _reached(installation: Installation) -> tuple[str, Mapping[str, Any]]:

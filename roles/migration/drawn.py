@@ -70,13 +70,13 @@ def _source(drawn: Drawn, found: Installation, pins: Pins) -> None:
         release = claimed if claimed in pins.releases else contract().release
         drawn.host["venom"] = {"release": release}
         drawn.notes.append(
-            f"venom: {found.tree} tells no commit that a server has, and calls itself "
+            f"venom: {found.tree} has no commit that a server has, and calls itself "
             f"{found.version or 'nothing'}: {release} is assumed"
         )
     if found.changed:
         drawn.notes.append(
-            f"venom: {files(found.changed)} of the code not as in the commit. What was changed is left "
-            "behind; to serve it, copy the checkout to this machine and write `venom: {tree: …, like: v…}`"
+            f"venom: {files(found.changed)} of the code changed since the commit. The changes are left "
+            "behind; to serve them, copy the checkout to this machine and write `venom: {tree: …, like: v…}`"
         )
 
 
@@ -124,7 +124,8 @@ def _ports(drawn: Drawn, found: Installation) -> None:
         drawn.host["ports"] = other
     drawn.notes.append(
         "ports: Venom answered the whole network on 8000 and 3000, in containers Ollama on 11434, too. "
-        "Here a tunnel leads to it; `door: {exposure: lan, allow_from: […]}` lets a network in (docs/door.md)"
+        "Here an SSH tunnel is the way in; `door: {exposure: lan, allow_from: […]}` opens it to a network "
+        "(docs/door.md)"
     )
 
 
@@ -149,12 +150,12 @@ def _environment(drawn: Drawn, found: Installation, chosen: Mapping[str, str]) -
         drawn.host["environment"] = environment
     if other := _as_in_the_example(found):
         drawn.notes.append(
-            f"settings that stood as in the example; the contract's values hold here: {', '.join(other)}"
+            f"settings that equal the example; the contract's values apply here: {', '.join(other)}"
         )
     if unknown:
         drawn.notes.append(
             f"settings that the inventory has no name for: {', '.join(unknown)}. Write them into "
-            f"{ENV_FILE} after the first run, or into Venom's panel: what is not managed there stays"
+            f"{ENV_FILE} after the first run, or into Venom's panel: unmanaged keys there stay"
         )
 
 
@@ -190,8 +191,8 @@ def _secrets(drawn: Drawn, found: Installation) -> None:
     if given:
         drawn.host["secrets"] = {name: f"env:{name}" for name in given}
         drawn.notes.append(
-            f"secrets: {', '.join(given)}, in {path}, which were not read out. Export each before a run, or "
-            "refer to a file or a command instead"
+            f"secrets: {', '.join(given)}, in {path}; their values were not read. Export each before a run, "
+            "or refer to a file or a command instead"
         )
     if others:
         drawn.notes.append(

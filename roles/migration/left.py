@@ -28,7 +28,7 @@ def _packages(found: Installation) -> Iterator[str]:
     heavy = [tier for tier, names in _TIERS.items() if found.packages & set(names)]
     if heavy:
         yield (
-            f"requirements: {found.tree}/.venv has packages of {', '.join(heavy)}. Where they are needed: "
+            f"requirements: {found.tree}/.venv has packages of {', '.join(heavy)}. If they are needed: "
             f"`requirements: {{extras: [{', '.join(heavy)}]}}` with `profile: full`"
         )
 
@@ -62,16 +62,16 @@ def _data(found: Installation) -> Iterator[str]:
     if copied := [path for path in ("data", "workspace") if path in texts]:
         yield (
             f"data: {' and '.join(texts[it] for it in copied)} in {found.tree}. After the first run stop the "
-            "backend and copy it with new times, because from v1.7 on Venom deletes what of its data is "
-            "older than 7 days, at its start and daily: "
+            "backend and copy it with new times, because from v1.7 on Venom deletes data older than "
+            "7 days, at its start and daily: "
             + "; ".join(_copy(f"{found.tree}/{it}", f"{STATE}/{it}") for it in copied)
         )
     if "models" in texts:
-        yield (f"data: {texts['models']} is left behind: Gemma 3 is pulled anew, by its digest")
+        yield (f"data: {texts['models']} is left behind: Gemma 3 is pulled again, by its digest")
     if found.volumes:
         yield (
             f"volumes: {', '.join(found.volumes)} hold data, workspace and weights. Copy the first two out "
-            "of /var/lib/docker/volumes/NAME/_data, with new times as above; the weights are pulled anew"
+            "of /var/lib/docker/volumes/NAME/_data, with new times as above; the weights are pulled again"
         )
 
 

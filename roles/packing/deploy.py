@@ -43,7 +43,7 @@ class Registry:
         scheme, separator, place = written.rpartition("://")
         if (separator and scheme not in {"http", "https"}) or not place.strip("/") or " " in place:
             raise refuse(
-                "registry=HOST[:PORT][/PATH], with http:// in front where it speaks plain http",
+                "registry=HOST[:PORT][/PATH], with http:// in front for plain http",
                 f'"{written}"',
                 "for example --data registry=registry.example.org/venom",
             )
@@ -271,7 +271,7 @@ def records(images: Sequence[Contents]) -> dict[str, dict[str, Any]]:
     lines = "; ".join(f"echo {it.path} $(cat {it.path}/record.json 2>/dev/null)" for it in images)
     answer = remote.ask(StringCommand("sh", "-c", QuoteString(lines)))
     if not answer.ok:
-        raise refuse("a host that tells what was packed", answer.stderr.strip() or "no answer")
+        raise refuse("a host that reports what was packed", answer.stderr.strip() or "no answer")
     return understood("what was packed", answer.stdout, records_in)
 
 
@@ -294,7 +294,7 @@ def summary(
             f" image {record['unpacked_mb']}, to pull {record['pull_mb']}"
         )
     if publication is None:
-        return "\n".join([*lines, f"not published: an OCI layout each in {IMAGES}"])
+        return "\n".join([*lines, f"not published; one OCI layout per image in {IMAGES}"])
     lines.append("for an inventory:")
     for it in images:
         kind = "backend" if it.variant.tiers else "frontend"

@@ -65,7 +65,9 @@ def digest_of(reference: str, *, tls: bool) -> str:
         ) from error
     if done.returncode:
         message = (done.stderr.strip().splitlines() or ["no message"])[-1]
-        raise PinError(f"required  a registry that has it\nfound     {message}\ndo        look at the name")
+        raise PinError(
+            f"required  a registry that has the image\nfound     {message}\ndo        check the name"
+        )
     return str(json.loads(done.stdout)["Digest"])
 
 

@@ -85,7 +85,7 @@ def _bytes(amount_text: str) -> int:
 def findings(apt: Apt, names: Sequence[str]) -> list[Finding]:
     """What stands against installing the packages `names`."""
     if not apt.there:
-        return [Finding("apt-get, by which Debian's packages come", "no apt-get", "use a whole Debian")]
+        return [Finding("apt-get, which installs Debian's packages", "no apt-get", "use a complete Debian")]
     if apt.cannot:
         return [_cannot(apt, names)]
     return _room(apt)
@@ -95,7 +95,7 @@ def remark(apt: Apt) -> str:
     """That sources fail which nothing was needed of, for the operator; else empty."""
     if not apt.failed:
         return ""
-    return f"sources of packages that fail, and were not needed:{_INDENT}{_listed(apt.failed)}"
+    return f"sources of packages that fail but were not needed:{_INDENT}{_listed(apt.failed)}"
 
 
 def _cannot(apt: Apt, names: Sequence[str]) -> Finding:
@@ -103,7 +103,9 @@ def _cannot(apt: Apt, names: Sequence[str]) -> Finding:
     errors = [it.removeprefix("E: ") for it in apt.cannot if it.startswith("E: ")]
     if _UNREADABLE in text:
         found = _INDENT.join(it for it in errors if _UNREADABLE not in it)
-        return Finding("sources of packages that apt can read", found, "mend the line, or put a # before it")
+        return Finding(
+            "sources of packages that apt can read", found, "correct the line, or put a # before it"
+        )
     # One that a pin forbids has no candidate either.
     lacking = [gone or ("" if apt.pins else barred) for gone, barred in _LACKS.findall(text)]
     if (lacking := [it for it in lacking if it]) and (apt.failed or not apt.sources):
@@ -146,7 +148,7 @@ def _room(apt: Apt) -> list[Finding]:
         Finding(
             f"{need[mount] / 1e6:.0f} MB free on {mount} for Debian packages",
             f"{free / 1e6:.0f} MB",
-            "free some (apt-get clean), or make it larger",
+            "free some space (apt-get clean), or enlarge it",
         )
         for mount, free in dict(apt.room).items()
         if need[mount] > free

@@ -76,9 +76,9 @@ def _card(match: re.Match[str], slices: Iterable[str], memory: int) -> tuple[Gpu
     if match["mig"] == "Enabled":
         sizes = [int(it["size"]) for it in map(_SLICE.match, slices) if it]
         if not sizes:
-            return None, f"{name}: MIG is enabled, and it has no instance"
+            return None, f"{name}: MIG is enabled, but it has no instance"
         size = int(sizes[0] * GIB * _USABLE)
-        remark = f"{name} is divided by MIG: Ollama has its first instance, {gib(size)}"
+        remark = f"{name} is divided by MIG: Ollama uses its first instance, {gib(size)}"
         return Gpu("nvidia", name, size, match["driver"], capability), remark
     if match["memory"].isdigit():
         return Gpu("nvidia", name, int(match["memory"]) * MIB, match["driver"], capability), ""

@@ -62,7 +62,7 @@ def host_findings(facts: Facts, now: float) -> list[Finding]:
             Finding(
                 "an NVIDIA card that its driver can use (nvidia-smi lists it)",
                 facts.gpu_trouble,
-                "reboot, if the driver was upgraded; dkms status and dmesg | grep -i nvrm tell more",
+                "reboot, if the driver was upgraded; dkms status and dmesg | grep -i nvrm show more",
             )
         )
     return found
@@ -141,9 +141,9 @@ def _disk(facts: Facts, coming: Sequence[Need]) -> list[Finding]:
         what.setdefault(disk.mount, []).extend([disk.path] if disk.path in wanted else [])
     return [
         Finding(
-            f"{need[mount] / GB:.1f} GB free on {mount} for what will come",
+            f"{need[mount] / GB:.1f} GB free on {mount} for what this run adds",
             f"{free[mount] / GB:.1f} GB",
-            f"free some, or put a larger file system there; on it: {', '.join(what[mount])}",
+            f"free some space, or put a larger file system there; on it: {', '.join(what[mount])}",
         )
         for mount in need
         if need[mount] > free[mount]

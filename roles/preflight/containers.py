@@ -42,7 +42,7 @@ def findings(plan: HostPlan, facts: Facts) -> list[Finding]:
     if "nvidia" in cards and NVIDIA not in facts.cdi:
         found.append(
             Finding(
-                f"a CDI specification of {NVIDIA} (/etc/cdi, /run/cdi): by it a container gets the card",
+                f"a CDI specification of {NVIDIA} (/etc/cdi, /run/cdi), which gives a container the card",
                 f"{', '.join(facts.cdi) or 'no specification'}",
                 "install nvidia-container-toolkit, then: "
                 "nvidia-ctk cdi generate --output=/etc/cdi/nvidia.yaml",

@@ -89,7 +89,7 @@ def _reach(coming: Sequence[Need], way: Way) -> list[Finding]:
     question = reach.question(wanted, way)
     answer = remote.ask(StringCommand("sh", "-c", QuoteString(text), _stdin=question))
     if not answer.ok:
-        raise refuse("a host that can be asked what it reaches", answer.stderr.strip() or "no answer")
+        raise refuse("a host that reports what it reaches", answer.stderr.strip() or "no answer")
     return understood(
         "which addresses do not answer", answer.stdout, lambda text: reach.findings(wanted, way, text)
     )

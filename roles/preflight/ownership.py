@@ -40,7 +40,7 @@ def _units(units: Iterable[str], observed: Observed) -> Iterable[Finding]:
                 f"no {unit} of somebody else's",
                 file,
                 f"move its settings into the inventory, then: {_away(unit, file)} "
-                "(models that it has can stay: they are not used, and not touched)",
+                "(its models can stay: they are neither used nor changed)",
             )
 
 
@@ -81,22 +81,22 @@ def _folder(it: Directory, observed: Observed) -> Iterable[Finding]:
     if have is None:
         return
     if have["kind"] == "link":
-        found = f"a link to {have['target']}, where no folder is"
+        found = f"a link to {have['target']}, which is no folder"
         yield Finding(f"a folder {it.path}", found, "mount what it leads to, or remove the link")
     elif have["kind"] != "directory":
         yield Finding(f"a folder {it.path}", f"a {have['kind']}", f"mv {it.path} {it.path}.before")
     elif "loose" in have:
         yield Finding(
-            f"{it.path} where only root can put something",
-            f"a link to {have['target']}: others than root can write in {have['loose']}",
-            "lead it to a folder that lies in folders of root's only",
+            f"{it.path} where only root can write",
+            f"a link to {have['target']}: users other than root can write in {have['loose']}",
+            "point it to a folder that lies in folders of root's only",
         )
     elif names := _others(it, observed):
         more = ", …" if len(names) > _NAMED else ""
         yield Finding(
             f"no {it.path} of somebody else's",
             f"a folder of {have['owner']}'s with {', '.join(names[:_NAMED])}{more}, "
-            "on a host where nothing tells of an earlier run",
+            "on a host without a trace of an earlier run",
             f"move it elsewhere: mv {it.path} {it.path}.before",
         )
 

@@ -74,7 +74,7 @@ def findings(wanted: Mapping[str, list[Place]], way: Way, answer: str) -> list[F
             f"a source of {what} that answers",
             "no answer from " + ", ".join(f"{it}{_why(silent[(it.host, it.port)], way)}" for it in its),
             "check the host's network, or name a mirror that it reaches in `mirrors`"
-            + ("" if way.url else "; a proxy, where that is the way out: `proxy`"),
+            + ("" if way.url else "; if a proxy is the way out: `proxy`"),
         )
         for what, its in wanted.items()
         if its and all((it.host, it.port) in silent for it in its)
@@ -89,12 +89,12 @@ def _of_proxy(way: Way, silent: Mapping[tuple[str, int], str]) -> Finding | None
     answers = set(silent.values())
     if "proxy" in answers:
         return Finding(
-            f"the proxy {way.url} (proxy.url), which answers",
+            f"the proxy {way.url} (proxy.url) that answers",
             "no connection from the host",
             "check its address, and that it lets this host in",
         )
     if any(it.startswith("407") for it in answers):
-        found = "407: it does not take them" if way.credentials else "407: it wants a user and a password"
+        found = "407: it rejects them" if way.credentials else "407: it requires a user and a password"
         return Finding(
             f"a way through the proxy {way.url}",
             found,

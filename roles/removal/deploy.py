@@ -42,7 +42,7 @@ def read_found(text: str) -> Found:
         remedy = "set `ssh.user: root`, or `ssh.sudo: true` with a user who may sudo without a password"
         raise refuse("root on the host", f"user id {facts['uid'][0]}", remedy)
     if (marked or "size" in facts) and "python" not in facts:
-        raise refuse("python3 on a host where something of ours is", "none", "apt-get install python3")
+        raise refuse("python3, to remove what is ours", "none", "apt-get install python3")
     sizes = (it.split(" ", 1) for it in facts.get("size", []))
     return Found(
         marked=marked,

@@ -85,7 +85,7 @@ class Removal:
             kinds += [("for good: ", (*self.data, paths.AUDIT))]
         kinds += [("users ", self.leaving), ("units ", self.units)]
         if self.nginx not in ("", "enabled"):
-            kinds += [("no other site left, it stops as before us: ", [paths.NGINX])]
+            kinds += [("no other site left, so it stops, as before the first run: ", [paths.NGINX])]
         return [f"{kind}{', '.join(map(str, things))}" for kind, things in kinds if things]
 
     def stays(self) -> list[str]:
@@ -108,8 +108,8 @@ class Removal:
     def headline(self) -> str:
         """What becomes of the host, in a line."""
         if self.needed:
-            return "removed, data and weights with it" if self.purge else "removed"
-        return "nothing of ours is here but what was kept" if self.log else "nothing of ours is here"
+            return "removed, with data and weights" if self.purge else "removed"
+        return "not provisioned; only kept data are left" if self.log else "not provisioned"
 
 
 def decide(resources: Sequence[Resource], observed: Observed, found: Found, *, purge: bool) -> Removal:

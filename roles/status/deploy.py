@@ -40,7 +40,7 @@ def request_state(components: Iterable[Component]) -> HostState | None:
             return None
         return understood("what serves there", answer.stdout, HostState.of)
     raise refuse(
-        "the host can be asked by root (python3 answers)",
+        "a host that root can observe (python3 answers)",
         answer.stderr.strip() or "no answer",
         "check the SSH user's sudo rights and the host's python3",
     )
@@ -61,7 +61,7 @@ def report_host(report: Report, *, json_form: bool) -> None:
     It ends before pyinfra would ask whether to make changes: there are none.
     """
     if pyinfra_state.op_meta:
-        raise DeployError("deploy/status.py tells how hosts stand now: run it by itself")
+        raise DeployError("deploy/status.py reports how hosts stand now: run it by itself")
     _reports[host.name] = report
     if len(_reports) < len(pyinfra_state.active_hosts):
         return

@@ -58,7 +58,7 @@ def _changed(state: HostState, observed: Observed) -> list[Difference]:
 def _other(state: HostState, desired: Desired) -> list[Difference]:
     found = applied_changes(applied_by(state.receipt), desired.generation.applied)
     if not found.declared and not found.plan:
-        same = "is the same; this version of the provisioner makes something else of it"
+        same = "is the same; this version of the provisioner makes another generation of it"
         return [Difference("the plan", same)]
     of_plan = Following if found.declared else Difference
     return [

@@ -164,7 +164,7 @@ def _services(state: HostState) -> tuple[ServiceReport, ...]:
         # What no profile has by its contract is worth a word only where it runs.
         if name.removesuffix(".service") not in profiles and not runs:
             continue
-        health = "runs, and must not" if runs else "does not run, as the profile says"
+        health = "runs but must not" if runs else "does not run, as the profile says"
         found.append(ServiceReport(name, name.removesuffix(".service"), health))
     return tuple(found)
 

@@ -85,7 +85,7 @@ def _services(services: Sequence[ServiceReport], now: int) -> list[Row]:
         rows.append((it.title.lower(), ", ".join(facts)))
         if it.restarts:
             times = "once" if it.restarts == 1 else f"{it.restarts} times"
-            rows.append((it.title.lower(), f"was restarted {times} by itself: journalctl -u {it.unit}"))
+            rows.append((it.title.lower(), f"systemd restarted it {times}: journalctl -u {it.unit}"))
     return rows
 
 

@@ -143,8 +143,8 @@ class Browsing:
             timeout=self._patience(part),
         )
         if done.returncode != 0:
-            last = (done.stderr.strip().splitlines() or ["it said nothing"])[-1]
-            shown = Evidence("text", "What the browser said", done.stderr)
+            last = (done.stderr.strip().splitlines() or ["no output"])[-1]
+            shown = Evidence("text", "Output of the browser", done.stderr)
             raise NotSo(f"the browser did not get through: {last}", shown)
         visit: dict[str, Any] = json.loads(done.stdout)
         return visit

@@ -58,7 +58,7 @@ def report_acceptance(result: HostAcceptance, finish: Callable[[Acceptance], Map
     `finish` makes files of the whole acceptance and returns them: what each is → where it lies.
     """
     if pyinfra_state.op_meta:
-        raise DeployError("deploy/verify.py judges hosts as they stand now: run it by itself")
+        raise DeployError("deploy/verify.py tests hosts as they stand now: run it by itself")
     _accepted[host.name] = result
     click.echo(f"\n{table.host_table(result)}\n")
     if len(_accepted) < len(pyinfra_state.active_hosts):

@@ -47,7 +47,7 @@ def checks(access: Access, door: Door, service: Service) -> list[Check]:
 
 def _site(access: Access, service: Service) -> str:
     if access.remote:
-        raise Skip("it tells the host itself only, which was asked: see the unit")
+        raise Skip("only the host itself may ask this: see the check of the unit")
     with access.session() as http:
         response = http.get(f"{access.base}{urlsplit(service.url).path}", timeout=15)
     if response.status_code == 401 and access.locked:
@@ -121,7 +121,7 @@ def _admin(access: Access) -> str:
         for method, path, body in _ADMIN:
             status = _through(access, method, path, body, headers=claims).status_code
             if status != 403:
-                claiming = " to who claims to be 127.0.0.1" if claims else ""
+                claiming = " to a client that claims to be 127.0.0.1" if claims else ""
                 raise NotSo(f"{method} {path} answers {status}{claiming}")
             closed.append(path)
     return f"{', '.join(dict.fromkeys(closed))}: 403"

@@ -214,7 +214,7 @@ def _no_local_runtime(answer: Inside) -> Check:
         open_ports = [f"port {port}" for port in (11434, VLLM_PORT) if port in ports]
         if answer.runtimes or open_ports:
             raise NotSo(", ".join([*answer.runtimes, *open_ports]))
-        return "no process of Ollama or vLLM, nobody listens on their ports"
+        return "no process of Ollama or vLLM, nothing listens on their ports"
 
     return attempt("runtime.none", "No local model server", "no process, no port", try_it)
 

@@ -43,7 +43,7 @@ def chats(access: Access, plan: HostPlan, loaded: bool, budget: float, took: dic
     return [finished, _stream(answered[0]) if answered else skipped(*_STREAM, "the chat had no end")]
 
 
-NO_MODEL = "there is no local model, and no cloud is asked"
+NO_MODEL = "there is no local model, and no cloud API is used"
 _CHAT = ("api.chat", "A chat by the API", "COMPLETED, with an answer")
 _STREAM = (
     "api.stream",

@@ -129,7 +129,7 @@ def _verdict(acceptance: Acceptance) -> Verdict:
     counted = [f"{results.count(it)} {it}" for it in (PASSED, FAILED, SKIPPED) if it in results]
     hosts = acceptance.hosts
     sentences = []
-    for result, word in ((FAILED, "failed"), (UNREACHED, "could not be reached or looked at")):
+    for result, word in ((FAILED, "failed"), (UNREACHED, "could not be reached or observed")):
         names = [host.name for host in hosts if host.result == result]
         if names:
             sentences.append(f"{_hosts(len(names))} of {len(hosts)} {word}: {', '.join(names)}.")
@@ -137,7 +137,7 @@ def _verdict(acceptance: Acceptance) -> Verdict:
     return Verdict(
         title="Accepted" if acceptance.result == PASSED else "Not accepted",
         text=" ".join(sentences)
-        or (f"{every} passed every check that applies." if hosts else "No host was looked at."),
+        or (f"{every} passed every check that applies." if hosts else "No host was tested."),
         checks=", ".join(counted) or "none",
     )
 

@@ -36,7 +36,7 @@ _LEFT_OUT = (
     (
         "load",
         f"Venom's own load test ({LOAD})",
-        "that of v1.9.0 fails by itself with the Locust of today, and floods the host",
+        "that of v1.9.0 fails with today's Locust, and floods the host",
     ),
     (
         "ui",
@@ -58,7 +58,7 @@ def checks(plan: HostPlan, archive: Archive | None) -> list[Check]:
 
 def _run(plan: HostPlan, archive: Archive | None) -> tuple[str, Sequence[Evidence]]:
     if plan.model is None:
-        raise Skip("there is no local model, and no cloud is asked")
+        raise Skip("there is no local model, and no cloud API is used")
     if archive is None:
         raise Skip("the source is in the image")
     with tempfile.TemporaryDirectory() as name, tunnel(host, plan.backend.port) as port:
@@ -66,7 +66,7 @@ def _run(plan: HostPlan, archive: Archive | None) -> tuple[str, Sequence[Evidenc
         if not _unpack(archive, folder):
             raise Skip("this source has none")
         done = _pytest(folder, f"http://127.0.0.1:{port}")
-    shown = Evidence("text", f"What {PIPELINE} said", f"{done.stdout}\n{done.stderr}".strip()[-4000:])
+    shown = Evidence("text", f"Output of {PIPELINE}", f"{done.stdout}\n{done.stderr}".strip()[-4000:])
     last = next((it for it in reversed(done.stdout.splitlines()) if it.strip()), "nothing")
     if done.returncode != 0:
         raise NotSo(f"status {done.returncode}: {last}", shown)

@@ -47,8 +47,8 @@ def report_unused(models: Unused, purge: bool) -> None:
     if models.manifests and not purge:
         outcome.adds(
             host.name,
-            f"kept, and not used by this plan: weights {models}. --data purge=yes frees the disk; "
-            "a generation that needs them cannot be gone back to then",
+            f"kept, but not used by this plan: weights {models}. --data purge=yes deletes them; "
+            "then no generation that needs them can serve again",
         )
 
 

@@ -9,7 +9,7 @@ from ipaddress import IPv6Address, ip_address
 def fault(address: str) -> str:
     """What is wrong with an address of the right form; empty where nothing is."""
     numeric = ":" in address or re.fullmatch(r"[0-9.]+", address)
-    return "no IP address, and no name can look like that" if numeric and not is_ip(address) else ""
+    return "neither an IP address nor a possible name" if numeric and not is_ip(address) else ""
 
 
 def is_ip(text: str) -> bool:

@@ -60,10 +60,10 @@ def effectless(settings: Settings) -> list[str]:
     written, default = settings.get("door", default={}), contract().door
     notes = []
     if written.get("exposure", default.exposure) == "loopback" and "allow_from" in written:
-        notes.append("door.allow_from concerns exposure: lan: no effect here")
+        notes.append("door.allow_from concerns only exposure: lan: no effect here")
     if written.get("tls", default.tls) != "own":
         notes += [
-            f"door.{name} concerns tls: own: no effect here"
+            f"door.{name} concerns only tls: own: no effect here"
             for name in ("certificate", "key")
             if name in written
         ]

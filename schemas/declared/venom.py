@@ -110,10 +110,10 @@ def _held_by_images(
     before = len(problems)
     for key in (it for it in _HELD if it in venom):
         found, allowed = f"{key} beside install: image", "release and images"
-        hint = "the images hold the source: remove it; release says which release's settings they understand"
+        hint = "the images contain the source: remove it; release says whose settings they understand"
         problems.append(settings.problem(("venom", key), found, allowed, hint))
     if settings.get("development") is not None:
-        hint = "remove one of them: a tree is served with the packages that the host has made"
+        hint = "remove one of them: a tree needs the packages that a host installs"
         problems.append(
             settings.problem(("development",), "development beside install: image", "one of them", hint)
         )

@@ -183,4 +183,4 @@ def _effectless(declared: DeclaredHost, notes: list[str]) -> None:
     without = {"container"} if declared.development else {"container", "development"}
     for name in declared.environment:
         if set(variables[name].scope) <= without:
-            notes.append(f"{name} concerns {' and '.join(variables[name].scope)}: no effect here")
+            notes.append(f"{name} concerns only {' and '.join(variables[name].scope)}: no effect here")

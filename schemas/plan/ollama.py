@@ -57,14 +57,14 @@ def plan_local(
         note_undecided(declared, tier, need_of(weights, tier, version, hardware), notes)
     vram = vram_of(hardware)
     notes += [
-        f"{gpu.name} has no memory of its own: what it can have is main memory, {gib(vram, 2)} without "
-        "what the rest needs"
+        f"{gpu.name} has no memory of its own: it uses main memory, {gib(vram, 2)} without what the rest "
+        "needs"
         for gpu in hardware.gpus
         if gpu.unified
     ]
     if hardware.gpus and vram < tier.min_vram_bytes:
         meant = gib(tier.min_vram_bytes, 2)
-        notes.append(f"{tier.name} is meant for {meant} of VRAM and more, here are {gib(vram, 2)}")
+        notes.append(f"{tier.name} is meant for at least {meant} of VRAM; this host has {gib(vram, 2)}")
     if weights is not None and tier.context_length > weights.max_context:
         most = weights.max_context
         notes.append(f"context {tier.context_length} is more than {name} can use: {most}")
@@ -138,7 +138,7 @@ def _version(declared: DeclaredHost, notes: list[str]) -> str:
     if version != release.ollama_wants:
         why = release.ollama_why if not declared.ollama.version else "the inventory says so"
         names = f"{release.name} names Ollama {release.ollama_wants}"
-        notes.append(f"{names}, {version} is installed: {why or 'the pins say so'}")
+        notes.append(f"{names}, but {version} is installed: {why or 'the pins say so'}")
     return version
 
 
@@ -170,9 +170,9 @@ def _unknown_to(declared: DeclaredHost, version: str, server: dict[str, str], no
             continue
         if variable.since and not at_least(version, variable.since):
             del server[name]
-            notes.append(f"Ollama {version} ignores {name} (it came with {variable.since})")
+            notes.append(f"Ollama {version} ignores {name} (new in {variable.since})")
         elif variable.until and at_least(version, variable.until):
             # What is gone for the better needs no word, unless somebody wrote it.
             del server[name]
             if name in declared.environment:
-                notes.append(f"Ollama {version} ignores {name} (it went with {variable.until})")
+                notes.append(f"Ollama {version} ignores {name} (removed in {variable.until})")

@@ -26,12 +26,12 @@ def _effectless(declared: DeclaredHost, notes: list[str]) -> None:
     """Notes for what is declared, and what only those who made the images could have heeded."""
     from_images = declared.settings.get("venom", "images", default={})
     held = (*_HELD, *(("requirements",) if "backend" in from_images else ()))
-    notes += [f"{key} is declared, but the image holds its own" for key in held if declared.settings.own(key)]
+    notes += [f"{key} is declared, but the image has its own" for key in held if declared.settings.own(key)]
     variables = contract().variables
     notes += [
-        f"{name} is baked into the image of the UI: what is declared reaches its server only"
+        f"{name} is compiled into the UI's image: the declared value reaches only its server"
         for name in declared.environment
         if "ui-build" in variables[name].scope
     ]
     if declared.ports["backend"] != contract().ports["backend"]:
-        notes.append("the UI's image was built for the backend's port 8000: only the door knows of another")
+        notes.append("the UI's image was built for the backend's port 8000: only the door uses another")

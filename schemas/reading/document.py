@@ -166,7 +166,7 @@ def _syntax(document: Document, error: yaml.YAMLError) -> Problem:
         return Problem(document.name, line, "", "a second document (---)", "one document a file")
     hint = ""
     if "mapping values are not allowed" in what:
-        hint = 'quote a value that holds ": ", and check the indentation'
+        hint = 'quote a value that contains ": ", and check the indentation'
     elif "expected <block end>" in what:
         hint = "check the indentation: keys of one level start in one column"
     elif "expected '<document start>'" in what:

@@ -190,7 +190,7 @@ def test_what_cannot_be_read_is_told() -> None:
     found = audit(tree(app__main="import app.a\nimport app.gone", app__a="def (:\n"), matrix(), ENTRY)
     assert found["unread"] == ["app/a.py"]
     assert found["lacking"] == ["app/main.py:2: app.gone (start-up)"]
-    assert "not to be read as Python:\n    app/a.py" in table(found)
+    assert "not readable as Python:\n    app/a.py" in table(found)
 
 
 def test_a_package_is_named_as_the_index_names_it() -> None:

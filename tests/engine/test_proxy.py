@@ -107,9 +107,9 @@ def test_a_proxy_that_lets_nothing_through_is_one_finding() -> None:
     assert finding.found == "no connection from the host"
     answer = "nodejs.org 443 407 Proxy Authentication Required\n"
     (finding,) = reach.findings(WANTED, Way(URL), answer)
-    assert "wants a user and a password" in finding.found
+    assert "requires a user and a password" in finding.found
     (finding,) = reach.findings(WANTED, Way(URL, credentials="a:b"), answer)
-    assert "does not take them" in finding.found
+    assert "rejects them" in finding.found
 
 
 def test_a_place_that_the_proxy_refuses_is_told_with_its_answer() -> None:

@@ -62,7 +62,7 @@ def test_a_host_waits_for_another_apt_and_goes_on_without_sources_that_fail(
     done = provision(declared, deploy=_GROUND).check()
     assert "packages: waiting for perl (process " in done.output
     assert "who holds /var/lib/dpkg/lock-frontend" in done.output
-    assert "sources of packages that fail, and were not needed" in done.endings["busy"]
+    assert "sources of packages that fail but were not needed" in done.endings["busy"]
     assert "/etc/apt/sources.list.d/gone.list:1: deb http://deb.example.invalid" in done.endings["busy"]
     for name in ("nginx", "zstd"):
         assert "Status: install ok installed" in host.run(f"dpkg --status {name}").stdout
@@ -81,7 +81,7 @@ def test_debian_comes_by_the_proxy_of_the_inventory_and_a_wrong_login_is_told(
         login.write_text("ada:wrong")
         refused = provision(declared, deploy=_GROUND)
         assert f"required  a way through the proxy {way.url}" in refused.endings["office"]
-        assert "407: it does not take them" in refused.endings["office"]
+        assert "407: it rejects them" in refused.endings["office"]
         assert host.run("test -e /etc/venom", check=False).returncode != 0
         login.write_text("ada:p@ss/word")
         provision(declared, deploy=_GROUND).check()

@@ -64,7 +64,7 @@ _TOLD = {
     "no /etc/systemd/system/venom.target of somebody else's": "a file that the provisioner did not write",
     "no /usr/local/share/ca-certificates/venom-operator.crt of somebody else's": "a file that ",
     "no /etc/nginx/conf.d/venom.conf of somebody else's": "a file that the provisioner did not write",
-    "no /opt/venom of somebody else's": "a folder of root's with venom_core, on a host where nothing tells",
+    "no /opt/venom of somebody else's": "a folder of root's with venom_core, on a host without a trace",
     "no /opt/ollama of somebody else's": "a folder of root's with bin, on a host",
     "no /var/lib/ollama of somebody else's": "a folder of root's with models, on a host",
     "no user or group venom of somebody else's": "uid 100., gid 100., shell /bin/bash, home /home/venom",
@@ -144,7 +144,7 @@ _BROKEN = {
     "folder": (
         "ln -s /mnt/disk/ollama /var/lib/ollama",
         "rm /var/lib/ollama",
-        ("required  a folder /var/lib/ollama", "found     a link to /mnt/disk/ollama, where no folder is"),
+        ("required  a folder /var/lib/ollama", "found     a link to /mnt/disk/ollama, which is no folder"),
     ),
 }
 

@@ -88,7 +88,7 @@ def test_a_second_run_builds_packs_and_pushes_nothing(built: Built) -> None:
 def test_what_is_not_on_main_is_not_published(built: Built) -> None:
     refused = built.again("--data", f"registry=http://{built.place}")
     assert refused.status != 0
-    assert "a confirmation of what is published by hand" in refused.endings[built.host.name]
+    assert "a confirmation, to publish by hand" in refused.endings[built.host.name]
 
 
 def test_a_bare_host_serves_from_them_as_from_a_release_and_a_second_run_changes_nothing(

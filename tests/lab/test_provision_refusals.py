@@ -80,7 +80,7 @@ _CASES = {
         airgapped=True,
         settings={"proxy": {"url": "http://10.77.0.1:9"}},
         told=(
-            "required  the proxy http://10.77.0.1:9 .proxy.url., which answers",
+            "required  the proxy http://10.77.0.1:9 .proxy.url. that answers",
             "found     no connection from the host",
             "do        check its address",
         ),
@@ -111,7 +111,7 @@ _CASES = {
         told=(
             "required  [0-9]+ MB free on /var/cache/apt/archives for Debian packages",
             "found     2 MB",
-            "do        free some .apt-get clean.",
+            "do        free some space .apt-get clean.",
         ),
     ),
     "no-root": Case(

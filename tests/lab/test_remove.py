@@ -189,7 +189,7 @@ def test_a_second_removal_changes_nothing(story: Story) -> None:
     assert story.again.check().changed_operations == []
     assert comparison.differences(story.kept, story.after_again) == []
     (told,) = story.again.endings.values()
-    assert told.startswith("nothing of ours is here but what was kept\nstays  /var/lib/ollama (weights, ")
+    assert told.startswith("not provisioned; only kept data are left\nstays  /var/lib/ollama (weights, ")
 
 
 def test_on_what_was_kept_it_serves_again_with_the_old_data(story: Story) -> None:
@@ -207,7 +207,7 @@ def test_a_purge_leaves_the_bare_host_wherever_it_was_killed_and_although_the_in
 
 def test_after_that_nothing_of_ours_is_there(story: Story) -> None:
     assert story.at_last.check().changed_operations == []
-    assert list(story.at_last.endings.values()) == ["nothing of ours is here"]
+    assert list(story.at_last.endings.values()) == ["not provisioned"]
     assert comparison.differences(story.after_purge, story.after_at_last) == []
 
 
@@ -221,7 +221,7 @@ def test_a_host_that_never_was_ours_is_left_alone_and_a_half_made_one_is_cleared
     before = visitor.files(host, *BARE)
     inventory = provisioning.inventory(tmp_path, fleet_of(host))
     alone = provisioning.run(inventory, "--data", "purge=yes", deploy=_REMOVE).check()
-    assert (list(alone.endings.values()), alone.changed_operations) == (["nothing of ours is here"], [])
+    assert (list(alone.endings.values()), alone.changed_operations) == (["not provisioned"], [])
     assert visitor.files(host, *BARE) == before
 
     with provisioning.no_ui_kept(), provisioning.running(inventory):
@@ -229,7 +229,7 @@ def test_a_host_that_never_was_ours_is_left_alone_and_a_half_made_one_is_cleared
     assert "venom-job-ui" in visitor.jobs(host)
     result = provisioning.run(inventory, "--data", "purge=yes", deploy=_REMOVE).check()
     (told,) = result.endings.values()
-    assert told.startswith("removed, data and weights with it\n")
+    assert told.startswith("removed, with data and weights\n")
     packages = re.search(r"unless you need them: apt-get remove (.*)", told)
     assert packages
     assert packages[1].split() == list(PACKAGES.names)

@@ -52,6 +52,6 @@ def test_a_bare_host_serves_changes_survives_a_broken_release_goes_back_and_is_b
     assert all(visitor.processes(host, LIGHT).values())
 
     removed = provision(fleet_of(host), "--data", "purge=yes", deploy="deploy/remove.py").check()
-    assert removed.endings[host.name].startswith("removed, data and weights with it")
+    assert removed.endings[host.name].startswith("removed, with data and weights")
     assert visitor.processes(host, LLM_OFF) == dict.fromkeys(LLM_OFF, 0)
     assert host.run("ls -d /opt/venom /opt/ollama /etc/venom /var/lib/venom", check=False).stdout == ""

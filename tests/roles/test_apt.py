@@ -105,7 +105,7 @@ def test_a_package_that_no_source_has_is_refused_with_the_sources_that_fail() ->
             "cannot=E: Type 'foo' is not known on line 1 in source list /etc/apt/sources.list.d/x.list\n"
             "cannot=E: The list of sources could not be read.\n",
             "Type 'foo' is not known on line 1 in source list /etc/apt/sources.list.d/x.list",
-            "mend the line",
+            "correct the line",
         ),
         ("", "no answer", "apt-get install -s"),
     ],

@@ -103,5 +103,5 @@ def test_of_a_card_that_is_divided_ollama_has_the_first_part() -> None:
     )
     divided = read(line, slices=slices)
     assert [it.vram_bytes / GIB for it in divided.usable] == [pytest.approx(9.5)]
-    assert "divided by MIG: Ollama has its first instance, 9.5 GiB" in divided.remarks[0]
-    assert read(line).trouble == "NVIDIA A100-SXM4-80GB: MIG is enabled, and it has no instance"
+    assert "divided by MIG: Ollama uses its first instance, 9.5 GiB" in divided.remarks[0]
+    assert read(line).trouble == "NVIDIA A100-SXM4-80GB: MIG is enabled, but it has no instance"

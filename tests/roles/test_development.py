@@ -49,8 +49,8 @@ def test_a_whole_tree_is_no_finding() -> None:
         ("uid=\ndirectory=yes\n", "no such user"),
         ("uid=1000\n", "no such directory"),
         ("uid=1000\ndirectory=yes\n", "a directory that ada cannot enter"),
-        (without("has=venom_core/main.py"), "nothing that ada can read as venom_core/main.py"),
-        (without("writable=web-next"), "web-next of it cannot be written by ada"),
+        (without("has=venom_core/main.py"), "venom_core/main.py: not there, or not readable for ada"),
+        (without("writable=web-next"), "ada cannot write web-next of it"),
     ],
 )
 def test_what_is_wrong_with_a_tree_is_told_with_a_remedy(answer: str, found: str) -> None:

@@ -147,7 +147,7 @@ def test_what_nginx_on_a_host_has_against_the_door_is_told_at_once() -> None:
     ]
     found = nginx.findings(plan().door, said, ["/etc/nginx/sites-enabled/default"])
     assert [it.requirement for it in found] == [
-        "an nginx whose configuration is sound, before our site",
+        "an nginx configuration that is valid without our site",
         "the distribution's nginx, whose workers run as www-data",
         "port 80 for the door alone",
     ]

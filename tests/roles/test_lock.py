@@ -93,7 +93,7 @@ def test_what_a_start_imports_and_the_files_forget_is_added_with_its_reason(sour
     text = source.lock()
     assert versions(text)["pillow"] == "12.0"
     added = lock.Lock(Path(), text, "", fresh=True).added
-    assert added == ["pillow: imported at start-up: venom_core/main.py:2; named in no file of the tier api"]
+    assert added == ["pillow: imported at start-up: venom_core/main.py:2; in no file of the tier api"]
 
 
 def test_what_comes_with_another_package_is_not_missing(source: Source) -> None:
@@ -139,7 +139,7 @@ def test_what_light_must_not_have_is_refused_with_what_pulls_it_in(source: Sourc
         assert re.search(
             rf"required  no onnxruntime in profile {profile} with the tier api \(.+\)\n"
             r"found     onnxruntime 1.5, by requirements-profile-api.txt > middle > onnxruntime\n"
-            r"do        take requirements-profile-api.txt back where it is yours",
+            r"do        remove requirements-profile-api.txt if it is yours",
             refusal(error),
         )
     assert "onnxruntime" in versions(source.lock("full", tier="onnx-cpu"))
@@ -179,7 +179,7 @@ def test_a_quarrel_of_dependencies_names_who_asks_for_what(source: Source) -> No
     told = refusal(error)
     assert "deep<2 (requirements-profile-api.txt:3) and user (requirements-profile-api.txt:4)" in told
     assert "\n          all versions of user depend on deep>=2\n" in told
-    assert "take another Python" in told
+    assert "choose another Python" in told
 
 
 def test_a_quarrel_with_the_operators_own_line_is_the_operators_to_end(source: Source) -> None:

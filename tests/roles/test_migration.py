@@ -137,7 +137,7 @@ def test_an_untouched_installation_is_its_release_profile_and_model(venom: Check
     assert it.host["venom"] == {"release": venom.release}
     assert it.host["profile"] == {"v1.6.0": "light", "v1.9.0": "full"}[venom.release]
     assert {"environment", "secrets", "ports", "vram_tier"} & set(it.host) == set()
-    told = notes(it, "settings that stood as in the example")
+    told = notes(it, "settings that equal the example")
     assert "ENV, URL_SCHEME_POLICY" in told
     assert "LLM_KEEP_ALIVE" in told
 
@@ -229,7 +229,7 @@ def test_another_commit_is_taken_by_its_digest_without_the_login_of_its_server(v
 
 def test_changes_of_the_code_are_told(venom: Checkout) -> None:
     (venom.path / "venom_core" / "main.py").write_text("app = 1\n")
-    assert "1 file of the code not as in the commit" in notes(drawn(venom), "venom")
+    assert "1 file of the code changed since the commit" in notes(drawn(venom), "venom")
 
 
 def test_data_are_told_with_how_to_copy_them_so_that_venom_does_not_delete_them(venom: Checkout) -> None:

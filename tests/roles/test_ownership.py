@@ -63,7 +63,7 @@ def test_a_folder_with_something_in_it_is_somebody_elses_unless_an_earlier_run_i
     observed = Observed(paths={paths.OPT: FOLDER}, holds={paths.OPT: ("app", "b", "c", "d")})
     (finding,) = found(observed)
     assert "no /opt/venom of somebody else's" in finding
-    assert "a folder of root's with app, b, c, …, on a host where nothing tells of an earlier run" in finding
+    assert "a folder of root's with app, b, c, …, on a host without a trace of an earlier run" in finding
     assert found(replace(observed, holds={})) == []
     assert found(replace(observed, paths={paths.OPT: FOLDER, **MARKED})) == []
     assert found(replace(observed, receipt={"generation": "g1"})) == []
@@ -85,10 +85,10 @@ def test_a_run_of_a_former_version_that_was_cut_off_before_its_mark_is_no_hindra
 def test_a_link_that_leads_nowhere_and_a_file_in_the_place_of_a_folder_are_told() -> None:
     link = {**FOLDER, "kind": "link", "target": "/mnt/disk/ollama"}
     (finding,) = found(Observed(paths={paths.OLLAMA_STATE: link}))
-    assert "a link to /mnt/disk/ollama, where no folder is" in finding
+    assert "a link to /mnt/disk/ollama, which is no folder" in finding
     mine = {**link, "kind": "directory", "loose": "/home/ada"}
     (finding,) = found(Observed(paths={paths.OLLAMA_STATE: mine}))
-    assert "a link to /mnt/disk/ollama: others than root can write in /home/ada" in finding
+    assert "a link to /mnt/disk/ollama: users other than root can write in /home/ada" in finding
     (finding,) = found(Observed(paths={paths.OPT: FILE}))
     assert "required  a folder /opt/venom\nfound     a file" in finding
 

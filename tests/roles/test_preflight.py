@@ -116,13 +116,13 @@ def test_directories_on_one_file_system_share_what_is_free_there() -> None:
         return found(plan(), *coming, listen=nobody, disk="\ndisk=".join(disks))
 
     (short,) = on(5_900_000_000)
-    assert "6.0 GB free on / for what will come" in short
+    assert "6.0 GB free on / for what this run adds" in short
     assert short.endswith("on it: /opt/ollama, /var/cache/venom, /var/lib/ollama")
     assert on(6_100_000_000) == []
     # Weights on a disk of their own take nothing from the others.
     assert on(4_100_000_000, weights="/mnt/big disk 2100000000") == []
     (short,) = on(4_100_000_000, weights="/mnt/big disk 1900000000")
-    assert "2.0 GB free on /mnt/big disk for what will come" in short
+    assert "2.0 GB free on /mnt/big disk for what this run adds" in short
 
 
 def test_packages_that_cannot_be_installed_are_told_before_the_first_change() -> None:

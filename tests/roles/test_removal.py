@@ -78,7 +78,7 @@ def test_every_declared_folder_goes_as_ours_or_stays_as_data_or_is_shared_on_pur
 def test_without_our_mark_nothing_goes() -> None:
     it = decided(replace(FOUND, marked=False, log=False), purge=True)
     assert not it.needed
-    assert (it.goes(), it.stays(), it.headline()) == ([], [], "nothing of ours is here")
+    assert (it.goes(), it.stays(), it.headline()) == ([], [], "not provisioned")
 
 
 def test_what_an_earlier_removal_kept_goes_with_purge_and_nothing_beside_it() -> None:

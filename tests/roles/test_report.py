@@ -268,7 +268,7 @@ def test_what_is_no_document_is_told_in_words(tmp_path: Path, text: str) -> None
 def test_hosts_of_which_none_was_reached_have_their_page(tmp_path: Path) -> None:
     nowhere = replace(acceptance(), hosts=acceptance().hosts[2:])
     page = report.write(nowhere, tmp_path / "reports" / "new").read_text(encoding="utf-8")
-    assert "1 host of 1 could not be reached or looked at: gpu2." in Page(page).text
+    assert "1 host of 1 could not be reached or observed: gpu2." in Page(page).text
 
 
 def test_a_document_from_elsewhere_shows_only_what_lies_beside_it(tmp_path: Path) -> None:

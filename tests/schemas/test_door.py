@@ -99,4 +99,4 @@ def test_what_has_no_effect_is_noted(host: Host) -> None:
     declared = host("door: {allow_from: [10.0.0.0/8]}")
     plan = plan_host(declared, assumed_hardware(declared))
     assert plan.door.allow_from == ()
-    assert "door.allow_from concerns exposure: lan: no effect here" in plan.notes
+    assert "door.allow_from concerns only exposure: lan: no effect here" in plan.notes

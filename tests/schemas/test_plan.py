@@ -296,7 +296,7 @@ def test_another_ollama_than_the_release_names_is_said_with_its_reason(host: Hos
     assert plan.ollama is not None
     assert plan.ollama.version == "0.24.0"
     assert plan.notes == (
-        f"{release} names Ollama 0.16.1, 0.24.0 is installed: no digest of 0.16.1 for Linux is known",
+        f"{release} names Ollama 0.16.1, but 0.24.0 is installed: no digest of 0.16.1 for Linux is known",
     )
 
 
@@ -341,7 +341,7 @@ def test_names_without_effect_on_a_host_are_noted(host: Host) -> None:
     plan = plan_host(host("environment: {OLLAMA_HOST: 0.0.0.0}"), card(16))
     assert plan.ollama is not None
     assert plan.ollama.env["OLLAMA_HOST"] == "127.0.0.1:11434"
-    assert plan.notes == ("OLLAMA_HOST concerns container: no effect here",)
+    assert plan.notes == ("OLLAMA_HOST concerns only container: no effect here",)
 
 
 def test_development_changes_what_runs_and_nothing_that_is_built(host: Host) -> None:
@@ -362,7 +362,7 @@ def test_development_changes_what_runs_and_nothing_that_is_built(host: Host) -> 
 def test_a_name_for_development_takes_effect_there_alone(host: Host) -> None:
     setting = "environment: {NEXT_DISABLE_TURBOPACK: false, ENV: staging}"
     plan = plan_host(host(setting), card(16))
-    assert plan.notes == ("NEXT_DISABLE_TURBOPACK concerns development: no effect here",)
+    assert plan.notes == ("NEXT_DISABLE_TURBOPACK concerns only development: no effect here",)
     assert "NEXT_DISABLE_TURBOPACK" not in plan.ui.run_env
     plan = plan_host(host(f"{setting}\ndevelopment: {{tree: /home/ada/Venom, user: ada}}"), card(16))
     assert plan.notes == ()
@@ -393,7 +393,7 @@ def test_a_plan_shows_references_and_never_a_secret(host: Host) -> None:
 def test_a_card_below_its_tier_serves_what_fits_and_that_is_said(host: Host) -> None:
     plan = plan_host(host(BALANCED), card(8))
     assert plan.model is not None
-    assert plan.notes == ("balanced-12-24gb is meant for 11.50 GiB of VRAM and more, here are 8.00 GiB",)
+    assert plan.notes == ("balanced-12-24gb is meant for at least 11.50 GiB of VRAM; this host has 8.00 GiB",)
 
 
 def test_every_name_of_the_contract_can_be_overridden_or_says_what_decides_it(host: Host) -> None:

@@ -58,9 +58,9 @@ def test_a_change_of_image_is_told_by_its_digest(host: Host) -> None:
 @pytest.mark.parametrize(
     ("settings", "note"),
     [
-        ("python: {version: 3.12.14}", "python is declared, but the image holds its own"),
-        ("environment: {NEXT_PUBLIC_ENV: staging}", "NEXT_PUBLIC_ENV is baked into the image"),
-        ("ports: {backend: 8100}", "only the door knows of another"),
+        ("python: {version: 3.12.14}", "python is declared, but the image has its own"),
+        ("environment: {NEXT_PUBLIC_ENV: staging}", "NEXT_PUBLIC_ENV is compiled into the UI's image"),
+        ("ports: {backend: 8100}", "only the door uses another"),
     ],
 )
 def test_what_only_a_build_could_heed_is_noted(host: Host, settings: str, note: str) -> None:

@@ -27,9 +27,9 @@ def main(arguments: list[str] | None = None) -> int:
     parser.add_argument("source", type=Path, help="Venom's checkout: what would be published")
     kind = parser.add_mutually_exclusive_group(required=True)
     kind.add_argument("--tag", help="the release tag that was pushed")
-    kind.add_argument("--by-hand", action="store_true", help="somebody publishes without a release tag")
+    kind.add_argument("--by-hand", action="store_true", help="published by hand, without a release tag")
     parser.add_argument("--confirmed", choices=["true", "false"], default="false", help="by hand: confirmed")
-    parser.add_argument("--extra", default="", help="by hand: one tag more")
+    parser.add_argument("--extra", default="", help="by hand: one more tag")
     given = parser.parse_args(arguments)
     try:
         commit = look(given.source, given.tag or "")

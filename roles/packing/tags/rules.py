@@ -54,13 +54,13 @@ def by_hand(confirmed: bool, extra: str, commit: Commit) -> list[str]:
     findings = []
     if not confirmed:
         remedy = "--confirmed true (deploy/images.py: --data confirmed=yes), by whoever starts it"
-        findings.append(Finding("a confirmation of what is published by hand", "none", remedy))
+        findings.append(Finding("a confirmation, to publish by hand", "none", remedy))
     if extra and not _TAG.fullmatch(extra):
         allowed = "a tag of letters, digits, dots, hyphens and underscores, at most 128"
         findings.append(Finding(allowed, f'"{extra}"', "choose another, e.g. rc1"))
     elif _RELEASE.fullmatch(extra) or extra == "latest" or extra.startswith("sha-"):
         remedy = "push a release tag instead, or choose another, e.g. rc1"
-        findings.append(Finding("a tag that no rule gives", f'"{extra}"', remedy))
+        findings.append(Finding("a tag that no rule reserves", f'"{extra}"', remedy))
     findings += _off_main(commit)
     if findings:
         raise RefusedError(findings)

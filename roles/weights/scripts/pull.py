@@ -151,7 +151,7 @@ def clear():
     for blob, size in parts:
         path = os.path.join(models, "blobs", blob)
         if os.path.exists(path) and os.path.getsize(path) != size:
-            step("damaged, and pulled anew: %s" % blob[:19])
+            step("damaged, pulled again: %s" % blob[:19])
             os.unlink(path)
 
 
