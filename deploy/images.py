@@ -16,7 +16,9 @@ from engine.operations import refusal_ends_this_host
 from fleet.packing import make_parts, plan_packing
 from fleet.verbs import declared_host, options_of
 from roles.base.deploy import host_marked, prerequisites_made
-from roles.packing.deploy import bill_of_materials_written, images_published, summary, summary_reported
+from roles.packing.deploy import bill_of_materials_written
+from roles.packing.publication import images_published
+from roles.packing.summary import summary, summary_reported
 
 options = options_of("deploy/images.py")
 declared = declared_host()

@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from engine import jobs, proxy
+from engine.archive import Archive
 from engine.jobs import Job
 from engine.observation import Observed
 from engine.options import Options
@@ -22,7 +23,9 @@ from roles.backend.lock import Lock
 from roles.backend.uv import wheel
 from roles.base import deploy as base
 from roles.packing.contents import Contents, backend_contents, frontend_contents
-from roles.packing.deploy import Publication, Registry, base_job, pack_job, prerequisites, records
+from roles.packing.deploy import base_job, pack_job, prerequisites
+from roles.packing.publication import Publication, Registry
+from roles.packing.summary import records
 from roles.packing.tags.repository import look
 from roles.packing.tags.rules import by_hand, by_tag
 from roles.preflight.deploy import probe
@@ -45,11 +48,10 @@ BUILD_HOST = "debian 13"  # the system whose packages the images get
 class Image:
     """One image of the run: what goes into it, and how the host makes that."""
 
-    build: Build
-    release: Release
+    archive: Archive  # the source that its parts are made of
+    lock: Lock | None  # of the backend's packages; None: it is the UI's
     contents: Contents
     job: Job  # makes the part that it is about
-    lock: Lock | None  # of the backend's packages; None: it is the UI's
 
 
 @dataclass(frozen=True)
@@ -146,17 +148,16 @@ def registry_of(options: Options) -> Registry | None:
 def make_parts(packing: Packing) -> None:
     """Make what goes into the images, as a host makes it that serves from it."""
     observed, tools = packing.observed, set[str]()
-    first = packing.missing[0].build
-    if isinstance(first.release, Release) and first.archive:
-        source_delivered(archive=first.archive, release=first.release, observed=observed)
+    first = packing.missing[0]
+    source_delivered(archive=first.archive, release=first.contents.release, observed=observed)
     for it in packing.missing:
         if it.lock:
-            uv = backend.uv_path(it.contents.plan)
-            uv_there = observed.there(it.release.venv_path) or observed.there(uv) or uv in tools
+            uv, release = backend.uv_path(it.contents.plan), it.contents.release
+            uv_there = observed.there(release.venv_path) or observed.there(uv) or uv in tools
             tools.add(uv)
             backend.environment_started(
                 plan=it.contents.plan,
-                release=it.release,
+                release=release,
                 lock=it.lock,
                 wheel=None if uv_there else wheel(it.contents.plan),
                 job=it.job,
@@ -186,19 +187,20 @@ def _plan(declared: DeclaredHost, facts: Facts, variant: Variant) -> HostPlan:
 
 def _image(variant: Variant, plan: HostPlan) -> Image:
     build = Build.of(plan)
-    release, lock, launchers = build.release, build.lock, build.launchers
+    release, archive, lock, launchers = build.release, build.archive, build.lock, build.launchers
     assert isinstance(release, Release)
+    assert archive
     assert lock
     if not variant.tiers:
         contents = frontend_contents(variant, plan, release, launchers["ui-server"])
-        return Image(build, release, contents, ui.build_job(plan, release), None)
+        return Image(archive, None, contents, ui.build_job(plan, release))
     contents = backend_contents(variant, plan, release, lock.text, lock.sha256, launchers["backend"])
-    return Image(build, release, contents, backend.environment_job(plan, release, lock), lock)
+    return Image(archive, lock, contents, backend.environment_job(plan, release, lock))
 
 
 def _paths(image: Image) -> list[str]:
     """All that is observed for one image."""
-    release, plan = image.release, image.contents.plan
+    release, plan = image.contents.release, image.contents.plan
     return [
         *(image.contents.path, release.source_path, release.venv_path, backend.uv_path(plan)),
         *(image.job.makes, *image.job.needs),

@@ -20,7 +20,7 @@ from roles.development.tree import findings, other_requirements
 from roles.development.tree import parse as tree_in
 from roles.migration.installation import Installation
 from roles.packing import sbom
-from roles.packing.deploy import records_in
+from roles.packing.summary import records_in
 from roles.preflight import checks, facts
 from roles.removal.deploy import read_found
 from roles.status.report import report

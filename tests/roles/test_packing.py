@@ -20,7 +20,9 @@ from roles.backend import deploy as backend
 from roles.backend.lock import KEPT, Lock
 from roles.packing import sbom
 from roles.packing.contents import Contents, backend_contents, frontend_contents
-from roles.packing.deploy import Publication, Registry, base_job, pack_job, summary
+from roles.packing.deploy import base_job, pack_job
+from roles.packing.publication import Publication, Registry
+from roles.packing.summary import summary
 from roles.ui import deploy as ui
 from schemas.data.artifacts import variants
 from tests.engine.test_scripts import check
