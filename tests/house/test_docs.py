@@ -154,8 +154,8 @@ def test_the_documents_tell_the_defaults_of_the_contract(end: str) -> None:
     assert readme["ports"] == ", ".join(map(str, known.ports.values()))
     assert known.door.exposure in readme["door"]
     assert (lab["VENOM_RELEASE"], lab["VENOM_PROFILE"]) == (known.release, known.profile)
-    operating = (ROOT / f"docs/operating{end}").read_text(encoding="utf-8")
-    assert re.search(rf"{known.release}, (which the|które)\s", operating)
+    sources = (ROOT / f"docs/sources{end}").read_text(encoding="utf-8")
+    assert re.search(rf"{known.release}, (which the|które)\s", sources)
 
 
 @pytest.mark.parametrize("path", [ROOT / "docs/operating.md", ROOT / "docs/operating.pl.md"], ids=_name)
