@@ -55,8 +55,8 @@ def test_the_readme_asks_for_one_of_them_and_says_how_far_each_was_tested(end: s
 @in_both_languages
 def test_the_list_of_refusals_has_them_in_the_words_of_the_preflight(end: str) -> None:
     required = f"| one of {', '.join(it.name for it in systems().values())} |"
-    assert lines(f"docs/operating{end}", required)
-    assert lines(f"docs/operating{end}", f"| architecture {' or '.join(architectures())} |")
+    assert lines(f"docs/refusals{end}", required)
+    assert lines(f"docs/refusals{end}", f"| architecture {' or '.join(architectures())} |")
 
 
 @in_both_languages
