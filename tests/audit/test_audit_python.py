@@ -92,5 +92,7 @@ def test_what_is_told_to_run_at_start_is_what_runs(source: dict[str, str]) -> No
             (folder / path).parent.mkdir(parents=True, exist_ok=True)
             (folder / path).write_text(text)
         tree = of_folder(folder)
-        told = {module for module, when in reach(tree, "app.main").modules.items() if when <= When.GUARDED}
-        assert told == _loaded(folder) & tree.modules.keys()
+        predicted = {
+            module for module, when in reach(tree, "app.main").modules.items() if when <= When.GUARDED
+        }
+        assert predicted == _loaded(folder) & tree.modules.keys()

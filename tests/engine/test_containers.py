@@ -125,7 +125,7 @@ def test_podman_comes_only_where_docker_does_not_run_already() -> None:
 
 
 @pytest.mark.parametrize(
-    ("said", "engine"),
+    ("printed", "engine"),
     [
         ("os=debian 12\npodman=\ndocker=inactive", ENGINES[1]),
         ("os=debian 13\npodman=\ndocker=inactive", QUADLETS),
@@ -134,9 +134,9 @@ def test_podman_comes_only_where_docker_does_not_run_already() -> None:
         ("os=debian 13\npodman=5.4.2\ndocker=active", QUADLETS),
     ],
 )
-def test_a_host_has_podman_or_gets_it_unless_it_runs_docker(said: str, engine: Engine) -> None:
+def test_a_host_has_podman_or_gets_it_unless_it_runs_docker(printed: str, engine: Engine) -> None:
     rest = "\n".join(line for line in PROBE.splitlines() if not line.startswith("os="))
-    assert parse(f"{rest}\n{said}").hardware.engine == engine
+    assert parse(f"{rest}\n{printed}").hardware.engine == engine
 
 
 def findings(it: HostPlan, more: str) -> list[str]:

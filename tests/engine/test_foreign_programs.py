@@ -38,13 +38,13 @@ def test_a_program_that_does_not_run_here_says_why_itself(tmp_path: Path) -> Non
     done = job(tmp_path, f"runs 'an Ollama 0.24.0' {program} --version\necho 'goes on'\n")
     assert done.returncode == 1
     assert "goes on" not in done.stdout
-    said = done.stderr.splitlines()
-    assert said[:3] == [
+    lines = done.stderr.splitlines()
+    assert lines[:3] == [
         "required  an Ollama 0.24.0 that runs on this host",
         "found     ollama --version ended with status 2 and said:",
         "          panic: $HOME is not defined",
     ]
-    assert said[3].startswith("do        ")
+    assert lines[3].startswith("do        ")
 
 
 def test_a_program_of_another_machine_is_told_as_such(tmp_path: Path) -> None:

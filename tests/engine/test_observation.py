@@ -19,10 +19,10 @@ from engine.resources import sha256
 MARKED = "# Managed by the Venom provisioner\n"
 
 
-def question(**asked: object) -> Question:
+def question(**given: object) -> Question:
     nothing: dict[str, object] = dict.fromkeys(("paths", "folders", "env_files", "units", "users"), ())
     nothing |= {"packages": (), "links": {}, "certificates": (), "doors": {}}
-    return Question(**{**nothing, "manifests": "/nowhere", "receipt": "/nowhere", **asked})  # type: ignore[arg-type]
+    return Question(**{**nothing, "manifests": "/nowhere", "receipt": "/nowhere", **given})  # type: ignore[arg-type]
 
 
 def answer(it: Question, *, python: str = remote.PYTHON) -> str:
@@ -52,14 +52,14 @@ def test_what_is_there_is_told_with_and_without_a_python3(tmp_path: Path) -> Non
     (tmp_path / "moved").symlink_to("disk")
     (tmp_path / "link").symlink_to("a\npath=b")
     names = ("ours", "theirs", "late", "folder", "moved", "link", "none", "theirs/none")
-    asked = question(
+    wanted = question(
         paths=[f"{tmp_path}/{it}" for it in names],
         folders=[f"{tmp_path}/{it}" for it in ("folder", "moved", "none")],
         users=["root", "nobody", "of-nobody"],
         packages=["dpkg", "of-nobody"],
     )
-    observed = ask(asked)
-    assert ask(asked, python="/nowhere/python3") == observed
+    observed = ask(wanted)
+    assert ask(wanted, python="/nowhere/python3") == observed
     at = {path.removeprefix(f"{tmp_path}/"): it for path, it in observed.paths.items()}
     assert set(at) == set(names) - {"none", "theirs/none"}
     assert at["theirs"] == {
@@ -73,7 +73,7 @@ def test_what_is_there_is_told_with_and_without_a_python3(tmp_path: Path) -> Non
     assert (at["moved"]["kind"], at["moved"]["target"]) == ("directory", "disk")
     assert "loose" not in at["moved"]
     os.chown(tmp_path, 65534, 65534)
-    assert ask(asked).paths[f"{tmp_path}/moved"]["loose"] == str(tmp_path)
+    assert ask(wanted).paths[f"{tmp_path}/moved"]["loose"] == str(tmp_path)
     assert {Path(it).name: names for it, names in observed.holds.items()} == {"folder": ("it self",)}
     assert (observed.users["root"].uid, observed.users["root"].home) == (0, "/root")
     assert set(observed.users) == {"root", "nobody"}

@@ -25,8 +25,8 @@ def proxied(folder: Path, password: str = "p@ss/word") -> HostPlan:
     secret = folder / f"secret-{len(password)}"
     secret.write_text(f"ada:{password}")
     secret.chmod(0o600)
-    told = f"{{url: '{URL}', except: [.example.net, 192.0.2.0/24], credentials: 'file:{secret}'}}"
-    return plan(f"{INVENTORY}{MIRRORS}    proxy: {told}\n")
+    setting = f"{{url: '{URL}', except: [.example.net, 192.0.2.0/24], credentials: 'file:{secret}'}}"
+    return plan(f"{INVENTORY}{MIRRORS}    proxy: {setting}\n")
 
 
 def test_every_tool_is_told_and_loopback_stays_direct(tmp_path: Path) -> None:
@@ -119,10 +119,10 @@ def test_a_place_that_the_proxy_refuses_is_told_with_its_answer() -> None:
 
 
 def test_the_question_to_the_host_says_of_each_place_how_it_is_asked() -> None:
-    asked = reach.question(
+    question = reach.question(
         WANTED | {"x": [Place("a.example.net", 80, "http://a.example.net/x")]}, Way(URL, ("example.net",))
     )
-    assert asked.splitlines() == [
+    assert question.splitlines() == [
         "proxy.example.org 3128",
         "-",
         "a.example.net 80 http://a.example.net/x direct",

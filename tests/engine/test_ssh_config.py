@@ -23,9 +23,9 @@ def home(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     return tmp_path
 
 
-def login(home: Path, text: str, name: str = "box", **said: Any) -> Login:
+def login(home: Path, text: str, name: str = "box", **settings: Any) -> Login:
     (home / ".ssh" / "config").write_text(text)
-    return resolve(name, **said)
+    return resolve(name, **settings)
 
 
 ALIAS = """\

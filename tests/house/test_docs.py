@@ -62,7 +62,7 @@ def _anchors(path: Path) -> set[str]:
 
 
 def _examples(kind: str) -> list[tuple[str, str]]:
-    return [(_name(path), text) for path in DOCUMENTS for said, text in _blocks(path) if said == kind]
+    return [(_name(path), text) for path in DOCUMENTS for language, text in _blocks(path) if language == kind]
 
 
 @pytest.mark.parametrize("path", ENGLISH, ids=_name)
@@ -96,8 +96,8 @@ def test_paths_that_are_named_exist(path: Path) -> None:
     code = [match["text"] for match in _CODE.finditer(_prose(path))]
     code += [text for kind, text in _blocks(path) if kind == "sh"]
     for text in code:
-        for named in (match["path"] for match in _PATH.finditer(text)):
-            assert named in MADE_BY_THE_READER or (ROOT / named).exists(), named
+        for path_in_text in (match["path"] for match in _PATH.finditer(text)):
+            assert path_in_text in MADE_BY_THE_READER or (ROOT / path_in_text).exists(), path_in_text
 
 
 def test_what_the_code_cites_is_there() -> None:
@@ -161,8 +161,10 @@ def test_the_documents_tell_the_defaults_of_the_contract(end: str) -> None:
 @pytest.mark.parametrize("path", [ROOT / "docs/operating.md", ROOT / "docs/operating.pl.md"], ids=_name)
 def test_the_table_of_verbs_has_what_each_may_be_told(path: Path) -> None:
     rows = (line.split(" | ") for line in path.read_text(encoding="utf-8").splitlines())
-    told = {row[0].strip("| `"): row[2] for row in rows if row[0].startswith("| `deploy/") and len(row) > 2}
-    assert set(told) == set(VERBS)
+    options = {
+        row[0].strip("| `"): row[2] for row in rows if row[0].startswith("| `deploy/") and len(row) > 2
+    }
+    assert set(options) == set(VERBS)
     for verb in VERBS.values():
-        named = [it for it in re.findall(r"`([^`]+)`", told[verb.path]) if "=" in it]
-        assert named == [str(it) for it in verb.options], verb.path
+        listed = [it for it in re.findall(r"`([^`]+)`", options[verb.path]) if "=" in it]
+        assert listed == [str(it) for it in verb.options], verb.path

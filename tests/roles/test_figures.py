@@ -81,17 +81,17 @@ def test_what_nobody_measured_is_no_figure() -> None:
 
 
 def test_a_component_that_the_schema_does_not_name_has_its_figures_all_the_same() -> None:
-    said = {
+    measures = {
         **SAID,
         "memory": {**SAID["memory"], "venom-toy.service": 3 << 20},
         "disk": {**SAID["disk"], "toy": 5 << 20},
         "receipt": {**SAID["receipt"], "starts": {"venom-toy.service": 0.5}},
     }
-    found = metrics.figures(said, {}, {**NAMES, "venom-toy.service": "toy"})
+    found = metrics.figures(measures, {}, {**NAMES, "venom-toy.service": "toy"})
     own = {name: value for name, value in found.items() if name.startswith("toy")}
     assert own == {"toy_memory_mib": 3.0, "toy_mib": 5.0, "toy_ready_seconds": 0.5}
-    told = {group: metrics.of_group(group, found) for group in metrics.GROUPS}
-    assert [names[-1] for names in told.values() if names] == [
+    groups = {group: metrics.of_group(group, found) for group in metrics.GROUPS}
+    assert [names[-1] for names in groups.values() if names] == [
         *("toy_ready_seconds", "toy_memory_mib", "toy_mib"),
         "download_mib",
     ]
@@ -133,9 +133,9 @@ def test_sizes_are_those_of_the_declared_paths_and_of_nobody_elses(tmp_path: Pat
     program = remote.program("measure.py", ("reading.py",), measuring.SCRIPTS)
     command = [sys.executable, "-I", "-S", "-c", program]
     done = subprocess.run(command, input=json.dumps(request), capture_output=True, text=True, check=True)
-    said = json.loads(done.stdout)
-    assert said["disk"].keys() == {"python", "link"}
-    assert 120_000 < said["disk"]["python"] == said["disk"]["link"] <= said["ours"]
+    measures = json.loads(done.stdout)
+    assert measures["disk"].keys() == {"python", "link"}
+    assert 120_000 < measures["disk"]["python"] == measures["disk"]["link"] <= measures["ours"]
 
 
 def test_all_that_is_ours_is_counted_and_what_has_a_size_lies_there() -> None:

@@ -97,7 +97,7 @@ OURS: dict[str, Any] = {"uid": 990, "gid": 990, "home": paths.STATE, "shell": "/
 
 
 @pytest.mark.parametrize(
-    ("user", "members", "told"),
+    ("user", "members", "reason"),
     [
         ({}, set(), ""),
         ({"shell": "/bin/false"}, {"venom"}, ""),
@@ -111,12 +111,12 @@ OURS: dict[str, Any] = {"uid": 990, "gid": 990, "home": paths.STATE, "shell": "/
     ],
 )
 def test_a_user_is_ours_that_equals_what_we_would_make(
-    user: dict[str, Any], members: set[str], told: str
+    user: dict[str, Any], members: set[str], reason: str
 ) -> None:
     account = Account(**{**OURS, **user})
     observed = Observed(users={"venom": account}, groups={"venom": Group(account.gid, frozenset(members))})
-    assert User("venom", paths.STATE).foreign(observed) == told
-    assert [f"found     {told}\n" in it for it in found(observed)] == ([True] if told else [])
+    assert User("venom", paths.STATE).foreign(observed) == reason
+    assert [f"found     {reason}\n" in it for it in found(observed)] == ([True] if reason else [])
 
 
 def test_on_a_host_of_ours_a_person_is_still_refused_and_what_was_changed_by_hand_is_mended() -> None:

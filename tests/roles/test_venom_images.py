@@ -123,8 +123,8 @@ def test_the_start_script_tells_the_image_and_what_stood_in_the_file(tmp_path: P
         "VENOM_IMAGE": A[:12],
         "VENOM_FINGERPRINT": expected.split(".", 1)[0],
     }
-    said = subprocess.run(["sh", "-c", script], env=environment, capture_output=True, text=True, check=True)
-    assert said.stdout.split() == [expected, "0077"]
+    done = subprocess.run(["sh", "-c", script], env=environment, capture_output=True, text=True, check=True)
+    assert done.stdout.split() == [expected, "0077"]
 
 
 def test_a_host_has_no_release_where_venom_is_images_and_no_container_where_it_is_made() -> None:

@@ -73,7 +73,7 @@ def test_an_image_by_version_is_that_of_the_pins(loaded: Load, tmp_path: Path) -
 
 
 @pytest.mark.parametrize(
-    ("ollama", "found", "told"),
+    ("ollama", "found", "remedy"),
     [
         (
             "{install: image, version: 0.24.0, image: 'docker.io/ollama/ollama:0.24.0'}",
@@ -97,8 +97,8 @@ def test_an_image_by_version_is_that_of_the_pins(loaded: Load, tmp_path: Path) -
     ],
 )
 def test_what_cannot_be_an_image_is_told_with_the_remedy(
-    refused: Refuse, ollama: str, found: str, told: str
+    refused: Refuse, ollama: str, found: str, remedy: str
 ) -> None:
     problems = refused(f"hosts:\n  box:\n    address: 192.0.2.1\n    ollama: {ollama}\n")
     assert [it.found for it in problems] == [found]
-    assert told in str(problems[0])
+    assert remedy in str(problems[0])

@@ -67,10 +67,10 @@ def test_ollama_gets_numbers_and_the_backend_the_zeros_that_mean_the_tier(host: 
         "OLLAMA_NO_CLOUD": "1",
         "OLLAMA_NOPRUNE": "1",
     }
-    told = plan.backend.env_file
-    assert told["VENOM_OLLAMA_PROFILE"] == "balanced-12-24gb"
-    assert told["OLLAMA_CONTEXT_LENGTH"] == told["OLLAMA_NUM_PARALLEL"] == "0"
-    assert told["OLLAMA_KV_CACHE_TYPE"] == ""
+    values = plan.backend.env_file
+    assert values["VENOM_OLLAMA_PROFILE"] == "balanced-12-24gb"
+    assert values["OLLAMA_CONTEXT_LENGTH"] == values["OLLAMA_NUM_PARALLEL"] == "0"
+    assert values["OLLAMA_KV_CACHE_TYPE"] == ""
 
 
 def test_what_the_unit_exports_is_only_what_is_read_at_import(host: Host) -> None:
@@ -383,10 +383,10 @@ def test_a_plan_shows_references_and_never_a_secret(host: Host) -> None:
     """
     declared = host(settings, {"KEY": "hunter2"})
     plan = plan_host(declared, card(16))
-    told = describe(plan) + json.dumps(to_dict(plan)) + repr(plan.backend.env_file)
-    assert "hunter" not in told
-    assert "OPENAI_API_KEY=env:KEY" in told
-    assert "HF_TOKEN=command:echo …" in told
+    shown = describe(plan) + json.dumps(to_dict(plan)) + repr(plan.backend.env_file)
+    assert "hunter" not in shown
+    assert "OPENAI_API_KEY=env:KEY" in shown
+    assert "HF_TOKEN=command:echo …" in shown
     assert "hunter" not in json.dumps(declared.to_json())
 
 
@@ -420,8 +420,8 @@ def test_every_name_of_the_contract_can_be_overridden_or_says_what_decides_it(ho
             "ollama": plan.ollama.env,
         }
         for scope in set(variable.scope) & set(everywhere):
-            said = {"false": "0"}.get(value, value) if variable.type == "flag" else value
-            assert everywhere[scope][name] == said, (name, scope)
+            expected = {"false": "0"}.get(value, value) if variable.type == "flag" else value
+            assert everywhere[scope][name] == expected, (name, scope)
 
 
 def test_a_host_without_a_card_keeps_each_of_venoms_prompts_read(host: Host) -> None:

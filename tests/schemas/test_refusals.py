@@ -281,8 +281,8 @@ def test_a_tier_that_the_release_does_not_have_is_refused(refused: Refuse) -> No
 
 
 def test_what_came_after_the_oldest_release_is_refused_with_what_that_has(refused: Refuse) -> None:
-    asked = "profile: full, venom: {release: v1.5.0}, requirements: {tier: ollama, extras: [onnx-extras]}"
-    problems = refused(HOST % asked)
+    settings = "profile: full, venom: {release: v1.5.0}, requirements: {tier: ollama, extras: [onnx-extras]}"
+    problems = refused(HOST % settings)
     assert sorted(it.found for it in problems) == [
         '"ollama", which v1.5.0 does not have',
         '"onnx-extras", which v1.5.0 does not have',
