@@ -1,4 +1,4 @@
-"""The audit tells what Python does with an import: when it runs, and by which way."""
+"""The audit shows what Python does with an import: when it runs, and by which way."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The figures of the matrix are the tool's own, and tell what changed."""
+"""The figures of the matrix are the tool's own, and show what changed."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What is sent into an environment tells who imports what, and refuses by name."""
+"""What is sent into an environment shows who imports what, and refuses by name."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Services by image: their units, what they may, what they are told, and what a host must have for them."""
+"""Services by image: their units, what they may, what they are given, and what a host must have for them."""
 
 from __future__ import annotations
 

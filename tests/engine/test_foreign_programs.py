@@ -1,4 +1,4 @@
-"""Programs of others: each has a HOME, and what it says where it fails is told, not thrown away."""
+"""Programs of others: each has a HOME, and what it says where it fails is shown, not thrown away."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The look, run for real on this machine: what it tells, and what it says of what it could not see."""
+"""The look, run for real on this machine: what it shows, and what it says of what it could not see."""
 
 from __future__ import annotations
 

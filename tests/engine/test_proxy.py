@@ -1,4 +1,4 @@
-"""The proxy of an inventory: what tools are told of it, what goes by it, and where its password is."""
+"""The proxy of an inventory: what tools are given of it, what goes by it, and where its password is."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What can be said to a verb, and what is told of a command that cannot do what was meant."""
+"""What a verb can be given, and what is reported of a command that cannot do what was meant."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""A change is told in the inventory's words before a run makes it."""
+"""A change is shown in the inventory's words before a run makes it."""
 
 from __future__ import annotations
 
@@ -36,7 +36,7 @@ def receipt(of: Planned) -> dict[str, Any]:
 
 
 def shown(before: dict[str, Any], after: Planned) -> list[str]:
-    """The changes that are told, without what is made and started for them."""
+    """The changes that are shown, without what is made and started for them."""
     every = lines(Assessment(after, Observed(receipt=before), {}, purge=False))
     return every[
         : next(at for at, line in enumerate(every) if line.startswith(("to be made", "nothing has")))

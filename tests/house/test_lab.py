@@ -95,7 +95,7 @@ def test_a_wish_holds_for_every_host_and_leaves_the_rest(
             "profile": "llm_off",
         },
         "groups": {"quiet": {}},
-        # What leads nowhere stays as it is: the inventory's own check tells it better.
+        # What leads nowhere stays as it is: the inventory's own check reports it better.
         "hosts": {"a": {"address": "10.0.0.1"}, "b": {"ca_bundle": "sources/ca.pem"}},
     }
 

@@ -28,7 +28,7 @@ _WALK = ("light", "llm_off", "full", "llm_off", "light", "full", "light")
 _STEPS = list(pairwise(_WALK))
 # A profile without a model leaves those that are there, as data of the operator's.
 _WEIGHTS = {r"/var/lib/ollama/models/.": "weights stay, whatever the profile"}
-# What is kept to go back to tells of the way, as it shall: here nothing is kept.
+# What is kept to go back to shows the way, as it shall: here nothing is kept.
 _COMMON: dict[str, Any] = {"keep_generations": 1}
 
 

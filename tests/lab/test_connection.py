@@ -189,12 +189,12 @@ def test_a_host_works_whatever_its_shell_is_and_prints(met: Met, name: str) -> N
 
 @pytest.mark.parametrize("name", list(_FAILED))
 def test_a_host_that_is_not_reached_is_told_with_its_address_why_and_what_to_do(met: Met, name: str) -> None:
-    told = met.result.endings[name]
-    assert told.startswith("was not reached\nrequired  "), told
+    ending = met.result.endings[name]
+    assert ending.startswith("was not reached\nrequired  "), ending
     place = 0
     for pattern in _FAILED[name]:
-        match = re.compile(pattern).search(told, place)
-        assert match, f"{pattern!r} is not in\n{told}"
+        match = re.compile(pattern).search(ending, place)
+        assert match, f"{pattern!r} is not in\n{ending}"
         place = match.end()
 
 

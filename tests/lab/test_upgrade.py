@@ -100,9 +100,9 @@ def _without_our_connectors(folder: Path) -> dict[str, str]:
 
 
 def test_status_tells_what_differs_and_that_all_serves(upgraded: Fleet) -> None:
-    said = upgraded.run(deploy="deploy/status.py")
-    assert said.status == 2, said.output
-    assert "does not run" not in said.output.replace("does not run, as the profile says", "")
+    result = upgraded.run(deploy="deploy/status.py")
+    assert result.status == 2, result.output
+    assert "does not run" not in result.output.replace("does not run, as the profile says", "")
     assert upgraded.processes() == upgraded.before
 
 

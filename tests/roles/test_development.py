@@ -1,4 +1,4 @@
-"""Venom from a developer's tree: what it must be, what is told of it, and how it is started."""
+"""Venom from a developer's tree: what it must be, what is reported of it, and how it is started."""
 
 from __future__ import annotations
 

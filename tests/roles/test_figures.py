@@ -13,7 +13,7 @@ from roles.verification import history, measuring, metrics, plots
 from roles.verification.acceptance import FAILED, PASSED, SKIPPED, Measured
 from tests.roles.plans import components_of, plan
 
-# As roles/verification/scripts/measure.py said it of a host of the lab.
+# As roles/verification/scripts/measure.py printed it of a host of the lab.
 SAID: dict[str, Any] = {
     "receipt": {
         "at": "2026-11-22T03:18:10Z",

@@ -1,4 +1,4 @@
-"""The status of a host is judged and told by pure functions: what differs, from what, once."""
+"""The status of a host is judged and reported by pure functions: what differs, from what, once."""
 
 from __future__ import annotations
 
@@ -65,7 +65,7 @@ SEEN = Observed(
 
 
 def digested() -> dict[str, Any]:
-    """The generation as a host tells it."""
+    """The generation as a host reports it."""
     content: dict[str, Any] = json.loads(json.dumps(GENERATION.content()))
     for it in content["resources"]:
         if it["kind"] == "file":

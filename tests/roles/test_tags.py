@@ -86,7 +86,7 @@ def test_a_package_starts_as_the_hosts_start_it() -> None:
         program, *arguments = variants()[name].start
         assert Path(started[0]).name == program
         port = [it.replace("{backend_port}", '"$VENOM_PORT"') for it in arguments]
-        # On a host the source lies elsewhere, which is told by one option more.
+        # On a host the source lies elsewhere, which one option more names.
         assert [it for it in started[1:] if it not in ("--app-dir", release.source_path)] == port
 
 

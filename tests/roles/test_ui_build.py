@@ -1,4 +1,4 @@
-"""What an operator reads of a UI that does not build: the first error of what Next.js said."""
+"""What an operator reads of a UI that does not build: the first error of what Next.js printed."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Backend and UI by image: what their units tell and allow, and what stays of them where Venom is made."""
+"""Backend and UI by image: what their units pass and allow, and what stays of them where Venom is made."""
 
 from __future__ import annotations
 

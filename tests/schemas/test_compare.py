@@ -1,4 +1,4 @@
-"""How two plans differ is told by setting, and not what merely follows from it."""
+"""How two plans differ is reported by setting, and not what merely follows from it."""
 
 from __future__ import annotations
 

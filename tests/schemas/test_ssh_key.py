@@ -1,4 +1,4 @@
-"""A key that cannot be used is told before any connection, with what to do."""
+"""A key that cannot be used is reported before any connection, with what to do."""
 
 from __future__ import annotations
 

@@ -51,8 +51,8 @@ def test_settings_services_and_tier_are_those_of_a_host_that_makes_venom(host: H
 
 def test_a_change_of_image_is_told_by_its_digest(host: Host) -> None:
     before, after = host(IMAGES), host(IMAGES.replace(A, "c" * 64))
-    told = changes(to_dict(plan_host(before, card(16))), to_dict(plan_host(after, card(16))))
-    assert told["images.backend.sha256"] == f"{A} -> {'c' * 64}"
+    changed = changes(to_dict(plan_host(before, card(16))), to_dict(plan_host(after, card(16))))
+    assert changed["images.backend.sha256"] == f"{A} -> {'c' * 64}"
 
 
 @pytest.mark.parametrize(

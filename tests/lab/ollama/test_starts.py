@@ -35,9 +35,9 @@ def test_with_a_store_but_no_home_it_tells_its_version_and_does_not_serve(
 
 def test_alone_it_tells_its_own_version(release: Release, tmp_path: Path) -> None:
     done = release.run("--version", HOME=str(tmp_path), OLLAMA_HOST=f"127.0.0.1:{free_port()}")
-    told, own = done.stdout.splitlines()
+    warning, own = done.stdout.splitlines()
     assert done.returncode == 0
-    assert told == "Warning: could not connect to a running Ollama instance"
+    assert warning == "Warning: could not connect to a running Ollama instance"
     assert own.startswith(f"Warning: client version is {release.version}")
     # It looks, and leaves nothing behind.
     assert list(tmp_path.iterdir()) == []
@@ -79,8 +79,8 @@ def test_a_home_that_is_no_folder_is_told(release: Release, tmp_path: Path) -> N
     home = str(tmp_path / "file")
     done = release.run("serve", HOME=home, OLLAMA_HOST=f"127.0.0.1:{free_port()}")
     assert done.returncode == 1
-    told = f"Error: mkdir {home}: not a directory: ensure path elements are traversable\n"
-    assert done.stderr.endswith(told)
+    error = f"Error: mkdir {home}: not a directory: ensure path elements are traversable\n"
+    assert done.stderr.endswith(error)
 
 
 def test_a_store_that_cannot_be_made_is_told(release: Release, tmp_path: Path) -> None:
@@ -90,8 +90,8 @@ def test_a_store_that_cannot_be_made_is_told(release: Release, tmp_path: Path) -
         "serve", HOME=str(tmp_path), OLLAMA_MODELS=store, OLLAMA_HOST=f"127.0.0.1:{free_port()}"
     )
     assert done.returncode == 1
-    told = f"Error: mkdir {tmp_path / 'file'}: not a directory: ensure path elements are traversable\n"
-    assert done.stderr.endswith(told)
+    error = f"Error: mkdir {tmp_path / 'file'}: not a directory: ensure path elements are traversable\n"
+    assert done.stderr.endswith(error)
 
 
 def test_settings_that_it_does_not_understand_are_warned_of(release: Release, tmp_path: Path) -> None:
