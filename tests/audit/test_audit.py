@@ -186,7 +186,7 @@ def test_python_newer_than_the_one_that_reads_is_read() -> None:
     assert (found.uses[0].when, found.unread) == (When.START, ())
 
 
-def test_what_cannot_be_read_is_told() -> None:
+def test_what_cannot_be_read_is_reported() -> None:
     found = audit(tree(app__main="import app.a\nimport app.gone", app__a="def (:\n"), matrix(), ENTRY)
     assert found["unread"] == ["app/a.py"]
     assert found["lacking"] == ["app/main.py:2: app.gone (start-up)"]
@@ -232,7 +232,7 @@ def test_what_every_start_needs_since_then_comes_first() -> None:
     assert compare(after, after) == []
 
 
-def test_the_small_venom_of_the_lab_is_told_as_it_is() -> None:
+def test_the_small_venom_of_the_lab_is_reported_as_it_is() -> None:
     found = audit(of_folder(ROOT / "lab" / "venom"), matrix())
     critical = {row["package"] for row in found["packages"] if row["critical"]}
     assert critical == {

@@ -32,7 +32,7 @@ def found(**packages: dict[str, Any]) -> dict[str, Any]:
     }
 
 
-def test_what_became_critical_is_told_first(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_what_became_critical_is_reported_first(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(figures, "PATH", tmp_path / "figures.yaml")
     write(found(old={"installed": 5_000_000}, same={"installed": 1}, lazy={"installed": 2}), {})
     lines = write(

@@ -85,7 +85,7 @@ def _loaded(folder: Path) -> set[str]:
 
 @settings(max_examples=int(os.environ.get("VENOM_EXAMPLES", "20")), deadline=None)
 @given(_source())
-def test_what_is_told_to_run_at_start_is_what_runs(source: dict[str, str]) -> None:
+def test_what_is_predicted_to_run_at_start_is_what_runs(source: dict[str, str]) -> None:
     with tempfile.TemporaryDirectory() as name:
         folder = Path(name)
         for path, text in source.items():

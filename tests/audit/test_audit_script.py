@@ -29,7 +29,7 @@ def application(folder: Path) -> Path:
     return folder
 
 
-def test_it_tells_who_asked_for_each_module_and_what_that_cost(tmp_path: Path) -> None:
+def test_it_reports_who_imported_each_module_and_what_that_cost(tmp_path: Path) -> None:
     done = run(application(tmp_path))
     document = json.loads(done.stdout.splitlines()[-1])
     assert document["importers"]["heavy"] == ["middle", str(tmp_path / "middle.py"), 3]

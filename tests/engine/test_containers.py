@@ -65,7 +65,7 @@ def test_a_container_has_no_privileges_and_is_never_pulled_at_its_start(engine: 
 
 
 @pytest.mark.parametrize("engine", ENGINES, ids=str)
-def test_what_the_unit_is_told_goes_into_the_container_by_name_and_home_does_not_come_from_there(
+def test_what_the_unit_sets_goes_into_the_container_by_name_and_home_does_not_come_from_there(
     engine: Engine,
 ) -> None:
     it = by_image(engine)
@@ -182,7 +182,7 @@ ID = "3f2a" * 16
         ("rootlessport user@1000.service", "the port of a container, user@1000.service", "podman ps"),
     ],
 )
-def test_a_port_that_somebodys_container_holds_is_told_with_the_way_to_stop_it(
+def test_a_port_that_somebodys_container_holds_is_reported_with_the_way_to_stop_it(
     listener: str, who: str, remedy: str
 ) -> None:
     process, unit = listener.split(" ")

@@ -42,7 +42,7 @@ def ask(it: Question, *, python: str = remote.PYTHON) -> Observed:
     return look.read(answer(it, python=python).splitlines(), sorted(it.units))
 
 
-def test_what_is_there_is_told_with_and_without_a_python3(tmp_path: Path) -> None:
+def test_what_is_there_is_reported_with_and_without_a_python3(tmp_path: Path) -> None:
     (tmp_path / "ours").write_text(f"#!/bin/sh\n{MARKED}")
     (tmp_path / "theirs").write_text("x")
     (tmp_path / "late").write_text(f"\n\n\n{MARKED}")
@@ -105,7 +105,7 @@ def test_what_could_not_be_looked_at_is_refused_with_everything_at_once(tmp_path
     assert "apt-get install --reinstall python3" in python.remedy
 
 
-def test_a_python3_that_is_too_old_or_gone_from_under_its_link_is_told(tmp_path: Path) -> None:
+def test_a_python3_that_is_too_old_or_gone_from_under_its_link_is_reported(tmp_path: Path) -> None:
     (tmp_path / "python3").symlink_to("python3.11")
     with pytest.raises(RefusedError, match="not found"):
         ask(question(), python=str(tmp_path / "python3"))
@@ -118,7 +118,7 @@ def test_a_python3_that_is_too_old_or_gone_from_under_its_link_is_told(tmp_path:
     assert done.returncode == 1
 
 
-def test_the_mark_or_a_receipt_tells_that_a_run_was_here() -> None:
+def test_the_mark_or_a_receipt_shows_that_a_run_was_here() -> None:
     nothing = Observed()
     assert not nothing.known
     assert replace(nothing, paths={paths.MARK: {"ours": "yes"}}).known

@@ -24,12 +24,12 @@ def shown(have: int, pace: Pace) -> str:
     return line("Ollama 0.24.0", replace(DOWNLOAD, have=have), pace)
 
 
-def test_a_download_tells_bytes_rate_and_what_is_left() -> None:
+def test_a_download_shows_bytes_rate_and_what_is_left() -> None:
     pace = paced(18e6, 8, start=268_000_000)
     assert shown(412_000_000, pace) == "Ollama 0.24.0: download, 412 of 1240 MB, 33 %, 18 MB/s, 46 s left"
 
 
-def test_a_rate_is_told_once_it_is_known() -> None:
+def test_a_rate_is_reported_once_it_is_known() -> None:
     assert shown(9_000_000, paced(9e6, 1)) == "Ollama 0.24.0: download, 9 of 1240 MB, 0 %"
 
 
@@ -72,7 +72,7 @@ def test_a_step_of_unknown_size_is_timed() -> None:
     assert line("UI build", unknown, Pace()) == "UI build: npm ci, 2 min"
 
 
-def test_a_tool_s_own_phase_is_told() -> None:
+def test_a_tool_s_own_phase_is_reported() -> None:
     build = Status("active", step="build", step_seconds=31, unit="", phase="Running TypeScript")
     assert line("UI build", build, Pace()) == "UI build: build, Running TypeScript, 31 s"
 

@@ -102,7 +102,7 @@ def test_no_jump_host_is_no_host_of_that_name(home: Path, none: str) -> None:
         "Host box\n ProxyJump a\nHost a\n ProxyJump b\nHost b\n ProxyJump box\n",
     ],
 )
-def test_a_jump_host_that_is_reached_through_itself_is_told(home: Path, text: str) -> None:
+def test_a_jump_host_that_is_reached_through_itself_is_reported(home: Path, text: str) -> None:
     """pyinfra does not end there (pyinfra#728)."""
     with pytest.raises(RefusedError) as refused:
         login(home, text)

@@ -103,7 +103,7 @@ def test_every_script_of_an_operator_is_a_verb_and_reads_its_options() -> None:
         ("deploy/migration.py", "tre=/srv/Venom", 'the name "tre"', 'did you mean "tree"?'),
     ],
 )
-def test_what_is_wrong_with_an_option_is_told_with_the_remedy(
+def test_what_is_wrong_with_an_option_is_reported_with_the_remedy(
     verb: str, data: str, found: str, remedy: str
 ) -> None:
     fault = _fault(verb, data)
@@ -111,7 +111,7 @@ def test_what_is_wrong_with_an_option_is_told_with_the_remedy(
     assert remedy in fault.remedy
 
 
-def test_all_that_is_wrong_is_told_at_once_and_a_name_is_said_once() -> None:
+def test_all_that_is_wrong_is_reported_at_once_and_a_name_once() -> None:
     wrong = faults([VERBS["deploy/remove.py"]], ["purge=yes", "purge=yes", "to=v1.6.0", "suites=yes"])
     assert [it.found for it in wrong] == ["purge twice", 'the name "to"', 'the name "suites"']
 
@@ -124,14 +124,14 @@ def test_two_verbs_of_one_run_have_the_options_of_both() -> None:
     )
 
 
-def test_what_is_said_is_what_was_written_whatever_pyinfra_would_make_of_it() -> None:
+def test_an_option_is_what_was_written_whatever_pyinfra_would_make_of_it() -> None:
     texts = ["20261122", "007", "1.10", "1e3", "true", "null", "[1]", "a=b", "g9a8b"]
     line = _line("-y", *(f"--data=to={it}" for it in texts), INVENTORY, "deploy/rollback.py", "--limit", "a")
     assert (line.inventory, line.operations, line.limit) == (INVENTORY, ("deploy/rollback.py",), ("a",))
     assert [_options("deploy/rollback.py", it).text("to") for it in line.data] == texts
 
 
-def test_what_was_not_said_is_empty() -> None:
+def test_what_was_not_set_is_empty() -> None:
     options = _options("deploy/images.py", "confirmed=yes", "variants=venom-frontend, venom-backend-light")
     assert options.flag("confirmed")
     assert options.words("variants") == ["venom-frontend", "venom-backend-light"]
@@ -170,7 +170,7 @@ def test_only_who_names_hosts_without_an_inventory_may_say_how_they_are_reached(
         (INVENTORY, INVENTORY, f"the inventory {INVENTORY} as well", "run once for each"),
     ],
 )
-def test_a_command_that_cannot_be_meant_is_told_why(
+def test_a_command_that_cannot_be_meant_is_refused_with_why(
     inventory: str, operation: str, found: str, remedy: str
 ) -> None:
     (message,) = _against(CommandLine(inventory, (operation,)))

@@ -71,25 +71,25 @@ def test_a_changed_setting_is_one_line_and_what_follows_another(before: str, aft
     assert found[1] in (f"and {number} values of the plan follow", "and 1 value of the plan follows")
 
 
-def test_what_the_plan_says_under_the_same_name_is_told_once() -> None:
+def test_what_the_plan_says_under_the_same_name_is_reported_once() -> None:
     found = shown(receipt(planned("keep_generations: 3")), planned("keep_generations: 5"))
     assert found == ["keep_generations: 3 -> 5"]
 
 
-def test_several_changes_are_told_in_the_order_of_the_schema() -> None:
+def test_several_changes_are_reported_in_the_order_of_the_schema() -> None:
     before = receipt(planned("ready_timeout: 60\nprofile: light\nmodel: gemma3:4b"))
     found = shown(before, planned("ready_timeout: 90\nmodel: gemma3:1b\nvram_tier: low-vram-8-12gb"))
     assert [line.partition(":")[0] for line in found[:-1]] == ["vram_tier", "model", "ready_timeout"]
 
 
-def test_other_hardware_is_told_by_the_plan() -> None:
+def test_other_hardware_is_shown_by_the_plan() -> None:
     settings = "model: gemma3:4b\nvram_tier: auto"
     found = shown(receipt(planned(settings, card(24))), planned(settings, card(12)))
     assert "vram_tier.name: max-context-24gb-plus -> balanced-12-24gb" in found
     assert not any(line.startswith("vram_tier:") or line.endswith("follow") for line in found)
 
 
-def test_a_receipt_without_what_was_declared_is_told_by_the_plan() -> None:
+def test_changes_from_a_receipt_without_a_declaration_are_shown_by_the_plan() -> None:
     before = receipt(planned("vram_tier: balanced-12-24gb"))
     del before["applied"]["declaration"]
     found = shown(before, planned("vram_tier: low-vram-8-12gb"))
@@ -111,7 +111,7 @@ def test_more_changes_than_one_reads_are_counted() -> None:
     assert found[SHOWN].endswith("more changes of the inventory")
 
 
-def test_where_nothing_was_applied_that_is_told() -> None:
+def test_where_nothing_was_applied_that_is_shown() -> None:
     assert shown({}, planned()) == ["nothing was applied here before"]
 
 

@@ -139,7 +139,7 @@ def test_the_readme_names_every_profile_and_tier_and_shows_an_inventory(path: Pa
 
 
 @pytest.mark.parametrize("end", [".md", ".pl.md"])
-def test_the_documents_tell_the_defaults_of_the_contract(end: str) -> None:
+def test_the_documents_name_the_defaults_of_the_contract(end: str) -> None:
     def rows(file: str) -> dict[str, str]:
         """The last cell of each row, by the first one."""
         lines = (ROOT / f"{file}{end}").read_text(encoding="utf-8").splitlines()
@@ -159,7 +159,7 @@ def test_the_documents_tell_the_defaults_of_the_contract(end: str) -> None:
 
 
 @pytest.mark.parametrize("path", [ROOT / "docs/operating.md", ROOT / "docs/operating.pl.md"], ids=_name)
-def test_the_table_of_verbs_has_what_each_may_be_told(path: Path) -> None:
+def test_the_table_of_verbs_has_the_options_of_each(path: Path) -> None:
     rows = (line.split(" | ") for line in path.read_text(encoding="utf-8").splitlines())
     options = {
         row[0].strip("| `"): row[2] for row in rows if row[0].startswith("| `deploy/") and len(row) > 2

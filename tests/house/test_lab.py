@@ -119,7 +119,7 @@ def test_a_result_says_which_operations_changed_and_which_failed() -> None:
         result.check()
 
 
-def test_what_is_missing_is_said_with_the_way_round_it() -> None:
+def test_what_is_missing_is_reported_with_the_way_round_it() -> None:
     message = preconditions.message(["nft: apt-get install nftables"])
     assert "  - nft: apt-get install nftables\n" in message
     assert ".venv/bin/pyinfra -y inventories/my.py deploy/venom.py" in message

@@ -39,7 +39,7 @@ def test_from_upstream_models_come_from_upstream_too() -> None:
     assert "ollama" not in fleet.default(UPSTREAM)["defaults"]["mirrors"]
 
 
-def test_what_upstream_will_be_asked_for_is_told_before_it_is_asked(
+def test_what_upstream_will_be_asked_for_is_shown_before_it_is_asked(
     capsys: pytest.CaptureFixture[str],
 ) -> None:
     with socket.socket() as it:

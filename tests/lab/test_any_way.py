@@ -128,7 +128,7 @@ def test_other_changes_restart_whom_they_concern_and_leave_nothing_when_they_are
     assert comparison.differences(initial, comparison.describe(walker.host)) == []
 
 
-def test_another_port_of_the_backend_is_told_to_need_another_ui(walker: Walker) -> None:
+def test_another_port_of_the_backend_is_reported_to_need_another_ui(walker: Walker) -> None:
     planned = walker.run("--dry", profile="light", ports={"backend": 8001}).check()
     assert "to be made: UI build" in planned.output
     assert "UI build | start" in planned.planned

@@ -69,7 +69,7 @@ def test_a_host_waits_for_another_apt_and_goes_on_without_sources_that_fail(
     assert provision(declared, deploy=_GROUND).check().changed_operations == []
 
 
-def test_debian_comes_by_the_proxy_of_the_inventory_and_a_wrong_login_is_told(
+def test_debian_comes_by_the_proxy_of_the_inventory_and_a_wrong_login_is_reported(
     lab_host: LabHost, provision: Provision, tmp_path: Path
 ) -> None:
     host = lab_host(13, airgapped=True)

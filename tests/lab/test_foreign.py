@@ -103,7 +103,7 @@ def lived_in(upstream: None, module_host: LabHost, tmp_path_factory: pytest.Temp
 
 
 @pytest.mark.parametrize("requirement", _FOUND)
-def test_what_is_somebody_elses_is_told_although_the_host_has_no_python3(
+def test_what_is_somebody_elses_is_reported_although_the_host_has_no_python3(
     lived_in: LivedIn, requirement: str
 ) -> None:
     ending = lived_in.endings["without"]
@@ -115,7 +115,7 @@ def test_what_is_somebody_elses_is_told_although_the_host_has_no_python3(
     ), ending
 
 
-def test_nothing_else_is_told_and_a_python3_makes_no_difference(lived_in: LivedIn) -> None:
+def test_nothing_else_is_reported_and_a_python3_makes_no_difference(lived_in: LivedIn) -> None:
     assert lived_in.endings["without"].count("required  ") == len(_FOUND)
     assert lived_in.endings["with"] == lived_in.endings["without"]
 
@@ -149,7 +149,7 @@ _BROKEN = {
 }
 
 
-def test_what_cannot_be_looked_at_is_told_and_never_taken_for_absent(
+def test_what_cannot_be_looked_at_is_reported_and_never_taken_for_absent(
     lab_host: LabHost, provision: Provision, tmp_path: Path
 ) -> None:
     host = lab_host(13)

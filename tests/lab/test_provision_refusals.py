@@ -216,7 +216,7 @@ def refused(upstream: None, module_host: LabHost, tmp_path_factory: pytest.TempP
 
 
 @pytest.mark.parametrize("name", _CASES)
-def test_a_host_that_cannot_work_is_told_why_and_what_to_do(refused: Refused, name: str) -> None:
+def test_a_host_that_cannot_work_is_reported_with_why_and_what_to_do(refused: Refused, name: str) -> None:
     ending = refused.result.endings[name]
     assert ending.startswith(("failed at: Refused before the first change", "was not reached"))
     place = 0
@@ -251,7 +251,7 @@ def test_a_login_with_a_key_that_the_host_does_not_know_is_named(
     assert "Traceback" not in result.output
 
 
-def test_every_mistake_of_an_inventory_is_told_at_once_before_any_connection(tmp_path: Path) -> None:
+def test_every_mistake_of_an_inventory_is_reported_at_once_before_any_connection(tmp_path: Path) -> None:
     text = """\
 defaults:
   profile: off

@@ -142,7 +142,7 @@ def story(bare: tuple[Host, dict[str, str]], tmp_path_factory: pytest.TempPathFa
 # -- a whole host ------------------------------------------------------------------------------------
 
 
-def test_dry_tells_what_would_go_and_stay_and_changes_nothing(story: Story) -> None:
+def test_dry_shows_what_would_go_and_stay_and_changes_nothing(story: Story) -> None:
     story.dry.check()
     for thing in ("/opt/venom", "/etc/venom", "users venom-build", "units venom-backend.service"):
         assert re.search(rf"goes   .*{thing}", story.dry.output), story.dry.output
@@ -158,7 +158,7 @@ def test_a_purge_that_is_none_is_refused_with_one_message(story: Story) -> None:
     assert "Traceback" not in story.wrong.output
 
 
-def test_everything_goes_but_what_is_told_to_stay(story: Story) -> None:
+def test_everything_goes_but_what_is_reported_to_stay(story: Story) -> None:
     (ending,) = story.removed.check().endings.values()
     assert ending.startswith("removed\n")
     left = {line.partition(": ")[0] for line in comparison.differences(story.bare, story.kept)}
@@ -181,7 +181,7 @@ def test_what_is_somebody_elses_is_named_and_goes_on_running(story: Story) -> No
     assert story.foreign_runs == "active\nenabled\n"
 
 
-def test_the_audit_log_tells_of_it(story: Story) -> None:
+def test_the_audit_log_has_it(story: Story) -> None:
     assert re.search(r"deploy/remove\.py: removed \(g[0-9a-f]{12} -> none\)$", story.audit.strip())
 
 

@@ -61,7 +61,7 @@ def test_each_source_that_fails_is_named_with_file_line_and_reason() -> None:
     }
 
 
-def test_sources_that_fail_are_only_noted_where_the_others_have_everything() -> None:
+def test_sources_that_fail_are_only_reported_where_the_others_have_everything() -> None:
     found = look("works=yes\nfetch=1000\nunpack=2 MB\nroom=/ 9000000000\n")
     assert apt.findings(found, NAMES) == []
     assert "gone.list:1: deb [arch=amd64 trusted=no]" in apt.remark(found)
@@ -110,13 +110,13 @@ def test_a_package_that_no_source_has_is_refused_with_the_sources_that_fail() ->
         ("", "no answer", "apt-get install -s"),
     ],
 )
-def test_what_keeps_a_package_off_is_told_with_its_remedy(text: str, found: str, remedy: str) -> None:
+def test_what_keeps_a_package_off_is_reported_with_its_remedy(text: str, found: str, remedy: str) -> None:
     (finding,) = apt.findings(look(text), NAMES)
     assert found in finding.found
     assert remedy in finding.remedy
 
 
-def test_a_host_without_apt_or_without_sources_is_told_so() -> None:
+def test_a_host_without_apt_or_without_sources_is_reported() -> None:
     (finding,) = apt.findings(apt.parse("apt=none\n"), NAMES)
     assert finding.found == "no apt-get"
     (finding,) = apt.findings(look("cannot=E: Unable to locate package git\n", sources="", update=""), NAMES)

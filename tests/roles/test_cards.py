@@ -57,7 +57,7 @@ def test_a_warning_beside_a_good_card_is_a_remark(lines: tuple[str, ...]) -> Non
         ("Unable to determine the device handle for GPU0000:0B:00.0: Unknown Error", "Unable to determine"),
     ],
 )
-def test_of_several_cards_a_bad_one_is_left_out_and_told(bad: str, reason: str) -> None:
+def test_of_several_cards_a_bad_one_is_left_out_and_reported(bad: str, reason: str) -> None:
     beside = read(bad, GOOD)
     assert (beside.usable, beside.trouble) == ((CARD,), "")
     assert beside.remarks[0].startswith(f"a card is not used: {reason}")
@@ -73,14 +73,14 @@ NO_DRIVER = (
 
 
 @pytest.mark.parametrize("line", ["No devices were found", NO_DRIVER])
-def test_whether_there_is_a_card_the_kernel_tells_and_not_an_nvidia_smi_that_fails(line: str) -> None:
+def test_whether_there_is_a_card_the_kernel_shows_and_not_an_nvidia_smi_that_fails(line: str) -> None:
     assert read(line).trouble == line
     without = read(line, devices=())
     assert (without.usable, without.trouble) == ((), "")
     assert without.remarks == (f"there is no NVIDIA card, although nvidia-smi is installed: {line}",)
 
 
-def test_what_cannot_be_told_is_never_no_card() -> None:
+def test_what_cannot_be_read_is_never_no_card() -> None:
     for line in (
         "Failed to initialize NVML: Driver/library version mismatch",
         "nvidia-smi does not answer within 30 s",
@@ -88,7 +88,7 @@ def test_what_cannot_be_told_is_never_no_card() -> None:
         assert read(line, devices=()).trouble == line
 
 
-def test_a_card_without_a_driver_is_told() -> None:
+def test_a_card_without_a_driver_is_reported() -> None:
     assert read(devices=()) == Cards()
     (remark,) = read().remarks
     assert remark == "an NVIDIA card is there (0000:01:00.0) but no driver: it is not used"

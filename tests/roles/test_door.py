@@ -88,7 +88,7 @@ def test_secrets_are_in_files_that_only_their_reader_can_read() -> None:
     assert (files[f"{paths.DOOR}/key.pem"].owner, files[f"{paths.DOOR}/key.pem"].mode) == ("root", "0600")
 
 
-def test_the_operator_is_told_one_address_or_one_tunnel() -> None:
+def test_the_operator_reads_one_address_or_one_tunnel() -> None:
     assert opened(plan().door, "192.0.2.10", "-p 2222 root@192.0.2.10") == (
         "open http://127.0.0.1:8000 while this runs: ssh -N -L 8000:127.0.0.1:80 -p 2222 root@192.0.2.10"
     )
@@ -136,7 +136,7 @@ def test_a_certificate_and_the_key_of_another_are_refused_and_a_pair_is_taken(tm
     assert [it.found for it in certificate.findings(door, "none", "none")] == ["one that cannot be read"]
 
 
-def test_what_nginx_on_a_host_has_against_the_door_is_told_at_once() -> None:
+def test_what_nginx_on_a_host_has_against_the_door_is_reported_at_once() -> None:
     lines = [
         "broken=nginx: [emerg] unknown directive in /etc/nginx/conf.d/x.conf:1",
         "user=nginx",

@@ -187,7 +187,7 @@ def test_a_budget_is_a_check_with_what_was_found_and_what_grew() -> None:
     assert failed.evidence[0].text == "Backend: 300 MiB → 510 MiB\nAll services: 700 MiB → 905 MiB"
 
 
-def test_values_are_told_as_people_write_them() -> None:
+def test_values_are_reported_as_people_write_them() -> None:
     assert metrics.quantity(0.012, "s") == "12 ms"
     assert metrics.quantity(1.94, "s") == "1.9 s"
     assert metrics.quantity(1234.4, "MiB") == "1\u202f234 MiB"

@@ -189,7 +189,7 @@ def test_a_quarrel_with_the_operators_own_line_is_the_operators_to_end(source: S
         source.lock(add=["thing>=5"])
 
 
-def test_what_does_not_exist_is_told_in_the_resolvers_words(source: Source) -> None:
+def test_what_does_not_exist_is_reported_in_the_resolvers_words(source: Source) -> None:
     source.write(api="fastapi\nuvicorn\nno-such-thing\n")
     with pytest.raises(RefusedError, match=r"(?s)found .*no-such-thing.*\ndo        choose another tier"):
         source.lock()

@@ -227,12 +227,12 @@ def test_another_commit_is_taken_by_its_digest_without_the_login_of_its_server(v
     checked(it)
 
 
-def test_changes_of_the_code_are_told(venom: Checkout) -> None:
+def test_changes_of_the_code_are_reported(venom: Checkout) -> None:
     (venom.path / "venom_core" / "main.py").write_text("app = 1\n")
     assert "1 file of the code changed since the commit" in notes(drawn(venom), "venom")
 
 
-def test_data_are_told_with_how_to_copy_them_so_that_venom_does_not_delete_them(venom: Checkout) -> None:
+def test_data_are_reported_with_how_to_copy_them_so_that_venom_does_not_delete_them(venom: Checkout) -> None:
     venom.put("data/memory/chat.json", days=20)
     venom.put("data/memory/new.json")
     venom.put("workspace/a/b.txt", days=8)
@@ -256,7 +256,7 @@ def test_heavy_packages_are_named_with_their_tier(venom: Checkout) -> None:
     assert "extras: [onnx-cpu, onnx-extras]" in notes(drawn(venom), "requirements")
 
 
-def test_a_compose_file_tells_ports_and_that_its_volumes_are_kept(venom: Checkout) -> None:
+def test_a_compose_file_shows_ports_and_that_its_volumes_are_kept(venom: Checkout) -> None:
     venom.settings.unlink()
     venom.put("compose/.env", "VENOM_RUNTIME_PROFILE=llm_off\n")
     venom.put(
@@ -284,7 +284,7 @@ def running(folder: Path, name: str) -> Iterator[None]:
         process.wait()
 
 
-def test_what_runs_from_it_is_told_with_its_port(venom: Checkout, tmp_path: Path) -> None:
+def test_what_runs_from_it_is_reported_with_its_port(venom: Checkout, tmp_path: Path) -> None:
     command = "python -m uvicorn venom_core.main:app --host 0.0.0.0 --port 8123"
     with running(tmp_path, command):
         assert "ports" not in drawn(venom).host, "another one's"

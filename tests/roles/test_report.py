@@ -145,7 +145,7 @@ def test_the_verdict_comes_first_then_the_hosts_that_failed() -> None:
     )
 
 
-def test_each_check_is_told_with_what_was_expected_and_found() -> None:
+def test_each_check_is_reported_with_what_was_expected_and_found() -> None:
     page = Page(whole()).text
     for host in acceptance().hosts:
         assert host.name in page
@@ -257,7 +257,7 @@ def test_the_page_is_made_again_from_the_document_alone(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("text", ["no JSON", "[]", '{"format": 99}', '{"format": 1}'])
-def test_what_is_no_document_is_told_in_words(tmp_path: Path, text: str) -> None:
+def test_what_is_no_document_is_reported_in_words(tmp_path: Path, text: str) -> None:
     (tmp_path / "report.json").write_text(text, encoding="utf-8")
     done = again(tmp_path / "report.json")
     assert done.returncode == 1

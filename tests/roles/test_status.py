@@ -145,7 +145,7 @@ def test_what_runs_from_images_is_named_with_their_digests() -> None:
     assert of_files.images == {}
 
 
-def test_what_a_host_tells_of_its_generation_is_compared_like_the_generation_itself() -> None:
+def test_what_a_host_reports_of_its_generation_is_compared_like_the_generation_itself() -> None:
     assert restored(digested()).differs(SEEN) == GENERATION.differs(SEEN) == []
     env = {**SEEN.env_files["/var/lib/venom/venom.env"], "values": {"KEY": sha256(NONCE + "other")}}
     other = replace(SEEN, env_files={"/var/lib/venom/venom.env": env})
@@ -222,7 +222,7 @@ def test_a_service_that_does_not_run_is_named_once() -> None:
     assert "  ollama      runs but must not\n" in plain(it)
 
 
-def test_what_the_inventory_says_since_is_told_apart() -> None:
+def test_what_the_inventory_says_since_is_kept_apart() -> None:
     record = {"applied": {"plan": {"profile": "light", "python": {"version": "3.12.1"}, "model": {"a": 1}}}}
     other = replace(
         GENERATION,
@@ -245,7 +245,7 @@ def test_what_the_inventory_says_since_is_told_apart() -> None:
     ]
 
 
-def test_what_the_inventory_says_since_is_told_in_its_words_and_what_follows_is_counted() -> None:
+def test_what_the_inventory_says_since_is_shown_in_its_words_and_what_follows_is_counted() -> None:
     plans: list[dict[str, Any]] = [
         {"profile": "light", "vram_tier": {"name": name, "num_parallel": slots}}
         for name, slots in (("balanced-12-24gb", 2), ("low-vram-8-12gb", 1))
@@ -283,7 +283,7 @@ def test_the_same_plan_by_another_version_of_the_provisioner_says_so() -> None:
     assert "this version of the provisioner" in pending[0].why
 
 
-def test_a_generation_that_was_lost_and_a_receipt_that_names_another_are_told() -> None:
+def test_a_generation_that_was_lost_and_a_receipt_that_names_another_are_reported() -> None:
     lost = report(
         "box", "a", state=state(generation=None), observed=SEEN, desired=None, errors=["required  a lock"]
     )
@@ -293,7 +293,7 @@ def test_a_generation_that_was_lost_and_a_receipt_that_names_another_are_told() 
     assert [it.thing for it in other.changed] == [RECEIPT]
 
 
-def test_cards_are_told_with_the_memory_that_they_have() -> None:
+def test_cards_are_reported_with_the_memory_that_they_have() -> None:
     own = Gpu("nvidia", "RTX 3060", 12 << 30, "550.163.01", "8.6")
     shared = Gpu("nvidia", "NVIDIA GB10", 120 << 30, "580.126.09", "12.1", unified=True)
     with_cards = replace(desired(), cards=(own, shared), remarks=("nvidia-smi: WARNING: infoROM",))
@@ -315,13 +315,13 @@ def test_a_host_that_was_never_provisioned_says_so_and_drifted() -> None:
         ]
 
 
-def test_who_changes_the_host_just_now_is_told() -> None:
+def test_who_changes_the_host_just_now_is_reported() -> None:
     it = judged(lock="bob@desk since 2026-11-21T20:00:00+00:00: deploy/venom.py")
     assert "  now         bob@desk since 2026-11-21T20:00:00+00:00: deploy/venom.py: it changes" in plain(it)
 
 
 @pytest.mark.parametrize("name", ["vram_tier", "tier"])  # as a former version called it
-def test_the_vram_tier_is_told_before_the_model(name: str) -> None:
+def test_the_vram_tier_is_reported_before_the_model(name: str) -> None:
     plan = {name: {"name": "low-vram-8-12gb"}, "model": {"name": "gemma3:4b"}}
     it = judged(receipt={"generation": KEY, "applied": {"plan": plan}})
     assert "  vram tier   low-vram-8-12gb\n  model       gemma3:4b" in plain(it)
@@ -349,7 +349,7 @@ def test_a_profile_without_a_model_of_its_own_has_no_vram_tier() -> None:
         ),
     ],
 )
-def test_the_model_is_told_as_the_host_has_it(models: dict[str, Any] | None, text: str) -> None:
+def test_the_model_is_reported_as_the_host_has_it(models: dict[str, Any] | None, text: str) -> None:
     receipt = {"generation": KEY, "applied": {"plan": {"model": {"name": "gemma3:4b"}}}}
     assert f"  model       {text}\n" in plain(judged(models=models, receipt=receipt))
 

@@ -236,14 +236,14 @@ def test_what_is_checked_out_is_what_the_tag_names(ask: Ask, venom: Repository) 
     assert "do        git checkout v1.2.3" in answer.errors
 
 
-def test_everything_that_is_wrong_is_told_at_once(ask: Ask, venom: Repository) -> None:
+def test_everything_that_is_wrong_is_reported_at_once(ask: Ask, venom: Repository) -> None:
     venom.git("checkout", "--quiet", "-b", "feature")
     venom.commit("third")
     errors = ask(venom, "--by-hand", "--extra", "v9.9.9").errors
     assert errors.count("required  ") == 3
 
 
-def test_a_tag_that_is_not_there_and_a_shallow_clone_are_told(
+def test_a_tag_that_is_not_there_and_a_shallow_clone_are_reported(
     ask: Ask, venom: Repository, tmp_path: Path
 ) -> None:
     assert "found     no such tag" in ask(venom, "--tag", "v1.2.3").errors

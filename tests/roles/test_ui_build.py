@@ -44,7 +44,7 @@ def first_error(text: str) -> list[str]:
     return done.stdout.splitlines()
 
 
-def test_an_error_of_types_is_told_with_its_place_and_without_colours() -> None:
+def test_an_error_of_types_is_reported_with_its_place_and_without_colours() -> None:
     assert first_error(_TYPES)[:3] == [
         "Failed to compile.",
         "./components/chat.tsx:12:7",
@@ -52,7 +52,7 @@ def test_an_error_of_types_is_told_with_its_place_and_without_colours() -> None:
     ]
 
 
-def test_a_module_that_is_missing_is_told_and_no_warning_before_it() -> None:
+def test_a_module_that_is_missing_is_reported_and_no_warning_before_it() -> None:
     assert first_error(_MODULE) == [
         "> Build error occurred",
         "Error: Turbopack build failed with 1 errors:",
@@ -62,12 +62,12 @@ def test_a_module_that_is_missing_is_told_and_no_warning_before_it() -> None:
 
 
 @pytest.mark.parametrize("lines", [3, 40])
-def test_where_nothing_calls_itself_an_error_the_last_lines_are_told(lines: int) -> None:
+def test_where_nothing_calls_itself_an_error_the_last_lines_are_reported(lines: int) -> None:
     printed = [f"line {number}" for number in range(lines)]
     assert first_error("\n".join(printed)) == printed[-12:]
 
 
-def test_what_is_told_is_short() -> None:
+def test_what_is_shown_is_short() -> None:
     shown = first_error("\n".join(["Type error: " + "x" * 1000, *["more"] * 100]))
     assert len(shown) == 12
     assert max(map(len, shown)) == 200

@@ -110,7 +110,7 @@ def test_another_image_is_another_fingerprint_of_its_own_service_only() -> None:
     assert ui_before.fingerprint == ui_after.fingerprint
 
 
-def test_the_start_script_tells_the_image_and_what_stood_in_the_file(tmp_path: Path) -> None:
+def test_the_start_script_passes_the_image_and_what_stood_in_the_file(tmp_path: Path) -> None:
     it, settings = by_image(QUADLETS), {"AI_MODE": "LOCAL"}
     script = backend.launcher(MADE).split("exec ", 1)[0] + 'echo "$VENOM_FINGERPRINT"; umask\n'
     file = tmp_path / "venom.env"

@@ -72,7 +72,7 @@ def events(*arrivals_and_stamps: tuple[float, str]) -> list[Event]:
     return [Event("task_update", at, {"timestamp": stamp}) for at, stamp in arrivals_and_stamps]
 
 
-def test_events_that_a_proxy_holds_back_are_told_from_those_that_come_as_they_are_sent() -> None:
+def test_events_that_a_proxy_holds_back_differ_from_those_that_come_as_they_are_sent() -> None:
     live = events((0.1, "2026-11-22T03:00:00.0+00:00"), (4.1, "2026-11-22T03:00:04.0+00:00"))
     assert chat.held_back(live) == pytest.approx(0)
     held = events((4.1, "2026-11-22T03:00:00.0Z"), (4.1, "2026-11-22T03:00:04.0Z"))
@@ -102,7 +102,7 @@ def test_a_line_does_not_pass_without_what_it_is_about() -> None:
     assert lines["Demo chat on Gemma 3 without ONNX"] == "skipped"
 
 
-def test_a_host_is_told_with_the_vram_tier_of_its_model() -> None:
+def test_a_host_is_reported_with_the_vram_tier_of_its_model() -> None:
     host = HostAcceptance("gpu1", "192.0.2.1", "passed", serves="Venom v1.9.0, profile llm_off")
     shown = click.unstyle(table.host_table(host))
     assert shown == "gpu1 (192.0.2.1): passed\n  Venom v1.9.0, profile llm_off"

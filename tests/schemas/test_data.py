@@ -80,7 +80,7 @@ def test_a_default_is_a_value_that_the_schema_and_the_pins_accept() -> None:
     assert contract().model in pins.weights
 
 
-def test_what_a_host_gets_that_says_nothing_is_what_the_schema_tells(host: Host) -> None:
+def test_what_a_host_gets_that_says_nothing_is_what_the_schema_describes(host: Host) -> None:
     silent, rules = host(), schema("inventory")["$defs"]
     door = rules["door"]["properties"]
     for name in ("arch", "profile", "vram_tier", "model", "ready_timeout", "keep_generations"):
@@ -101,7 +101,7 @@ def test_what_a_host_gets_that_says_nothing_is_what_the_schema_tells(host: Host)
     assert rules["ollama"]["properties"]["install"]["default"] == "binary"
 
 
-def test_a_setting_without_a_default_in_the_contract_tells_none(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_setting_without_a_default_in_the_contract_shows_none(monkeypatch: pytest.MonkeyPatch) -> None:
     fewer = replace(contract(), budgets={"chat_seconds": 30})
     monkeypatch.setattr("schemas.declared.inventory_schema.contract", lambda: fewer)
     limits = json.loads(filled())["$defs"]["budgets"]["properties"]
@@ -220,7 +220,7 @@ def test_the_command_prints_plans_or_every_problem(tmp_path: Path) -> None:
     assert "Traceback" not in bad.stderr
 
 
-def test_pyinfra_tells_a_bad_inventory_without_a_traceback(tmp_path: Path) -> None:
+def test_pyinfra_reports_a_bad_inventory_without_a_traceback(tmp_path: Path) -> None:
     (tmp_path / "fleet.py").write_bytes((ROOT / "inventories" / "lab.py").read_bytes())
     (tmp_path / "fleet.yaml").write_text("hosts: {a: {profile: lihgt}}\n")
     done = subprocess.run(
@@ -235,6 +235,6 @@ def test_pyinfra_tells_a_bad_inventory_without_a_traceback(tmp_path: Path) -> No
     assert "Traceback" not in done.stderr + done.stdout
 
 
-def test_a_fleet_is_told_as_problems_not_by_the_first_one() -> None:
+def test_a_fleet_is_reported_by_all_its_problems_not_by_the_first_one() -> None:
     error = InventoryError([])
     assert error.problems == ()

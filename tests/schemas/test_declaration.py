@@ -77,7 +77,7 @@ def test_secrets_are_references_and_commands_have_no_arguments(host: Host) -> No
         ({"a.former.setting": 1}, {}, {"a.former.setting": "1 -> none"}),
     ],
 )  # fmt: skip
-def test_two_are_told_apart_by_what_one_wrote(
+def test_two_differ_by_what_one_wrote(
     before: dict[str, object], after: dict[str, object], changes: dict[str, str]
 ) -> None:
     assert declared_changes(before, after) == changes

@@ -134,7 +134,7 @@ def test_venom_from_images_needs_them_and_nothing_that_is_in_them(host: Host) ->
     }
 
 
-def test_what_was_not_read_is_not_listed_and_what_it_would_tell_is_said(host: Host) -> None:
+def test_what_was_not_read_is_not_listed_and_what_it_would_show_is_reported(host: Host) -> None:
     found = _items(host, read=Read())
     source = next(it for it in found if it.kind == kinds.SOURCE)
     assert source.unpinned == "named by its commit; the controller packs it, and then knows its digest"

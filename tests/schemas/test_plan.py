@@ -291,7 +291,7 @@ def test_a_registry_of_ones_own_is_part_of_the_models_name(
 
 
 @pytest.mark.parametrize("release", ["v1.5.0", "v1.6.0", "v1.7.0"])
-def test_another_ollama_than_the_release_names_is_said_with_its_reason(host: Host, release: str) -> None:
+def test_another_ollama_than_the_release_names_is_reported_with_its_reason(host: Host, release: str) -> None:
     plan = plan_host(host(f"venom: {{release: {release}}}"), card(16))
     assert plan.ollama is not None
     assert plan.ollama.version == "0.24.0"
@@ -337,7 +337,7 @@ def test_an_amd_card_is_reached_by_vulkan(host: Host) -> None:
     assert plan.ollama.env["OLLAMA_VULKAN"] == "1"
 
 
-def test_names_without_effect_on_a_host_are_noted(host: Host) -> None:
+def test_names_without_effect_on_a_host_are_reported(host: Host) -> None:
     plan = plan_host(host("environment: {OLLAMA_HOST: 0.0.0.0}"), card(16))
     assert plan.ollama is not None
     assert plan.ollama.env["OLLAMA_HOST"] == "127.0.0.1:11434"
@@ -390,7 +390,7 @@ def test_a_plan_shows_references_and_never_a_secret(host: Host) -> None:
     assert "hunter" not in json.dumps(declared.to_json())
 
 
-def test_a_card_below_its_tier_serves_what_fits_and_that_is_said(host: Host) -> None:
+def test_a_card_below_its_tier_serves_what_fits_and_that_is_reported(host: Host) -> None:
     plan = plan_host(host(BALANCED), card(8))
     assert plan.model is not None
     assert plan.notes == ("balanced-12-24gb is meant for at least 11.50 GiB of VRAM; this host has 8.00 GiB",)
@@ -464,7 +464,7 @@ def test_main_memory_that_holds_only_the_tiers_values_keeps_them(host: Host) -> 
     assert any("the tier's values stay" in note for note in tight.notes)
 
 
-def test_an_ollama_that_caches_by_itself_is_not_told_to(host: Host) -> None:
+def test_an_ollama_that_caches_by_itself_gets_no_setting_for_it(host: Host) -> None:
     plan = plan_host(host(f"model: gemma3:270m\n{LOW}\nollama: {{version: 0.32.15}}"), cpu(8))
     assert plan.ollama is not None
     assert "OLLAMA_MULTIUSER_CACHE" not in plan.ollama.env

@@ -38,7 +38,7 @@ def entries(monkeypatch: pytest.MonkeyPatch) -> None:
     ],
 )
 @pytest.mark.parametrize("place", ["defaults: {%s}\nhosts: {box: {}}\n", "hosts: {box: {%s}}\n"])
-def test_the_old_name_gets_the_new_one_which_is_accepted_as_it_is_told(
+def test_the_old_name_gets_the_new_one_which_is_accepted_as_it_is_written_there(
     place: str, section: str, remedy: str, written: str, refused: Refuse, loaded: Load
 ) -> None:
     (problem,) = refused(place % section)

@@ -27,7 +27,7 @@ CHAT = [
 MEASURED = 480649728
 
 
-def test_a_request_without_a_prompt_loads_the_model_and_ps_tells_what_it_takes(serving: Server) -> None:
+def test_a_request_without_a_prompt_loads_the_model_and_ps_shows_what_it_takes(serving: Server) -> None:
     serving.json("/api/generate", {"model": MODEL, "keep_alive": 0})
     serving.until_unloaded()
     answer = serving.json("/api/generate", {"model": MODEL})

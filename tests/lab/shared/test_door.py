@@ -223,7 +223,7 @@ def test_who_reloads_nginx_with_something_else_is_found_out_and_mended(lan: Door
 # -- with a certificate, a password, and Ollama ------------------------------------------------------
 
 
-def test_the_fingerprint_that_is_told_is_that_of_the_certificate_that_is_served(secure: Door) -> None:
+def test_the_fingerprint_that_is_reported_is_that_of_the_certificate_that_is_served(secure: Door) -> None:
     get = f"import ssl; print(ssl.get_server_certificate(({secure.host.address!r}, 443)))"
     pem = secure.client.run(["python3", "-c", get]).stdout
     digest = hashlib.sha256(ssl.PEM_cert_to_DER_cert(pem)).hexdigest().upper()

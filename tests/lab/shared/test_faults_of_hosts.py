@@ -103,7 +103,7 @@ def _shrinks(host: Host, folder: str, job: str, size: str) -> None:
     host.run(["systemd-run", "--quiet", "sh", "-c", f"until {begun}; do sleep 0.02; done; {shrink}"])
 
 
-def test_a_disk_that_fills_while_an_archive_is_unpacked_is_told_with_its_folder_and_sizes(
+def test_a_disk_that_fills_while_an_archive_is_unpacked_is_reported_with_its_folder_and_sizes(
     first: Round, hosts: dict[str, Host]
 ) -> None:
     first.reports(
@@ -117,7 +117,7 @@ def test_a_disk_that_fills_while_an_archive_is_unpacked_is_told_with_its_folder_
     assert _NEW not in hosts["unpack"].run("ls /opt/ollama /var/cache/venom").stdout
 
 
-def test_a_disk_that_fills_during_a_build_is_told_with_its_folder_and_sizes(
+def test_a_disk_that_fills_during_a_build_is_reported_with_its_folder_and_sizes(
     first: Round, hosts: dict[str, Host]
 ) -> None:
     first.reports(
@@ -183,7 +183,7 @@ def test_a_run_on_a_disk_with_room_again_completes(second: Round, hosts: dict[st
     assert "Venom, build" in visitor.fetch(hosts["build"], f"{UI}/").body
 
 
-def test_a_registry_that_answers_nonsense_is_told_with_the_package(
+def test_a_registry_that_answers_nonsense_is_reported_with_the_package(
     second: Round, hosts: dict[str, Host]
 ) -> None:
     second.reports("silent", "UI build failed", "http://10.77.0.1:[0-9]+/[@a-z]+")
@@ -191,7 +191,7 @@ def test_a_registry_that_answers_nonsense_is_told_with_the_package(
     second.untouched("silent", hosts["silent"])
 
 
-def test_an_index_that_sends_other_bytes_is_told_with_the_package_and_both_digests(
+def test_an_index_that_sends_other_bytes_is_reported_with_the_package_and_both_digests(
     second: Round, hosts: dict[str, Host], tmp_path: Path
 ) -> None:
     host = hosts["silent"]
@@ -216,7 +216,7 @@ def test_an_index_that_sends_other_bytes_is_told_with_the_package_and_both_diges
     host.run(["mv", "/root/venv", venv])
 
 
-def test_a_service_that_ends_again_and_again_after_the_switch_is_told_by_the_next_run(
+def test_a_service_that_ends_again_and_again_after_the_switch_is_reported_by_the_next_run(
     second: Round, hosts: dict[str, Host], tmp_path: Path
 ) -> None:
     assert "serves" in second.result.endings["unwell"], second.result.endings["unwell"]

@@ -131,7 +131,7 @@ def test_going_back_needs_no_network_and_no_inventory(
     assert first in lost.endings["light"], "it names what there is"
 
 
-def test_a_second_run_is_told_who_holds_the_host_and_a_dead_one_is_taken_over(
+def test_a_second_run_reads_who_holds_the_host_and_a_dead_one_is_taken_over(
     light: Host, serving: Serving, provision: Provision
 ) -> None:
     changed = serving.of_light(environment={"OLLAMA_RETRY_MAX_ATTEMPTS": 3})

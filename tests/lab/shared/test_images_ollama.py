@@ -112,7 +112,7 @@ def test_it_listens_on_loopback_and_may_nothing(served: Served, trio: Fleet, kin
 
 
 @_PER_KIND
-def test_a_chat_is_answered_and_the_journal_tells_of_it(served: Served, trio: Fleet, kind: str) -> None:
+def test_a_chat_is_answered_and_the_journal_has_it(served: Served, trio: Fleet, kind: str) -> None:
     host = trio.hosts[kind]
     assert visitor.chat(host, "Who runs you?").status == "COMPLETED"
     assert "/v1/chat/completions" in host.run("journalctl --unit ollama.service --output cat").stdout
@@ -173,7 +173,7 @@ def test_an_image_that_does_not_come_whole_leaves_the_old_one_serving(
     assert visitor.parts(trio.hosts[kind]) == ""
 
 
-def test_each_place_is_told_with_what_it_answered(troubled: Troubled) -> None:
+def test_each_place_is_reported_with_what_it_answered(troubled: Troubled) -> None:
     ending = troubled.result.endings["podman"]
     places = [f"{_DOWN}/ollama/ollama@sha256:{_NOBODYS}", f"{DOOR[7:]}/ollama/ollama@sha256:{_NOBODYS}"]
     for place in places:

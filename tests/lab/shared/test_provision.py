@@ -39,7 +39,7 @@ def test_the_end_says_what_was_changed_and_what_to_open(serving: Serving) -> Non
     assert re.search(ready, serving.first.output, re.M), "long work ends with a line in the log"
 
 
-def test_a_host_whose_port_is_taken_is_told_who_has_it_and_stays_bare(serving: Serving) -> None:
+def test_a_host_whose_port_is_taken_is_reported_with_who_has_it_and_stays_bare(serving: Serving) -> None:
     ending = serving.first.endings["taken"]
     assert "required  port 8000 free for backend" in ending
     assert re.search(r"found +held by perl \(process [0-9]+, unit somebody-else.service\)", ending)
@@ -185,7 +185,7 @@ def test_dry_on_hosts_that_serve_exits_0_and_changes_nothing(serving: Serving, p
     assert _state(serving) == before
 
 
-def test_dry_on_a_bare_host_tells_what_would_be_done_and_changes_nothing(
+def test_dry_on_a_bare_host_shows_what_would_be_done_and_changes_nothing(
     lab_host: LabHost, provision: Provision
 ) -> None:
     host = lab_host(13)

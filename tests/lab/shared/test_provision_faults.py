@@ -87,7 +87,7 @@ def upgrade(twins: list[Host], tmp_path_factory: pytest.TempPathFactory) -> Roun
         ("cut", ["source    http://.*{release}", "answered  .*\\(18\\)", "received  [0-9]+ bytes"]),
     ],
 )
-def test_a_file_that_comes_broken_is_told_with_its_source_and_what_came(
+def test_a_file_that_comes_broken_is_reported_with_its_source_and_what_came(
     upgrade: Round, name: str, patterns: list[str]
 ) -> None:
     pins = yaml.safe_load(PINS.read_text())
@@ -135,7 +135,7 @@ def release(upgrade: Round, twins: list[Host], tmp_path_factory: pytest.TempPath
     return _round(hosts, settings, folder)
 
 
-def test_a_model_that_the_registry_has_not_is_told_with_its_source(release: Round) -> None:
+def test_a_model_that_the_registry_has_not_is_reported_with_its_source(release: Round) -> None:
     ending = release.result.endings["unknown"]
     assert "Weights gemma3:1b failed" in ending
     assert "source    10.77.0.1:5000/library/gemma3:1b" in ending

@@ -118,7 +118,7 @@ def test_each_reference_brings_its_secret(planted: Planted) -> None:
     assert {name: settings[name] for name in planted.values} == planted.values
 
 
-def test_nothing_that_is_printed_tells_a_secret(planted: Planted) -> None:
+def test_nothing_that_is_printed_shows_a_secret(planted: Planted) -> None:
     assert "Switch" in planted.printed["run"]
     assert '"from_plan": []' in planted.printed["status"]
     assert "env:LAB_TOKEN" in planted.printed["plan as JSON"]
@@ -154,7 +154,7 @@ def test_on_the_host_secrets_lie_in_files_of_root_and_the_backend_alone(planted:
 
 
 @pytest.mark.parametrize("source", _SOURCES, ids=lambda it: it.split()[0])
-def test_no_journal_unit_or_process_tells_a_secret(planted: Planted, source: str) -> None:
+def test_no_journal_unit_or_process_shows_a_secret(planted: Planted, source: str) -> None:
     # The marker comes on standard input, else the look would find itself.
     line = f"exec 3<&0; {{ {source}; }} </dev/null 2>/dev/null | grep -acF -f /dev/fd/3"
     assert planted.host.run(line, check=False, input=planted.marker).stdout == "0\n"
@@ -164,7 +164,7 @@ def test_while_they_come_no_process_has_a_secret_in_its_arguments_or_environment
     assert planted.observed == "looked"
 
 
-def test_a_backend_that_tells_its_settings_as_it_dies_is_quoted_without_secrets(
+def test_a_backend_that_shows_its_settings_as_it_dies_is_quoted_without_secrets(
     planted: Planted, serving: Serving, tmp_path: Path
 ) -> None:
     tree = provisioning.own_venom(tmp_path / "telling")

@@ -85,7 +85,7 @@ def test_hosts_that_serve_are_in_sync_and_nothing_on_them_changes(fleet: Serving
     assert ask(tmp_path, fleet.of_light(), "--data", "json=yes")[1]["light"]["state"] == "in sync"
 
 
-def test_a_service_that_was_restarted_by_itself_is_told(fleet: Serving, provision: Provision) -> None:
+def test_a_service_that_was_restarted_by_itself_is_reported(fleet: Serving, provision: Provision) -> None:
     light = fleet.light
     light.run(f"kill -KILL {visitor.processes(light, LLM_OFF)['venom-backend.service']}")
     visitor.await_answer(light, f"{BACKEND}/healthz")
@@ -171,7 +171,7 @@ def spoil(it: Resource, number: int) -> str:  # noqa: PLR0911
             return f"mkdir -p $(dirname {path}); printf '%s\\n' {lines} >{path}"
 
 
-def test_what_the_inventory_says_since_is_told_apart_from_what_was_changed_by_hand(
+def test_what_the_inventory_says_since_is_kept_apart_from_what_was_changed_by_hand(
     fleet: Serving, provision: Provision, tmp_path: Path
 ) -> None:
     fleet.light.run("chmod 0600 /etc/systemd/system/venom-ui.service")
@@ -210,7 +210,7 @@ def test_a_host_that_cannot_be_reached_and_one_that_never_was_provisioned_do_not
     assert visitor.files(fleet.taken, *serving.BARE) == before
 
 
-def test_what_cannot_be_known_without_a_network_is_said_and_the_rest_is_told(
+def test_what_cannot_be_known_without_a_network_is_reported_and_so_is_the_rest(
     fleet: Serving, tmp_path: Path
 ) -> None:
     fleet.light.run("systemctl stop venom-ui.service")
