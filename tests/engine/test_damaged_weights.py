@@ -1,4 +1,4 @@
-"""Weights that were damaged on the disk: which files they are is reported where the model cannot be loaded."""
+"""Weights that were damaged on the disk: which files they are is shown where the model cannot be loaded."""
 
 from __future__ import annotations
 

@@ -123,7 +123,11 @@ _CASES = {
         setup=_LOGIN.format(user="plain"),
         debian=13,
         settings={"ssh": ssh(user="plain", sudo=True)},
-        expected=("required  root on the host", "found     .*sudo: not found", "do        set `ssh.user: root`"),
+        expected=(
+            "required  root on the host",
+            "found     .*sudo: not found",
+            "do        set `ssh.user: root`",
+        ),
     ),
     "big-model": Case(
         nvidia_smi="NVIDIA GeForce RTX 3070, 8192, 550.54.14, 8.6",

@@ -169,7 +169,9 @@ def test_everything_goes_but_what_is_reported_to_stay(story: Story) -> None:
     assert {"/var/lib/venom/venom.env", "/var/lib/ollama/models"} <= left
     assert "/var/lib/venom/config" not in left, "a link into what is gone"
     assert re.search(r"stays  /var/lib/ollama \(weights, [0-9]{3}\.[0-9] MB\)", ending)
-    assert re.search(r"stays  /var/lib/venom \(data and settings, secrets among them, [0-9.]+ [kM]B\)", ending)
+    assert re.search(
+        r"stays  /var/lib/venom \(data and settings, secrets among them, [0-9.]+ [kM]B\)", ending
+    )
     assert "--data purge=yes removes these for good, with the users ollama, venom" in ending
     assert "Debian packages that it uses, none of them recorded as installed by it: ca-certificates" in ending
 

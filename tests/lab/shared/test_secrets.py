@@ -51,7 +51,7 @@ _SOURCES = (
 
 @dataclass(frozen=True)
 class Planted:
-    """Secrets by every kind of reference, what was printed by the runs that brought them, and what was seen."""
+    """Secrets by every kind of reference, what the runs that brought them printed, and what was seen."""
 
     host: Host
     marker: str  # what all of the values have in common
