@@ -10,6 +10,7 @@ from engine.command_line import CommandLine, command_line
 from engine.options import Option, Options, Verb, faults, flag, read
 from engine.refusal import Finding, ends_the_run
 from schemas.data.artifacts import variants
+from schemas.data.systems import systems
 from schemas.inventory import DeclaredHost
 
 _VERBS = (
@@ -30,6 +31,18 @@ _VERBS = (
             flag("confirmed", "published by hand, without a release"),
             Option("extra", "TAG", "one more tag, beside confirmed=yes"),
         ),
+    ),
+    Verb(
+        "deploy/bundle.py",
+        (
+            Option("inventory", "FILE", "whose plans it serves"),
+            Option("to", "FOLDER", "where it is written"),
+            Option("key", "FILE", "the SSH key that signs it"),
+            Option("since", "FOLDER", "an older bundle: only what that lacks is packed"),
+            Option("part_mib", "NUMBER", "the largest file of it"),
+            Option("systems", "NAME,NAME…", "what the hosts run", among=systems),
+        ),
+        by_inventory=False,
     ),
     Verb(
         "deploy/migration.py",

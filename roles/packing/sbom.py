@@ -1,25 +1,51 @@
-"""The bill of materials of an image, as CycloneDX: what of Debian, Python and npm is in it. Pure."""
+"""The bill of materials of an image or a bundle, as CycloneDX: what of others is in it. Pure."""
 
 from __future__ import annotations
 
 import json
 from collections.abc import Iterable
+from datetime import datetime
+from uuid import NAMESPACE_URL, uuid5
 
 from cyclonedx.model import HashAlgorithm, HashType
 from cyclonedx.model.bom import Bom
 from cyclonedx.model.component import Component, ComponentType
+from cyclonedx.model.license import DisjunctiveLicense, License, LicenseExpression
 from cyclonedx.output.json import JsonV1Dot6
+from cyclonedx.spdx import is_expression, is_supported_id
 from packageurl import PackageURL
 
 from schemas.model import Artifact
 
 
-def bill(name: str, version: str, components: Iterable[Component]) -> str:
-    """The document of the image `name`. Raises ValueError where the library finds it unsound."""
+def bill(
+    name: str,
+    version: str,
+    components: Iterable[Component],
+    type: ComponentType = ComponentType.CONTAINER,
+    at: datetime | None = None,
+) -> str:
+    """The document of what is called `name`. Raises ValueError where the library finds it unsound.
+
+    `at`: when it was made; with it the same components give the same bytes.
+    """
     bom = Bom(components=components)
-    bom.metadata.component = Component(type=ComponentType.CONTAINER, name=name, version=version, bom_ref=name)
+    if at is not None:
+        bom.metadata.timestamp = at
+        held = sorted(str(it.bom_ref.value) for it in bom.components)
+        bom.serial_number = uuid5(NAMESPACE_URL, f"{name} {version} {held}")
+    bom.metadata.component = Component(type=type, name=name, version=version, bom_ref=name)
     bom.register_dependency(bom.metadata.component, bom.components)
     return JsonV1Dot6(bom).output_as_string(indent=1) + "\n"
+
+
+def licences(text: str) -> list[License]:
+    """A licence as its publisher names it, as CycloneDX tells it; none where nothing is known."""
+    if not text:
+        return []
+    if is_supported_id(text):
+        return [DisjunctiveLicense(id=text)]
+    return [LicenseExpression(text) if is_expression(text) else DisjunctiveLicense(name=text)]
 
 
 def of_debian(packages: str, distribution: str) -> list[Component]:

@@ -1,0 +1,104 @@
+"""What is wrong with a wish for a bundle is told before anything is fetched."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+from pyinfra.api.exceptions import DeployError
+
+from engine.options import read
+from engine.refusal import RefusedError
+from fleet.bundle.bundling import Bundling, plan_bundling
+from fleet.verbs import VERBS
+from tests.fleet.bundle.conftest import Signer
+from tests.ssh_keys import pair
+
+ROOT = Path(__file__).parents[3]
+INVENTORY = "hosts:\n  box:\n    address: 192.0.2.10\n"
+
+
+@pytest.fixture(autouse=True)
+def _own_cache(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "cache"))
+    monkeypatch.delenv("SSH_AUTH_SOCK", raising=False)
+
+
+@pytest.fixture
+def said(tmp_path: Path, ada: Signer) -> dict[str, str]:
+    """What must be said."""
+    inventory = tmp_path / "office.yaml"
+    inventory.write_text(INVENTORY, encoding="utf-8")
+    return {"inventory": str(inventory), "to": str(tmp_path / "bundle"), "key": str(ada.key)}
+
+
+def _plan(said: dict[str, str]) -> Bundling:
+    return plan_bundling(read(VERBS["deploy/bundle.py"], [f"{name}={it}" for name, it in said.items()]))
+
+
+def _refusal(said: dict[str, str]) -> str:
+    with pytest.raises(RefusedError) as caught:
+        _plan(said)
+    return str(caught.value)
+
+
+def test_whatever_is_missing_is_told_at_once(said: dict[str, str]) -> None:
+    told = _refusal({"part_mib": "many"})
+    assert [line for line in told.splitlines() if line.startswith("required")] == [
+        "required  --data inventory=FILE",
+        "required  --data to=FOLDER",
+        "required  --data key=FILE",
+        "required  part_mib=NUMBER of MiB, e.g. 4095 for a FAT disk",
+    ]
+    assert "found     0" in _refusal({**said, "part_mib": "0"})
+
+
+def test_a_folder_that_is_there_is_refused(said: dict[str, str], tmp_path: Path) -> None:
+    assert f"found     {tmp_path} is there" in _refusal({**said, "to": str(tmp_path)})
+
+
+def test_a_key_that_does_not_sign_is_told_before_any_download(said: dict[str, str], tmp_path: Path) -> None:
+    assert "No such file" in _refusal({**said, "key": str(tmp_path / "none")})
+    assert "a public key" in _refusal({**said, "key": f"{said['key']}.pub"})
+    locked = tmp_path / "locked"
+    locked.write_bytes(pair("secret")[0])
+    assert "it has a passphrase, and no agent holds it" in _refusal({**said, "key": str(locked)})
+    Path(said["key"]).chmod(0o644)
+    assert "found     " in _refusal(said)
+
+
+def test_an_unsound_inventory_is_told_as_a_run_tells_it(said: dict[str, str], tmp_path: Path) -> None:
+    Path(said["inventory"]).write_text("hosts:\n  box: {adress: 192.0.2.10}\n", encoding="utf-8")
+    with pytest.raises(DeployError, match="adress"):
+        _plan(said)
+    with pytest.raises(DeployError, match=r"none\.yaml"):
+        _plan({**said, "inventory": str(tmp_path / "none.yaml")})
+
+
+def test_a_model_that_the_card_decides_is_refused(said: dict[str, str]) -> None:
+    Path(said["inventory"]).write_text(f"{INVENTORY}    model: auto\n", encoding="utf-8")
+    assert "found     auto: box" in _refusal(said)
+
+
+def test_a_system_that_is_not_known_is_refused_before_anything_is_run() -> None:
+    (option,) = (it for it in VERBS["deploy/bundle.py"].options if it.name == "systems")
+    assert option.faults("debian 12,ubuntu 24.04") == []
+    (fault,) = option.faults("debian 12,debian 31")
+    assert fault.remedy == 'did you mean "debian 13"?'
+
+
+def test_a_real_run_without_hosts_says_what_is_missing() -> None:
+    done = subprocess.run(
+        [str(Path(sys.executable).with_name("pyinfra")), "-y", "@local", "deploy/bundle.py"],
+        cwd=ROOT,
+        stdin=subprocess.DEVNULL,
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    said = done.stdout + done.stderr
+    assert done.returncode == 1
+    assert "required  --data inventory=FILE" in said
+    assert "Traceback" not in said
