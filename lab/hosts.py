@@ -7,27 +7,23 @@ process can find, enter, stop and destroy it.
 
 from __future__ import annotations
 
-import ipaddress
 import json
 import os
 import re
 import shlex
 import subprocess
 import time
-import uuid
 from collections.abc import Collection, Sequence
 from dataclasses import asdict, dataclass
 from datetime import UTC, datetime
 from pathlib import Path
 
-from lab import base, cgroups, layers, network, processes, ssh
+from lab import addresses, base, cgroups, identity, layers, network, nspawn, overlay, processes, ssh
 from lab.processes import Background
 from lab.state import STATE, CommandFailed, LabError, locked, machine, tail, write_whole
 
 HOSTS = STATE / "hosts"
 
-# labN has the address N+10; every other name the next free one from 110 on.
-_NUMBERED = re.compile(r"lab([1-9][0-9]?)")
 _NAME = re.compile(r"[a-z][a-z0-9-]{0,30}")
 _BOOT_SECONDS = 60.0
 
@@ -111,8 +107,9 @@ class Host:
         with locked("host", self._folder):
             if not self.up:
                 self._cut_power()  # its systemd-nspawn may have died alone
-                self._mount()
-                self._process.start(cgroups.inside(self.name, self._nspawn()), env=os.environ | _UNIFIED)
+                overlay.mount(self._folder, Path(self.base))
+                boot = nspawn.command(self._folder, self.name)
+                self._process.start(cgroups.inside(self.name, boot), env=os.environ | nspawn.ENVIRONMENT)
         self.wait_ssh()
 
     def stop(self, *, hard: bool = False) -> None:
@@ -122,7 +119,7 @@ class Host:
                 self._cut_power()
             self._process.stop()
             self._cut_power()
-            self._unmount()
+            overlay.unmount(self._folder)
 
     def destroy(self) -> None:
         """Remove it with everything on it that no clone lies over."""
@@ -148,12 +145,12 @@ class Host:
                 if self.up:
                     raise LabError(f"{self.name} is up: stop it before it is cloned")
                 self._cut_power()  # its systemd-nspawn may have died alone
-                self._unmount()
+                overlay.unmount(self._folder)
                 layers.freeze(self._folder)
                 twin._folder.mkdir(parents=True)
                 layers.share(self._folder, twin._folder)
                 # A host of an older lab has no folders for containers.
-                for store in filter(lambda name: (self._folder / name).exists(), _STORES):
+                for store in filter(lambda name: (self._folder / name).exists(), overlay.STORES):
                     machine(["cp", "-a", "--reflink=auto", self._folder / store, twin._folder / store])
             twin._furnish()
             twin._remember()
@@ -251,65 +248,8 @@ class Host:
     def _ssh(self, user: str = "root") -> list[str]:
         return ssh.command(self.address, user, self._connection if user == "root" else None)
 
-    def _nspawn(self) -> list[str]:
-        return [
-            "systemd-nspawn",
-            f"--directory={self._folder / 'root'}",
-            "--boot",
-            f"--machine={self.name}",
-            # This machine may have no systemd of its own to register the host with.
-            "--register=no",
-            "--keep-unit",
-            "--settings=no",
-            "--link-journal=no",
-            "--timezone=off",
-            f"--network-bridge={network.BRIDGE}",
-            "--resolv-conf=off",
-            "--console=read-only",
-            # Both for containers inside the host only.
-            "--system-call-filter=bpf keyctl add_key",
-            "--capability=CAP_BPF,CAP_PERFMON",
-            *(f"--bind={self._folder / layer}:{path}" for layer, path in _STORES.items()),
-        ]
-
     def _furnish(self) -> None:
-        """Write what makes the host itself into the layer over the base tree."""
-        etc = self._folder / "upper" / "etc"
-        gateway = "" if self.airgapped else f"Gateway={network.GATEWAY}\n"
-        prefix = network.SUBNET.prefixlen
-        files = {
-            "hostname": f"{self.name}\n",
-            "hosts": f"127.0.0.1 localhost\n::1 localhost\n127.0.1.1 {self.name}\n",
-            "machine-id": f"{uuid.uuid4().hex}\n",
-            "resolv.conf": Path("/etc/resolv.conf").read_text(),
-            "systemd/network/10-host0.network": (
-                "[Match]\nName=host0\n\n"
-                f"[Network]\nAddress={self.address}/{prefix}\n{gateway}LinkLocalAddressing=no\n"
-            ),
-            "containers/containers.conf.d/lab.conf": base.container_settings(self.debian),
-        }
-        for path, text in files.items():
-            file = etc / path
-            file.parent.mkdir(parents=True, exist_ok=True)
-            file.write_text(text)
-        ssh.install(self.name, self.address, self._folder / "upper")
-        for layer in _STORES:
-            (self._folder / layer).mkdir(exist_ok=True)
-
-    def _remember(self) -> None:
-        write_whole(self._folder / "host.json", json.dumps(asdict(self), indent=2) + "\n")
-
-    def _mount(self) -> None:
-        root = self._folder / "root"
-        for folder in ("root", "upper", "work", *_STORES):
-            (self._folder / folder).mkdir(parents=True, exist_ok=True)
-        if os.path.ismount(root):
-            return
-        if not Path(self.base).is_dir():
-            raise LabError(f"{self.name}: its base tree {self.base} is gone: create the host anew")
-        below = ":".join(map(str, [*layers.of(self._folder), self.base]))
-        options = f"lowerdir={below},upperdir={self._folder}/upper,workdir={self._folder}/work"
-        machine(["mount", "-t", "overlay", "overlay", "-o", options, root])
+        identity.write(self._folder, self.name, self.address, self.debian, airgapped=self.airgapped)
 
     def _cut_power(self) -> None:
         """Kill the host's PID 1, with which the kernel ends every process of the host.
@@ -317,25 +257,16 @@ class Host:
         Killing systemd-nspawn would not do: its host would go on without it.
         """
         ssh.unshare(self._connection)
-        mark = f"upperdir={self._folder}/upper,"
+        mark = overlay.mark(self._folder)
         for pid in processes.first_of_namespaces():
             if mark in processes.root_mount(pid):
                 processes.kill(pid)
 
-    def _unmount(self) -> None:
-        root = self._folder / "root"
-        deadline = time.monotonic() + 10
-        # The kernel may hold the tree for a moment after the last process in it has ended.
-        while os.path.ismount(root):
-            try:
-                machine(["umount", root])
-            except CommandFailed:
-                if time.monotonic() > deadline:
-                    raise
-                time.sleep(0.1)
+    def _remember(self) -> None:
+        write_whole(self._folder / "host.json", json.dumps(asdict(self), indent=2) + "\n")
 
     def _erase(self) -> None:
-        self._unmount()
+        overlay.unmount(self._folder)
         cgroups.remove(self.name)
         if self._folder.exists():
             machine(["rm", "-rf", "--one-file-system", self._folder])
@@ -353,37 +284,10 @@ class Host:
         self.run(script)
 
 
-# An overlay cannot lie over another: what containers are made of lies on the machine's own disk.
-_STORES = {"containers": "/var/lib/containers", "docker": "/var/lib/docker"}
-
-# The host gets a cgroup v2 tree, as a real one has, even where this machine has v1.
-_UNIFIED = {"SYSTEMD_NSPAWN_UNIFIED_HIERARCHY": "1"}
-
-
 def all_hosts() -> list[Host]:
     """Every host there is, up or down, by name."""
     return [Host.get(file.parent.name) for file in sorted(HOSTS.glob("*/host.json"))]
 
 
 def _free_address(name: str, wanted: str | None = None) -> str:
-    taken = {host.address for host in all_hosts()}
-    if wanted:
-        candidates = [wanted]
-    elif numbered := _NUMBERED.fullmatch(name):
-        candidates = [str(network.SUBNET[10 + int(numbered[1])])]
-    else:
-        candidates = [str(network.SUBNET[number]) for number in range(110, 250)]
-    for address in candidates:
-        if address not in taken and _in_lab(address):
-            return address
-    raise LabError(
-        f"{name}: {wanted or 'there'} is no free address of the lab"
-        f" ({network.SUBNET}; taken: {', '.join(sorted(taken)) or 'none'})"
-    )
-
-
-def _in_lab(address: str) -> bool:
-    try:
-        return ipaddress.ip_address(address) in network.SUBNET and address != network.GATEWAY
-    except ValueError:
-        return False
+    return addresses.free(name, {host.address for host in all_hosts()}, wanted)

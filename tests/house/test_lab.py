@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 import yaml
 
-from lab import fleet, preconditions
+from lab import addresses, fleet, network, preconditions
 from lab.state import USUAL, LabError
 from tests.lab import sessions
 from tests.lab.provisioning import Result
@@ -142,3 +142,22 @@ def test_what_could_not_be_made_is_tried_again(tmp_path: Path) -> None:
     with pytest.raises(LabError, match="no host"):
         sessions.once(tmp_path, "hosts", fail)
     assert sessions.once(tmp_path, "hosts", dict) == {}
+
+
+def test_a_numbered_host_has_the_address_of_its_number_and_others_the_next_free_one() -> None:
+    ninth, first, second = (str(network.SUBNET[number]) for number in (19, 110, 111))
+    assert addresses.free("lab9", [first]) == ninth
+    assert [addresses.free("box", []), addresses.free("box", [first])] == [first, second]
+    assert addresses.free("box", [], wanted=second) == second
+
+
+@pytest.mark.parametrize("wanted", ["192.0.2.1", "no address", network.GATEWAY])
+def test_an_address_that_is_not_the_labs_to_give_is_refused(wanted: str) -> None:
+    with pytest.raises(LabError, match="is no free address of the lab"):
+        addresses.free("box", [], wanted=wanted)
+
+
+def test_no_two_hosts_have_one_address() -> None:
+    taken = str(network.SUBNET[19])
+    with pytest.raises(LabError, match=f"taken: {taken}"):
+        addresses.free("lab9", [taken])
