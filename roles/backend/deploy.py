@@ -11,7 +11,7 @@ from pyinfra.api.operation import operation
 from pyinfra.context import host
 
 import audit
-from engine import containers, drop_in, jobs, paths, proxy, remote, services
+from engine import contained, jobs, paths, proxy, remote, services
 from engine.component import Component, Need, Port, Work
 from engine.env import settings_digest
 from engine.fetch import archive_path, fetch_line, need_of
@@ -260,7 +260,7 @@ def made(
 
     return Component(
         name="backend",
-        resources=(*resources, *containers.absent(UNIT), *drop_in.absent(UNIT)),
+        resources=(*resources, *contained.absent(UNIT)),
         jobs=(job,) if job else (),
         work=work if job else None,
         service=service,

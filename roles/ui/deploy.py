@@ -9,7 +9,7 @@ from urllib.parse import urlsplit
 
 from pyinfra.api.deploy import deploy
 
-from engine import containers, drop_in, paths, services
+from engine import contained, paths, services
 from engine.component import Component, Need, Port
 from engine.fetch import archive_path, fetch_line, need_of
 from engine.jobs import Job
@@ -183,7 +183,7 @@ def made(
 
     return Component(
         name="ui",
-        resources=(*resources, *containers.absent(UNIT), *drop_in.absent(UNIT)),
+        resources=(*resources, *contained.absent(UNIT)),
         jobs=(job,) if known else (),
         work=work if known else None,
         service=service,

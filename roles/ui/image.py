@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-from engine import containers, paths, services
+from engine import containers, paths
 from engine.component import Component, Port
+from engine.contained import Contained
 from engine.containers import Container
-from engine.drop_in import drop_in, text
 from engine.release import ImageRelease
-from engine.resources import Switchable
 from engine.services import Service
 from roles.ui.deploy import CONCERNS, MEMORY_BYTES, UNIT, reaches_loopback_only
 from schemas.model import HostPlan
@@ -16,39 +15,9 @@ from schemas.model import HostPlan
 _TYPICAL_BYTES = int(0.15e9)
 
 
-def service(plan: HostPlan, release: ImageRelease) -> Service:
-    """The UI as a running service, and the fingerprint of all that it depends on."""
-    return Service(
-        unit=UNIT,
-        title="UI",
-        fingerprint=f"{_fingerprint(plan, release)}.{release.ui_key}",
-        url=f"http://127.0.0.1:{plan.ui.port}/",
-        ready_timeout=60,
-        runner=containers.runner(release.engine),
-    )
-
-
-def resources(plan: HostPlan, release: ImageRelease) -> list[Switchable]:
-    """The UI's unit, and what it is started with."""
-    environment, loopback = _environment(plan, release), reaches_loopback_only(plan.ui.run_env)
-    return [
-        *containers.resources(_container(release, environment), release.engine),
-        *drop_in(UNIT, environment, _fingerprint(plan, release), loopback=loopback),
-    ]
-
-
-def _fingerprint(plan: HostPlan, release: ImageRelease) -> str:
-    environment, loopback = _environment(plan, release), reaches_loopback_only(plan.ui.run_env)
-    unit = containers.unit_text(_container(release, environment), release.engine)
-    return services.fingerprint({"unit": unit, "environment": text(environment, "", loopback=loopback)})
-
-
-def _environment(plan: HostPlan, release: ImageRelease) -> dict[str, str]:
-    return {**plan.ui.run_env, "VENOM_IMAGE": release.ui_key}
-
-
-def _container(release: ImageRelease, environment: dict[str, str]) -> Container:
-    return Container(
+def _contained(plan: HostPlan, release: ImageRelease) -> Contained:
+    environment = {**plan.ui.run_env, "VENOM_IMAGE": release.ui_key}
+    container = Container(
         unit=UNIT,
         description="Venom UI (Next.js)",
         image=release.images.frontend,
@@ -60,17 +29,26 @@ def _container(release: ImageRelease, environment: dict[str, str]) -> Container:
         passes=(*environment, "VENOM_FINGERPRINT"),
         writable=(),
     )
+    loopback = reaches_loopback_only(plan.ui.run_env)
+    return Contained(container, release.engine, environment, loopback=loopback)
 
 
 def component(plan: HostPlan, release: ImageRelease) -> Component:
     """The UI from its image."""
-    image, engine = release.images.frontend, release.engine
+    image, engine, contained = release.images.frontend, release.engine, _contained(plan, release)
     job = containers.pull_job(image, engine, plan.arch, "UI image")
     return Component(
         name="ui",
-        resources=tuple(resources(plan, release)),
+        resources=tuple(contained.resources),
         jobs=(job,),
-        service=service(plan, release),
+        service=Service(
+            unit=UNIT,
+            title="UI",
+            fingerprint=f"{contained.fingerprint}.{release.ui_key}",
+            url=f"http://127.0.0.1:{plan.ui.port}/",
+            ready_timeout=60,
+            runner=containers.runner(engine),
+        ),
         unit=UNIT,
         ports=(Port(plan.ui.port, "ui"),),
         needs=(containers.need_of(image, {job.makes: ""}, _TYPICAL_BYTES),),

@@ -1,4 +1,4 @@
-"""The audit tells what Python does with an import: when it runs, and by which way."""
+"""The audit shows what Python does with an import: when it runs, and by which way."""
 
 from __future__ import annotations
 
@@ -186,7 +186,7 @@ def test_python_newer_than_the_one_that_reads_is_read() -> None:
     assert (found.uses[0].when, found.unread) == (When.START, ())
 
 
-def test_what_cannot_be_read_is_told() -> None:
+def test_what_cannot_be_read_is_reported() -> None:
     found = audit(tree(app__main="import app.a\nimport app.gone", app__a="def (:\n"), matrix(), ENTRY)
     assert found["unread"] == ["app/a.py"]
     assert found["lacking"] == ["app/main.py:2: app.gone (start-up)"]
@@ -200,7 +200,7 @@ def test_a_package_is_named_as_the_index_names_it() -> None:
 
 
 def test_an_environment_says_which_package_brings_a_module() -> None:
-    named = installed(
+    package_of = installed(
         {
             "google-auth": ["google/auth/__init__.py", "google/auth/transport/_http.py"],
             "google-genai": ["google/genai/__init__.py"],
@@ -208,7 +208,9 @@ def test_an_environment_says_which_package_brings_a_module() -> None:
             "speed": ["speed.cpython-312-x86_64-linux-gnu.so", "../../bin/speed.py"],
         }
     )
-    found = [named(it) for it in ("google.auth.transport", "google.genai", "google", "yaml", "speed", "no")]
+    found = [
+        package_of(it) for it in ("google.auth.transport", "google.genai", "google", "yaml", "speed", "no")
+    ]
     assert found == ["google-auth", "google-genai", None, "pyyaml", "speed", None]
 
 
@@ -224,13 +226,13 @@ def test_what_every_start_needs_since_then_comes_first() -> None:
         matrix(),
         ENTRY,
     )
-    told = compare(before, after)
-    assert [line.split()[0] for line in told] == ["start-up", "start-up", "no"]
-    assert told[1] == "start-up critical now  torch: lazy → start-up  (app/main.py:1)"
+    lines = compare(before, after)
+    assert [line.split()[0] for line in lines] == ["start-up", "start-up", "no"]
+    assert lines[1] == "start-up critical now  torch: lazy → start-up  (app/main.py:1)"
     assert compare(after, after) == []
 
 
-def test_the_small_venom_of_the_lab_is_told_as_it_is() -> None:
+def test_the_small_venom_of_the_lab_is_reported_as_it_is() -> None:
     found = audit(of_folder(ROOT / "lab" / "venom"), matrix())
     critical = {row["package"] for row in found["packages"] if row["critical"]}
     assert critical == {
@@ -257,15 +259,15 @@ def test_the_command_prints_a_table_or_data_or_the_reason(
     assert main([str(ROOT / "lab" / "venom")]) == 0
     assert "pillow (PIL)" in capsys.readouterr().out
     assert main([str(ROOT / "lab" / "venom"), "--json"]) == 0
-    kept = tmp_path / "kept.json"
-    kept.write_text(capsys.readouterr().out)
-    assert json.loads(kept.read_text())["format"] == 1
-    assert main([str(ROOT / "lab" / "venom"), "--compare", str(kept)]) == 0
+    stored = tmp_path / "kept.json"
+    stored.write_text(capsys.readouterr().out)
+    assert json.loads(stored.read_text())["format"] == 1
+    assert main([str(ROOT / "lab" / "venom"), "--compare", str(stored)]) == 0
     assert capsys.readouterr().out == "no difference\n"
     assert main([str(tmp_path / "nowhere")]) == 2
     assert main([str(tmp_path)]) == 2
-    said = capsys.readouterr()
-    assert (said.out, said.err.count("required")) == ("", 2)
+    printed = capsys.readouterr()
+    assert (printed.out, printed.err.count("required")) == ("", 2)
 
 
 def test_the_audit_imports_the_schemas_only() -> None:
@@ -274,7 +276,7 @@ def test_the_audit_imports_the_schemas_only() -> None:
         "tops = {name.split('.')[0] for name in sys.modules}\n"
         "print(sorted({'roles', 'deploy', 'lab', 'pyinfra'} & tops))\n"
     )
-    told = subprocess.run(
+    done = subprocess.run(
         [sys.executable, "-c", script], cwd=ROOT, capture_output=True, text=True, check=True
     )
-    assert told.stdout.strip() == "[]"
+    assert done.stdout.strip() == "[]"

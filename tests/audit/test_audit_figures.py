@@ -1,4 +1,4 @@
-"""The figures of the matrix are the tool's own, and tell what changed."""
+"""The figures of the matrix are the tool's own, and show what changed."""
 
 from __future__ import annotations
 
@@ -32,10 +32,10 @@ def found(**packages: dict[str, Any]) -> dict[str, Any]:
     }
 
 
-def test_what_became_critical_is_told_first(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_what_became_critical_is_reported_first(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(figures, "PATH", tmp_path / "figures.yaml")
     write(found(old={"installed": 5_000_000}, same={"installed": 1}, lazy={"installed": 2}), {})
-    told = write(
+    lines = write(
         found(
             new={"installed": 3_000_000},
             same={"installed": 9_000_000},
@@ -43,7 +43,7 @@ def test_what_became_critical_is_told_first(tmp_path: Path, monkeypatch: pytest.
         ),
         {},
     )
-    assert told == [
+    assert lines == [
         "start-up critical now  lazy",
         "gone                   old: 5.0 MB",
         "new                    new: 3.0 MB",
@@ -55,10 +55,10 @@ def test_what_became_critical_is_told_first(tmp_path: Path, monkeypatch: pytest.
 
 
 def test_the_kept_figures_agree_with_the_matrix() -> None:
-    kept = yaml.safe_load(figures.PATH.read_text(encoding="utf-8"))
-    for name, it in kept["packages"].items():
+    stored = yaml.safe_load(figures.PATH.read_text(encoding="utf-8"))
+    for name, it in stored["packages"].items():
         decided = matrix().of(name)
         assert decided is None or decided.decision != EXCLUDED, f"{name} was in a light environment"
         assert not it.get("start_up") or (decided and decided.decision == "required"), name
-    for tier in kept["tiers"].values():
+    for tier in stored["tiers"].values():
         assert all(matrix().of(name) for name in tier.get("excluded_from_light", ()))

@@ -85,12 +85,14 @@ def _loaded(folder: Path) -> set[str]:
 
 @settings(max_examples=int(os.environ.get("VENOM_EXAMPLES", "20")), deadline=None)
 @given(_source())
-def test_what_is_told_to_run_at_start_is_what_runs(source: dict[str, str]) -> None:
+def test_what_is_predicted_to_run_at_start_is_what_runs(source: dict[str, str]) -> None:
     with tempfile.TemporaryDirectory() as name:
         folder = Path(name)
         for path, text in source.items():
             (folder / path).parent.mkdir(parents=True, exist_ok=True)
             (folder / path).write_text(text)
         tree = of_folder(folder)
-        told = {module for module, when in reach(tree, "app.main").modules.items() if when <= When.GUARDED}
-        assert told == _loaded(folder) & tree.modules.keys()
+        predicted = {
+            module for module, when in reach(tree, "app.main").modules.items() if when <= When.GUARDED
+        }
+        assert predicted == _loaded(folder) & tree.modules.keys()

@@ -1,4 +1,4 @@
-"""What is sent into an environment tells who imports what, and refuses by name."""
+"""What is sent into an environment shows who imports what, and refuses by name."""
 
 from __future__ import annotations
 
@@ -29,14 +29,14 @@ def application(folder: Path) -> Path:
     return folder
 
 
-def test_it_tells_who_asked_for_each_module_and_what_that_cost(tmp_path: Path) -> None:
+def test_it_reports_who_imported_each_module_and_what_that_cost(tmp_path: Path) -> None:
     done = run(application(tmp_path))
-    told = json.loads(done.stdout.splitlines()[-1])
-    assert told["importers"]["heavy"] == ["middle", str(tmp_path / "middle.py"), 3]
-    assert told["importers"]["middle"][:1] == ["app"]
-    assert told["grown"]["heavy"] > 40_000_000
-    assert told["grown"]["middle"] < 10_000_000, "what a module imports is not its own"
-    assert told["resident"][1] - told["resident"][0] > 40_000_000
+    document = json.loads(done.stdout.splitlines()[-1])
+    assert document["importers"]["heavy"] == ["middle", str(tmp_path / "middle.py"), 3]
+    assert document["importers"]["middle"][:1] == ["app"]
+    assert document["grown"]["heavy"] > 40_000_000
+    assert document["grown"]["middle"] < 10_000_000, "what a module imports is not its own"
+    assert document["resident"][1] - document["resident"][0] > 40_000_000
 
 
 def test_it_refuses_a_module_with_the_name_of_who_imported_it(tmp_path: Path) -> None:

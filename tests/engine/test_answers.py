@@ -33,25 +33,25 @@ from tests.roles.plans import components_of, plan
 from tests.roles.test_development import TREE, WORK
 from tests.roles.test_figures import NAMES, SAID
 from tests.roles.test_preflight import PROBE
-from tests.roles.test_status import GENERATION, desired, said
+from tests.roles.test_status import GENERATION, answer_of_status, desired
 
 
 def looked() -> str:
     """What the look says of this machine, by the scripts that are sent to hosts, and of what it has not."""
-    asked = question(
+    wanted = question(
         paths=["/etc/passwd", "/etc", "/bin/sh", "/etc/nothing"],
         folders=["/etc/systemd"],
         env_files=["/etc/environment"],
         users=["root", "nobody-of-this-name"],
         packages=["dpkg"],
     )
-    lines = answer(asked).splitlines()
+    lines = answer(wanted).splitlines()
     rest = json.loads(next(it for it in lines if it.startswith("rest=")).removeprefix("rest="))
     rest["certificates"] = {"/etc/passwd": {"days": "30", "fingerprint": "AA:BB"}}
     rest["receipt"] = {"generation": "g1", **GENERATION.record}
     unit = ["unit=ActiveState=active", "unit=FragmentPath=/etc/systemd/system/a.service"]
-    kept = [it for it in lines if not it.startswith("rest=")]
-    return "\n".join([*kept[:-1], *unit, f"rest={json.dumps(rest)}", kept[-1]])
+    lines_of_shell = [it for it in lines if not it.startswith("rest=")]
+    return "\n".join([*lines_of_shell[:-1], *unit, f"rest={json.dumps(rest)}", lines_of_shell[-1]])
 
 
 def observed(text: str) -> None:
@@ -62,7 +62,7 @@ def observed(text: str) -> None:
     it.foreign("a.service")
 
 
-def told(text: str) -> None:
+def status_read(text: str) -> None:
     it = HostState.of(text)
     table(report("box", "192.0.2.1", state=it, observed=Observed(), desired=desired(), errors=[]))
 
@@ -125,7 +125,7 @@ WATCH = "state=active\nstep=download\nstep_seconds=3\nseconds=4\nfetched=10\nuni
 SEE = "uid=0\nmarked=yes\npython=yes\nlog=/var/log/x\npackage=curl\nsize=4096 /var/lib/venom\n"
 PARSERS: dict[str, tuple[Callable[[str], object], str]] = {
     "look": (observed, looked()),
-    "status": (told, json.dumps(said())),
+    "status": (status_read, json.dumps(answer_of_status())),
     "probe": (probed, PROBE),
     "reach": (facts.silent, "10.0.0.1 443\nmirror.example 80\n"),
     "job": (watched, WATCH),

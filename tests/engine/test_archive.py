@@ -27,8 +27,8 @@ def test_what_was_read_once_is_the_same_the_second_time(tmp_path: Path) -> None:
         archive = Archive.at(path)
         assert archive.read("lock") == "one"
         assert archive.read("nothing") is None
-    kept = path.with_name("source.tar.gz.json")
-    kept.write_text(kept.read_text().replace('"one"', '"kept"'))
+    stored = path.with_name("source.tar.gz.json")
+    stored.write_text(stored.read_text().replace('"one"', '"kept"'))
     assert Archive.at(path).read("lock") == "kept", "it is read from beside the archive"
 
 

@@ -1,4 +1,4 @@
-"""Services by image: their units, what they may, what they are told, and what a host must have for them."""
+"""Services by image: their units, what they may, what they are given, and what a host must have for them."""
 
 from __future__ import annotations
 
@@ -65,7 +65,7 @@ def test_a_container_has_no_privileges_and_is_never_pulled_at_its_start(engine: 
 
 
 @pytest.mark.parametrize("engine", ENGINES, ids=str)
-def test_what_the_unit_is_told_goes_into_the_container_by_name_and_home_does_not_come_from_there(
+def test_what_the_unit_sets_goes_into_the_container_by_name_and_home_does_not_come_from_there(
     engine: Engine,
 ) -> None:
     it = by_image(engine)
@@ -125,7 +125,7 @@ def test_podman_comes_only_where_docker_does_not_run_already() -> None:
 
 
 @pytest.mark.parametrize(
-    ("said", "engine"),
+    ("printed", "engine"),
     [
         ("os=debian 12\npodman=\ndocker=inactive", ENGINES[1]),
         ("os=debian 13\npodman=\ndocker=inactive", QUADLETS),
@@ -134,9 +134,9 @@ def test_podman_comes_only_where_docker_does_not_run_already() -> None:
         ("os=debian 13\npodman=5.4.2\ndocker=active", QUADLETS),
     ],
 )
-def test_a_host_has_podman_or_gets_it_unless_it_runs_docker(said: str, engine: Engine) -> None:
+def test_a_host_has_podman_or_gets_it_unless_it_runs_docker(printed: str, engine: Engine) -> None:
     rest = "\n".join(line for line in PROBE.splitlines() if not line.startswith("os="))
-    assert parse(f"{rest}\n{said}").hardware.engine == engine
+    assert parse(f"{rest}\n{printed}").hardware.engine == engine
 
 
 def findings(it: HostPlan, more: str) -> list[str]:
@@ -182,7 +182,7 @@ ID = "3f2a" * 16
         ("rootlessport user@1000.service", "the port of a container, user@1000.service", "podman ps"),
     ],
 )
-def test_a_port_that_somebodys_container_holds_is_told_with_the_way_to_stop_it(
+def test_a_port_that_somebodys_container_holds_is_reported_with_the_way_to_stop_it(
     listener: str, who: str, remedy: str
 ) -> None:
     process, unit = listener.split(" ")

@@ -1,4 +1,4 @@
-"""Weights that were damaged on the disk: which files they are is told where the model cannot be loaded."""
+"""Weights that were damaged on the disk: which files they are is shown where the model cannot be loaded."""
 
 from __future__ import annotations
 
@@ -68,7 +68,7 @@ def test_weights_that_are_not_whole_are_not_there_and_the_look_says_what_they_la
     assert difference.why == f"{weights.name[:19]} has 0 of 7 bytes"
 
 
-def test_of_whole_weights_nothing_is_told(switch: Any, manifest: Path) -> None:
+def test_of_whole_weights_nothing_is_reported(switch: Any, manifest: Path) -> None:
     assert switch.damaged({"manifest": str(manifest)}) == ""
 
 

@@ -1,4 +1,4 @@
-"""Programs of others: each has a HOME, and what it says where it fails is told, not thrown away."""
+"""Programs of others: each has a HOME, and what it says where it fails is shown, not thrown away."""
 
 from __future__ import annotations
 
@@ -38,16 +38,16 @@ def test_a_program_that_does_not_run_here_says_why_itself(tmp_path: Path) -> Non
     done = job(tmp_path, f"runs 'an Ollama 0.24.0' {program} --version\necho 'goes on'\n")
     assert done.returncode == 1
     assert "goes on" not in done.stdout
-    said = done.stderr.splitlines()
-    assert said[:3] == [
+    lines = done.stderr.splitlines()
+    assert lines[:3] == [
         "required  an Ollama 0.24.0 that runs on this host",
         "found     ollama --version ended with status 2 and said:",
         "          panic: $HOME is not defined",
     ]
-    assert said[3].startswith("do        ")
+    assert lines[3].startswith("do        ")
 
 
-def test_a_program_of_another_machine_is_told_as_such(tmp_path: Path) -> None:
+def test_a_program_of_another_machine_is_reported_as_such(tmp_path: Path) -> None:
     program = tmp_path / "node"
     # The head of an ELF file for s390.
     program.write_bytes(b"\x7fELF\x02\x02\x01" + bytes(9) + b"\x00\x02\x00\x16" + bytes(44))
@@ -57,7 +57,7 @@ def test_a_program_of_another_machine_is_told_as_such(tmp_path: Path) -> None:
     assert "Exec format error" in done.stderr
 
 
-def test_a_program_that_runs_is_not_heard(tmp_path: Path) -> None:
+def test_a_program_that_runs_prints_nothing(tmp_path: Path) -> None:
     done = job(tmp_path, "runs 'a shell' sh -c 'echo a; echo b >&2'\necho 'goes on'\n")
     assert (done.returncode, done.stdout, done.stderr) == (0, "goes on\n", "")
 

@@ -133,7 +133,7 @@ def test_kinds_that_are_known_are_asked_for_first(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("before", ["", "elsewhere ssh-ed25519 AAAA", line("elsewhere", OTHER)])
-def test_a_new_host_is_noted_in_a_line_of_its_own(before: str, tmp_path: Path) -> None:
+def test_a_new_host_is_recorded_in_a_line_of_its_own(before: str, tmp_path: Path) -> None:
     file = tmp_path / ".ssh" / "known_hosts"
     if before:
         file.parent.mkdir()

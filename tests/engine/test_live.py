@@ -26,7 +26,7 @@ from lab.state import REPOSITORY
 
 COLUMNS, ROWS = 72, 12
 
-# A deploy whose operation takes its time, tells how far it is, and prints a line now and then.
+# A deploy whose operation takes its time, reports how far it is, and prints a line now and then.
 DEPLOY = """
 import time
 from pyinfra.context import host, state
@@ -74,7 +74,7 @@ class Terminal:
             if select.select([self._master], [], [], 0.2)[0]:
                 try:
                     data = os.read(self._master, 128)  # less than a drawing
-                except OSError:  # how Linux tells that the other end is closed
+                except OSError:  # how Linux shows that the other end is closed
                     break
                 self._stream.feed(data)
 

@@ -1,4 +1,4 @@
-"""The look, run for real on this machine: what it tells, and what it says of what it could not see."""
+"""The look, run for real on this machine: what it shows, and what it says of what it could not see."""
 
 from __future__ import annotations
 
@@ -19,10 +19,10 @@ from engine.resources import sha256
 MARKED = "# Managed by the Venom provisioner\n"
 
 
-def question(**asked: object) -> Question:
+def question(**given: object) -> Question:
     nothing: dict[str, object] = dict.fromkeys(("paths", "folders", "env_files", "units", "users"), ())
     nothing |= {"packages": (), "links": {}, "certificates": (), "doors": {}}
-    return Question(**{**nothing, "manifests": "/nowhere", "receipt": "/nowhere", **asked})  # type: ignore[arg-type]
+    return Question(**{**nothing, "manifests": "/nowhere", "receipt": "/nowhere", **given})  # type: ignore[arg-type]
 
 
 def answer(it: Question, *, python: str = remote.PYTHON) -> str:
@@ -42,7 +42,7 @@ def ask(it: Question, *, python: str = remote.PYTHON) -> Observed:
     return look.read(answer(it, python=python).splitlines(), sorted(it.units))
 
 
-def test_what_is_there_is_told_with_and_without_a_python3(tmp_path: Path) -> None:
+def test_what_is_there_is_reported_with_and_without_a_python3(tmp_path: Path) -> None:
     (tmp_path / "ours").write_text(f"#!/bin/sh\n{MARKED}")
     (tmp_path / "theirs").write_text("x")
     (tmp_path / "late").write_text(f"\n\n\n{MARKED}")
@@ -52,14 +52,14 @@ def test_what_is_there_is_told_with_and_without_a_python3(tmp_path: Path) -> Non
     (tmp_path / "moved").symlink_to("disk")
     (tmp_path / "link").symlink_to("a\npath=b")
     names = ("ours", "theirs", "late", "folder", "moved", "link", "none", "theirs/none")
-    asked = question(
+    wanted = question(
         paths=[f"{tmp_path}/{it}" for it in names],
         folders=[f"{tmp_path}/{it}" for it in ("folder", "moved", "none")],
         users=["root", "nobody", "of-nobody"],
         packages=["dpkg", "of-nobody"],
     )
-    observed = ask(asked)
-    assert ask(asked, python="/nowhere/python3") == observed
+    observed = ask(wanted)
+    assert ask(wanted, python="/nowhere/python3") == observed
     at = {path.removeprefix(f"{tmp_path}/"): it for path, it in observed.paths.items()}
     assert set(at) == set(names) - {"none", "theirs/none"}
     assert at["theirs"] == {
@@ -73,7 +73,7 @@ def test_what_is_there_is_told_with_and_without_a_python3(tmp_path: Path) -> Non
     assert (at["moved"]["kind"], at["moved"]["target"]) == ("directory", "disk")
     assert "loose" not in at["moved"]
     os.chown(tmp_path, 65534, 65534)
-    assert ask(asked).paths[f"{tmp_path}/moved"]["loose"] == str(tmp_path)
+    assert ask(wanted).paths[f"{tmp_path}/moved"]["loose"] == str(tmp_path)
     assert {Path(it).name: names for it, names in observed.holds.items()} == {"folder": ("it self",)}
     assert (observed.users["root"].uid, observed.users["root"].home) == (0, "/root")
     assert set(observed.users) == {"root", "nobody"}
@@ -105,7 +105,7 @@ def test_what_could_not_be_looked_at_is_refused_with_everything_at_once(tmp_path
     assert "apt-get install --reinstall python3" in python.remedy
 
 
-def test_a_python3_that_is_too_old_or_gone_from_under_its_link_is_told(tmp_path: Path) -> None:
+def test_a_python3_that_is_too_old_or_gone_from_under_its_link_is_reported(tmp_path: Path) -> None:
     (tmp_path / "python3").symlink_to("python3.11")
     with pytest.raises(RefusedError, match="not found"):
         ask(question(), python=str(tmp_path / "python3"))
@@ -118,7 +118,7 @@ def test_a_python3_that_is_too_old_or_gone_from_under_its_link_is_told(tmp_path:
     assert done.returncode == 1
 
 
-def test_the_mark_or_a_receipt_tells_that_a_run_was_here() -> None:
+def test_the_mark_or_a_receipt_shows_that_a_run_was_here() -> None:
     nothing = Observed()
     assert not nothing.known
     assert replace(nothing, paths={paths.MARK: {"ours": "yes"}}).known

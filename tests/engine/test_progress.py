@@ -20,17 +20,17 @@ def paced(rate: float, seconds: int, start: int = 0) -> Pace:
     return pace
 
 
-def told(have: int, pace: Pace) -> str:
+def shown(have: int, pace: Pace) -> str:
     return line("Ollama 0.24.0", replace(DOWNLOAD, have=have), pace)
 
 
-def test_a_download_tells_bytes_rate_and_what_is_left() -> None:
+def test_a_download_shows_bytes_rate_and_what_is_left() -> None:
     pace = paced(18e6, 8, start=268_000_000)
-    assert told(412_000_000, pace) == "Ollama 0.24.0: download, 412 of 1240 MB, 33 %, 18 MB/s, 46 s left"
+    assert shown(412_000_000, pace) == "Ollama 0.24.0: download, 412 of 1240 MB, 33 %, 18 MB/s, 46 s left"
 
 
-def test_a_rate_is_told_once_it_is_known() -> None:
-    assert told(9_000_000, paced(9e6, 1)) == "Ollama 0.24.0: download, 9 of 1240 MB, 0 %"
+def test_a_rate_is_reported_once_it_is_known() -> None:
+    assert shown(9_000_000, paced(9e6, 1)) == "Ollama 0.24.0: download, 9 of 1240 MB, 0 %"
 
 
 def test_a_rate_is_that_of_the_last_ten_seconds() -> None:
@@ -48,7 +48,7 @@ def test_a_transfer_that_stands_still_says_since_when() -> None:
     pace = paced(5e6, 10)
     for now in range(11, 17):
         pace = pace.then(now, 50_000_000)
-    assert told(50_000_000, pace).endswith("50 of 1240 MB, 4 %, nothing for 6 s")
+    assert shown(50_000_000, pace).endswith("50 of 1240 MB, 4 %, nothing for 6 s")
 
 
 def test_a_count_that_falls_is_of_another_file() -> None:
@@ -58,8 +58,8 @@ def test_a_count_that_falls_is_of_another_file() -> None:
 
 
 def test_what_is_larger_than_promised_is_not_more_than_all() -> None:
-    assert ", 100 %" in told(1_300_000_000, paced(1e6, 5, start=1_290_000_000))
-    assert "left" not in told(1_300_000_000, paced(1e6, 5, start=1_290_000_000))
+    assert ", 100 %" in shown(1_300_000_000, paced(1e6, 5, start=1_290_000_000))
+    assert "left" not in shown(1_300_000_000, paced(1e6, 5, start=1_290_000_000))
 
 
 def test_packages_are_counted_and_timed() -> None:
@@ -72,7 +72,7 @@ def test_a_step_of_unknown_size_is_timed() -> None:
     assert line("UI build", unknown, Pace()) == "UI build: npm ci, 2 min"
 
 
-def test_a_tool_s_own_phase_is_told() -> None:
+def test_a_tool_s_own_phase_is_reported() -> None:
     build = Status("active", step="build", step_seconds=31, unit="", phase="Running TypeScript")
     assert line("UI build", build, Pace()) == "UI build: build, Running TypeScript, 31 s"
 
@@ -86,7 +86,7 @@ def test_a_status_is_read_from_what_the_host_says() -> None:
 
 
 @pytest.mark.parametrize(
-    ("count", "told"),
+    ("count", "text"),
     [
         (0, "0 kB"),
         (700e3, "700 kB"),
@@ -96,8 +96,8 @@ def test_a_status_is_read_from_what_the_host_says() -> None:
         (17e9, "17.0 GB"),
     ],
 )
-def test_sizes_are_in_the_unit_of_downloads(count: float, told: str) -> None:
-    assert size(3.338e9 if count == 3.3e9 else count) == told
+def test_sizes_are_in_the_unit_of_downloads(count: float, text: str) -> None:
+    assert size(3.338e9 if count == 3.3e9 else count) == text
 
 
 def test_times_are_in_the_largest_unit_that_fits() -> None:

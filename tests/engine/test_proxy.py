@@ -1,4 +1,4 @@
-"""The proxy of an inventory: what tools are told of it, what goes by it, and where its password is."""
+"""The proxy of an inventory: what tools are given of it, what goes by it, and where its password is."""
 
 from __future__ import annotations
 
@@ -25,11 +25,11 @@ def proxied(folder: Path, password: str = "p@ss/word") -> HostPlan:
     secret = folder / f"secret-{len(password)}"
     secret.write_text(f"ada:{password}")
     secret.chmod(0o600)
-    told = f"{{url: '{URL}', except: [.example.net, 192.0.2.0/24], credentials: 'file:{secret}'}}"
-    return plan(f"{INVENTORY}{MIRRORS}    proxy: {told}\n")
+    setting = f"{{url: '{URL}', except: [.example.net, 192.0.2.0/24], credentials: 'file:{secret}'}}"
+    return plan(f"{INVENTORY}{MIRRORS}    proxy: {setting}\n")
 
 
-def test_every_tool_is_told_and_loopback_stays_direct(tmp_path: Path) -> None:
+def test_every_tool_gets_it_and_loopback_stays_direct(tmp_path: Path) -> None:
     variables = proxy.way(proxied(tmp_path)).variables
     url = "http://ada:p%40ss%2Fword@proxy.example.org:3128"
     assert variables["HTTPS_PROXY"] == variables["http_proxy"] == url
@@ -70,7 +70,7 @@ def test_another_password_restarts_what_was_started_with_the_former(tmp_path: Pa
     assert services[0].fingerprint != services[1].fingerprint
 
 
-def test_the_server_that_others_ask_by_http_is_told_of_https_alone(tmp_path: Path) -> None:
+def test_the_server_that_others_ask_by_http_gets_the_proxy_for_https_alone(tmp_path: Path) -> None:
     texts = [it.content for it in ollama.resources(proxied(tmp_path)) if isinstance(it, File)]
     assert sum("UnsetEnvironment=HTTP_PROXY http_proxy" in it for it in texts) == 1
     assert "HTTP_PROXY" in ollama.pulls_by(proxied(tmp_path)), "its registry has no TLS"
@@ -112,17 +112,17 @@ def test_a_proxy_that_lets_nothing_through_is_one_finding() -> None:
     assert "rejects them" in finding.found
 
 
-def test_a_place_that_the_proxy_refuses_is_told_with_its_answer() -> None:
+def test_a_place_that_the_proxy_refuses_is_reported_with_its_answer() -> None:
     (finding,) = reach.findings(WANTED, Way(URL), "nodejs.org 443 403 Filtered\n")
     assert finding.requirement == "a source of node 22 that answers"
     assert finding.found == f"no answer from nodejs.org:443 (the proxy {URL} answers 403 Filtered)"
 
 
 def test_the_question_to_the_host_says_of_each_place_how_it_is_asked() -> None:
-    asked = reach.question(
+    question = reach.question(
         WANTED | {"x": [Place("a.example.net", 80, "http://a.example.net/x")]}, Way(URL, ("example.net",))
     )
-    assert asked.splitlines() == [
+    assert question.splitlines() == [
         "proxy.example.org 3128",
         "-",
         "a.example.net 80 http://a.example.net/x direct",

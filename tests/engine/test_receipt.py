@@ -20,13 +20,13 @@ def former() -> dict[str, Any]:
     return {**applied, "tier": {name: it for name, it in tier.items() if name != "max_vram_bytes"}}
 
 
-def test_a_receipt_of_a_former_version_tells_no_change_where_there_is_none() -> None:
+def test_a_receipt_of_a_former_version_shows_no_change_where_there_is_none() -> None:
     receipt = {"generation": "g1", "applied": {"plan": former(), "release": "r"}}
     check_receipt(receipt)
     assert changes(applied_by(receipt)["plan"], to_dict(plan())) == {}
 
 
-def test_a_receipt_of_a_former_version_tells_a_change_in_todays_names() -> None:
+def test_a_receipt_of_a_former_version_shows_a_change_in_todays_names() -> None:
     was = former()
     was["tier"]["name"] = "low-vram-8-12gb"
     was["requirements"]["tier"] = "web"

@@ -37,7 +37,7 @@ from engine.connection.root import wrong
         ("", "sudo ran it as user id unknown", "sudo -n sh"),
     ],
 )
-def test_what_sudo_says_is_told_with_what_to_do(stderr: str, found: str, remedy: str) -> None:
+def test_what_sudo_says_is_reported_with_what_to_do(stderr: str, found: str, remedy: str) -> None:
     it = wrong("ada", True, "", stderr)
     assert it.requirement == "root on the host, by sudo without a password for ada"
     assert found in it.found
@@ -45,7 +45,7 @@ def test_what_sudo_says_is_told_with_what_to_do(stderr: str, found: str, remedy:
 
 
 @pytest.mark.parametrize(("uid", "found"), [("1000", "user id 1000 (ada)"), ("", "no user id: nothing")])
-def test_without_sudo_it_is_told_who_it_is(uid: str, found: str) -> None:
+def test_without_sudo_it_is_reported_who_it_is(uid: str, found: str) -> None:
     it = wrong("ada", False, uid, "")
     assert (it.requirement, it.found) == ("root on the host", found)
     assert "ssh.user: root" in it.remedy

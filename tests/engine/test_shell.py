@@ -27,16 +27,16 @@ def answer(name: str, command: str, stdin: bytes = b"") -> tuple[Reader, bytes, 
 
 @pytest.mark.parametrize("name", SHELLS)
 def test_a_command_means_the_same_in_every_shell(name: str) -> None:
-    out, said, err, other = answer(name, AWKWARD, b"from its input\n")
-    assert shell.text(said) == ["a\\\\b", "it's", "!x", "$HOME", "`id`", "none", "from its input"]
+    out, printed, err, other = answer(name, AWKWARD, b"from its input\n")
+    assert shell.text(printed) == ["a\\\\b", "it's", "!x", "$HOME", "`id`", "none", "from its input"]
     assert (out.status, err.status) == (3, 3)
     assert shell.text(other) == ["oops"]
 
 
 def test_what_a_login_shell_prints_is_no_part_of_the_answer() -> None:
     reader = Reader()
-    told = reader.feed(b"Welcome!\nno end" + BEGIN + b"yes\n" + END + b"0\n" + b"bye\n")
-    assert (told, reader.status, reader.before) == (b"yes\n", 0, b"Welcome!\nno end")
+    answer = reader.feed(b"Welcome!\nno end" + BEGIN + b"yes\n" + END + b"0\n" + b"bye\n")
+    assert (answer, reader.status, reader.before) == (b"yes\n", 0, b"Welcome!\nno end")
 
 
 def test_a_bash_within_does_not_read_what_a_login_shell_reads(tmp_path: object) -> None:
@@ -47,12 +47,12 @@ def test_a_bash_within_does_not_read_what_a_login_shell_reads(tmp_path: object) 
 
 
 @pytest.mark.parametrize(
-    "said", [b"", b"Account expired\n", BEGIN[:-4]], ids=["nothing", "words", "half a mark"]
+    "sent", [b"", b"Account expired\n", BEGIN[:-4]], ids=["nothing", "words", "half a mark"]
 )
-def test_without_the_first_mark_there_is_no_answer(said: bytes) -> None:
+def test_without_the_first_mark_there_is_no_answer(sent: bytes) -> None:
     reader = Reader()
-    assert reader.feed(said) + reader.rest() == b""
-    assert (reader.begun, reader.status, reader.before) == (False, None, said)
+    assert reader.feed(sent) + reader.rest() == b""
+    assert (reader.begun, reader.status, reader.before) == (False, None, sent)
 
 
 @given(
@@ -68,15 +68,15 @@ def test_in_whatever_pieces_it_comes_it_is_the_same(
 ) -> None:
     whole = before + BEGIN + answer + END + f"{status}\n".encode()
     sent = (whole + after)[: len(whole) - cut] if cut else whole + after
-    reader, said = Reader(), b""
+    reader, received = Reader(), b""
     for at in range(0, len(sent), size):
-        said += reader.feed(sent[at : at + size])
-    said += reader.rest()
+        received += reader.feed(sent[at : at + size])
+    received += reader.rest()
     if not cut:
-        assert (said, reader.status) == (answer, status)
+        assert (received, reader.status) == (answer, status)
     else:
         assert reader.status is None
-        assert said.startswith(answer[: len(said)]) or said.startswith(answer)
+        assert received.startswith(answer[: len(received)]) or received.startswith(answer)
 
 
 def test_bytes_that_are_no_text_are_no_end_of_the_run() -> None:

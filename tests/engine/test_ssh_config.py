@@ -23,9 +23,9 @@ def home(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     return tmp_path
 
 
-def login(home: Path, text: str, name: str = "box", **said: Any) -> Login:
+def login(home: Path, text: str, name: str = "box", **settings: Any) -> Login:
     (home / ".ssh" / "config").write_text(text)
-    return resolve(name, **said)
+    return resolve(name, **settings)
 
 
 ALIAS = """\
@@ -102,7 +102,7 @@ def test_no_jump_host_is_no_host_of_that_name(home: Path, none: str) -> None:
         "Host box\n ProxyJump a\nHost a\n ProxyJump b\nHost b\n ProxyJump box\n",
     ],
 )
-def test_a_jump_host_that_is_reached_through_itself_is_told(home: Path, text: str) -> None:
+def test_a_jump_host_that_is_reached_through_itself_is_reported(home: Path, text: str) -> None:
     """pyinfra does not end there (pyinfra#728)."""
     with pytest.raises(RefusedError) as refused:
         login(home, text)

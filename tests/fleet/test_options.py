@@ -1,4 +1,4 @@
-"""What can be said to a verb, and what is told of a command that cannot do what was meant."""
+"""What a verb can be given, and what is reported of a command that cannot do what was meant."""
 
 from __future__ import annotations
 
@@ -51,8 +51,8 @@ def _line(*arguments: str) -> CommandLine:
     """As pyinfra's own parser reads it, which turns a process into one of gevent's: so in another one."""
     script = "import sys; from engine.command_line import parse; print(repr(parse(sys.argv[1:])))"
     command = [sys.executable, "-c", script, *arguments]
-    told = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=True).stdout
-    line: CommandLine = eval(told, {"CommandLine": CommandLine})
+    printed = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=True).stdout
+    line: CommandLine = eval(printed, {"CommandLine": CommandLine})
     return line
 
 
@@ -60,7 +60,7 @@ def _against(line: CommandLine) -> list[str]:
     return [str(it) for it in against(line, ROOT)]
 
 
-def _said(verb: str, *data: str) -> Options:
+def _options(verb: str, *data: str) -> Options:
     assert faults([VERBS[verb]], data) == []
     return read(VERBS[verb], data)
 
@@ -103,7 +103,7 @@ def test_every_script_of_an_operator_is_a_verb_and_reads_its_options() -> None:
         ("deploy/migration.py", "tre=/srv/Venom", 'the name "tre"', 'did you mean "tree"?'),
     ],
 )
-def test_what_is_wrong_with_an_option_is_told_with_the_remedy(
+def test_what_is_wrong_with_an_option_is_reported_with_the_remedy(
     verb: str, data: str, found: str, remedy: str
 ) -> None:
     fault = _fault(verb, data)
@@ -111,7 +111,7 @@ def test_what_is_wrong_with_an_option_is_told_with_the_remedy(
     assert remedy in fault.remedy
 
 
-def test_all_that_is_wrong_is_told_at_once_and_a_name_is_said_once() -> None:
+def test_all_that_is_wrong_is_reported_at_once_and_a_name_once() -> None:
     wrong = faults([VERBS["deploy/remove.py"]], ["purge=yes", "purge=yes", "to=v1.6.0", "suites=yes"])
     assert [it.found for it in wrong] == ["purge twice", 'the name "to"', 'the name "suites"']
 
@@ -124,32 +124,33 @@ def test_two_verbs_of_one_run_have_the_options_of_both() -> None:
     )
 
 
-def test_what_is_said_is_what_was_written_whatever_pyinfra_would_make_of_it() -> None:
+def test_an_option_is_what_was_written_whatever_pyinfra_would_make_of_it() -> None:
     texts = ["20261122", "007", "1.10", "1e3", "true", "null", "[1]", "a=b", "g9a8b"]
     line = _line("-y", *(f"--data=to={it}" for it in texts), INVENTORY, "deploy/rollback.py", "--limit", "a")
     assert (line.inventory, line.operations, line.limit) == (INVENTORY, ("deploy/rollback.py",), ("a",))
-    assert [_said("deploy/rollback.py", it).text("to") for it in line.data] == texts
+    assert [_options("deploy/rollback.py", it).text("to") for it in line.data] == texts
 
 
-def test_what_was_not_said_is_empty() -> None:
-    said = _said("deploy/images.py", "confirmed=yes", "variants=venom-frontend, venom-backend-light")
-    assert said.flag("confirmed")
-    assert said.words("variants") == ["venom-frontend", "venom-backend-light"]
-    assert (said.text("tag"), said.words("registry")) == ("", [])
+def test_what_was_not_set_is_empty() -> None:
+    options = _options("deploy/images.py", "confirmed=yes", "variants=venom-frontend, venom-backend-light")
+    assert options.flag("confirmed")
+    assert options.words("variants") == ["venom-frontend", "venom-backend-light"]
+    assert (options.text("tag"), options.words("registry")) == ("", [])
 
 
 @pytest.mark.parametrize("name", ["tag", "confirmed", "extra"])
 def test_how_to_publish_without_where_is_not_passed_over(name: str) -> None:
-    said = _said("deploy/images.py", f"{name}=yes")
+    options = _options("deploy/images.py", f"{name}=yes")
     with pytest.raises(RefusedError, match=f"found     {name}\n"):
-        registry_of(said)
-    assert registry_of(_said("deploy/images.py")) is None
-    assert registry_of(_said("deploy/images.py", f"{name}=yes", "registry=registry.example.org/venom"))
+        registry_of(options)
+    assert registry_of(_options("deploy/images.py")) is None
+    assert registry_of(_options("deploy/images.py", f"{name}=yes", "registry=registry.example.org/venom"))
 
 
 def test_only_who_names_hosts_without_an_inventory_may_say_how_they_are_reached() -> None:
     assert (
-        _said("deploy/migration.py", "ssh_hostname=192.0.2.1", "tree=/srv/Venom").text("tree") == "/srv/Venom"
+        _options("deploy/migration.py", "ssh_hostname=192.0.2.1", "tree=/srv/Venom").text("tree")
+        == "/srv/Venom"
     )
 
 
@@ -169,19 +170,19 @@ def test_only_who_names_hosts_without_an_inventory_may_say_how_they_are_reached(
         (INVENTORY, INVENTORY, f"the inventory {INVENTORY} as well", "run once for each"),
     ],
 )
-def test_a_command_that_cannot_be_meant_is_told_why(
+def test_a_command_that_cannot_be_meant_is_refused_with_why(
     inventory: str, operation: str, found: str, remedy: str
 ) -> None:
-    (told,) = _against(CommandLine(inventory, (operation,)))
-    assert f"found     {found}\n" in told
-    assert remedy in told
+    (message,) = _against(CommandLine(inventory, (operation,)))
+    assert f"found     {found}\n" in message
+    assert remedy in message
 
 
 def test_an_option_is_looked_at_before_any_connection_however_the_verb_is_written() -> None:
-    (told,) = _against(CommandLine(INVENTORY, (str(ROOT / "deploy/rollback.py"),), data=("t=v1.6.0",)))
-    assert 'did you mean "to"?' in told
-    (told,) = _against(CommandLine(INVENTORY, ("exec", "id"), data=("x",)))
-    assert "write x=…" in told
+    (message,) = _against(CommandLine(INVENTORY, (str(ROOT / "deploy/rollback.py"),), data=("t=v1.6.0",)))
+    assert 'did you mean "to"?' in message
+    (message,) = _against(CommandLine(INVENTORY, ("exec", "id"), data=("x",)))
+    assert "write x=…" in message
 
 
 @pytest.mark.parametrize(
@@ -203,8 +204,8 @@ def test_what_can_be_meant_is_left_to_pyinfra(line: CommandLine) -> None:
 def test_names_of_limit_are_compared_as_pyinfra_does() -> None:
     groups = {"all": ["gpu1", "gpu2", "@local"], "desks": ["gpu2"], "office": ["gpu1"]}
     assert list(nobody("--limit", ["gpu1", "gpu*", "desks", "office", "all", "@local"], groups)) == []
-    (told,) = nobody("--limit", ["gpu1", "gup2"], groups)
-    assert (told.found, told.remedy) == ("gup2", 'did you mean "gpu2"?')
+    (finding,) = nobody("--limit", ["gpu1", "gup2"], groups)
+    assert (finding.found, finding.remedy) == ("gup2", 'did you mean "gpu2"?')
 
 
 @pytest.mark.parametrize(
@@ -232,14 +233,14 @@ def test_a_real_run_ends_with_one_message_and_a_status(
     foreign = tmp_path / "foreign.py"
     foreign.write_text('hosts = ["@local"]\n', encoding="utf-8")
     files = {"FLEET": str(fleet), "FOREIGN": str(foreign)}
-    status, said = _pyinfra(*(files.get(it, it) for it in arguments))
+    status, output = _pyinfra(*(files.get(it, it) for it in arguments))
     assert status == 1
-    assert said.count("required  ") == said.count(f"required  {required}") == 1, said
-    assert "Traceback" not in said
-    assert "exception" not in said
+    assert output.count("required  ") == output.count(f"required  {required}") == 1, output
+    assert "Traceback" not in output
+    assert "exception" not in output
 
 
 def test_away_from_the_repositorys_root_the_inventory_says_where_to_run(fleet: Path, tmp_path: Path) -> None:
-    status, said = _pyinfra(str(fleet), str(ROOT / "deploy/venom.py"), folder=tmp_path)
-    assert (status, "Traceback" in said) == (1, False)
-    assert "run pyinfra from the repository's root" in said
+    status, output = _pyinfra(str(fleet), str(ROOT / "deploy/venom.py"), folder=tmp_path)
+    assert (status, "Traceback" in output) == (1, False)
+    assert "run pyinfra from the repository's root" in output

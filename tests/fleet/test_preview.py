@@ -1,4 +1,4 @@
-"""A change is told in the inventory's words before a run makes it."""
+"""A change is shown in the inventory's words before a run makes it."""
 
 from __future__ import annotations
 
@@ -35,8 +35,8 @@ def receipt(of: Planned) -> dict[str, Any]:
     return {**written, "generation": of.generation.key}
 
 
-def told(before: dict[str, Any], after: Planned) -> list[str]:
-    """The changes that are told, without what is made and started for them."""
+def shown(before: dict[str, Any], after: Planned) -> list[str]:
+    """The changes that are shown, without what is made and started for them."""
     every = lines(Assessment(after, Observed(receipt=before), {}, purge=False))
     return every[
         : next(at for at, line in enumerate(every) if line.startswith(("to be made", "nothing has")))
@@ -64,55 +64,55 @@ def told(before: dict[str, Any], after: Planned) -> list[str]:
     ],
 )
 def test_a_changed_setting_is_one_line_and_what_follows_another(before: str, after: str, line: str) -> None:
-    found = told(receipt(planned(before)), planned(after))
+    found = shown(receipt(planned(before)), planned(after))
     assert found[0] == line
     assert len(found) == 2
     number = int(found[1].split()[1])
     assert found[1] in (f"and {number} values of the plan follow", "and 1 value of the plan follows")
 
 
-def test_what_the_plan_says_under_the_same_name_is_told_once() -> None:
-    found = told(receipt(planned("keep_generations: 3")), planned("keep_generations: 5"))
+def test_what_the_plan_says_under_the_same_name_is_reported_once() -> None:
+    found = shown(receipt(planned("keep_generations: 3")), planned("keep_generations: 5"))
     assert found == ["keep_generations: 3 -> 5"]
 
 
-def test_several_changes_are_told_in_the_order_of_the_schema() -> None:
+def test_several_changes_are_reported_in_the_order_of_the_schema() -> None:
     before = receipt(planned("ready_timeout: 60\nprofile: light\nmodel: gemma3:4b"))
-    found = told(before, planned("ready_timeout: 90\nmodel: gemma3:1b\nvram_tier: low-vram-8-12gb"))
+    found = shown(before, planned("ready_timeout: 90\nmodel: gemma3:1b\nvram_tier: low-vram-8-12gb"))
     assert [line.partition(":")[0] for line in found[:-1]] == ["vram_tier", "model", "ready_timeout"]
 
 
-def test_other_hardware_is_told_by_the_plan() -> None:
-    asked = "model: gemma3:4b\nvram_tier: auto"
-    found = told(receipt(planned(asked, card(24))), planned(asked, card(12)))
+def test_other_hardware_is_shown_by_the_plan() -> None:
+    settings = "model: gemma3:4b\nvram_tier: auto"
+    found = shown(receipt(planned(settings, card(24))), planned(settings, card(12)))
     assert "vram_tier.name: max-context-24gb-plus -> balanced-12-24gb" in found
     assert not any(line.startswith("vram_tier:") or line.endswith("follow") for line in found)
 
 
-def test_a_receipt_without_what_was_declared_is_told_by_the_plan() -> None:
+def test_changes_from_a_receipt_without_a_declaration_are_shown_by_the_plan() -> None:
     before = receipt(planned("vram_tier: balanced-12-24gb"))
     del before["applied"]["declaration"]
-    found = told(before, planned("vram_tier: low-vram-8-12gb"))
+    found = shown(before, planned("vram_tier: low-vram-8-12gb"))
     assert "vram_tier.name: balanced-12-24gb -> low-vram-8-12gb" in found
 
 
 def test_a_host_where_nothing_was_declared_but_its_address_has_a_declaration_all_the_same() -> None:
     before = receipt(planned())
     assert before["applied"]["declaration"] == {}
-    assert told(before, planned("keep_generations: 5")) == ["keep_generations: 3 (default) -> 5"]
+    assert shown(before, planned("keep_generations: 5")) == ["keep_generations: 3 (default) -> 5"]
 
 
 def test_more_changes_than_one_reads_are_counted() -> None:
     names = [name for name in planned().plan.backend.env_file if name.startswith(("VENOM", "OLLAMA"))]
     before = receipt(planned())
     before["applied"]["declaration"] = {f"environment.{name}_{at}": "x" for name in names for at in range(9)}
-    found = told(before, planned("vram_tier: low-vram-8-12gb"))
+    found = shown(before, planned("vram_tier: low-vram-8-12gb"))
     assert found[0].startswith("vram_tier: ")
     assert found[SHOWN].endswith("more changes of the inventory")
 
 
-def test_where_nothing_was_applied_that_is_told() -> None:
-    assert told({}, planned()) == ["nothing was applied here before"]
+def test_where_nothing_was_applied_that_is_shown() -> None:
+    assert shown({}, planned()) == ["nothing was applied here before"]
 
 
 @pytest.mark.parametrize(

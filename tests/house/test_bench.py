@@ -1,4 +1,4 @@
-"""The playbook that script/bench compares with keeps all that it is told to keep."""
+"""The playbook that script/bench compares with keeps all that it has to keep."""
 
 from __future__ import annotations
 

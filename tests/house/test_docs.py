@@ -62,7 +62,7 @@ def _anchors(path: Path) -> set[str]:
 
 
 def _examples(kind: str) -> list[tuple[str, str]]:
-    return [(_name(path), text) for path in DOCUMENTS for said, text in _blocks(path) if said == kind]
+    return [(_name(path), text) for path in DOCUMENTS for language, text in _blocks(path) if language == kind]
 
 
 @pytest.mark.parametrize("path", ENGLISH, ids=_name)
@@ -96,8 +96,8 @@ def test_paths_that_are_named_exist(path: Path) -> None:
     code = [match["text"] for match in _CODE.finditer(_prose(path))]
     code += [text for kind, text in _blocks(path) if kind == "sh"]
     for text in code:
-        for named in (match["path"] for match in _PATH.finditer(text)):
-            assert named in MADE_BY_THE_READER or (ROOT / named).exists(), named
+        for path_in_text in (match["path"] for match in _PATH.finditer(text)):
+            assert path_in_text in MADE_BY_THE_READER or (ROOT / path_in_text).exists(), path_in_text
 
 
 def test_what_the_code_cites_is_there() -> None:
@@ -139,7 +139,7 @@ def test_the_readme_names_every_profile_and_tier_and_shows_an_inventory(path: Pa
 
 
 @pytest.mark.parametrize("end", [".md", ".pl.md"])
-def test_the_documents_tell_the_defaults_of_the_contract(end: str) -> None:
+def test_the_documents_name_the_defaults_of_the_contract(end: str) -> None:
     def rows(file: str) -> dict[str, str]:
         """The last cell of each row, by the first one."""
         lines = (ROOT / f"{file}{end}").read_text(encoding="utf-8").splitlines()
@@ -154,15 +154,17 @@ def test_the_documents_tell_the_defaults_of_the_contract(end: str) -> None:
     assert readme["ports"] == ", ".join(map(str, known.ports.values()))
     assert known.door.exposure in readme["door"]
     assert (lab["VENOM_RELEASE"], lab["VENOM_PROFILE"]) == (known.release, known.profile)
-    operating = (ROOT / f"docs/operating{end}").read_text(encoding="utf-8")
-    assert re.search(rf"{known.release}, (which the|które)\s", operating)
+    sources = (ROOT / f"docs/sources{end}").read_text(encoding="utf-8")
+    assert re.search(rf"{known.release}, (which the|które)\s", sources)
 
 
 @pytest.mark.parametrize("path", [ROOT / "docs/operating.md", ROOT / "docs/operating.pl.md"], ids=_name)
-def test_the_table_of_verbs_has_what_each_may_be_told(path: Path) -> None:
+def test_the_table_of_verbs_has_the_options_of_each(path: Path) -> None:
     rows = (line.split(" | ") for line in path.read_text(encoding="utf-8").splitlines())
-    told = {row[0].strip("| `"): row[2] for row in rows if row[0].startswith("| `deploy/") and len(row) > 2}
-    assert set(told) == set(VERBS)
+    options = {
+        row[0].strip("| `"): row[2] for row in rows if row[0].startswith("| `deploy/") and len(row) > 2
+    }
+    assert set(options) == set(VERBS)
     for verb in VERBS.values():
-        named = [it for it in re.findall(r"`([^`]+)`", told[verb.path]) if "=" in it]
-        assert named == [str(it) for it in verb.options], verb.path
+        listed = [it for it in re.findall(r"`([^`]+)`", options[verb.path]) if "=" in it]
+        assert listed == [str(it) for it in verb.options], verb.path

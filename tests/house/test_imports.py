@@ -13,7 +13,7 @@ NEEDLESS = {
 
 def test_a_run_imports_nothing_that_it_does_not_need() -> None:
     line = "import sys, fleet.preview, fleet.assessment; print(*sys.modules)"
-    told = subprocess.run([sys.executable, "-c", line], capture_output=True, text=True, check=True).stdout
-    loaded = {it.partition(".")[0] for it in told.split()}
+    printed = subprocess.run([sys.executable, "-c", line], capture_output=True, text=True, check=True).stdout
+    loaded = {it.partition(".")[0] for it in printed.split()}
     assert "jsonschema" in loaded
     assert loaded & NEEDLESS == set()

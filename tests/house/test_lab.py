@@ -95,7 +95,7 @@ def test_a_wish_holds_for_every_host_and_leaves_the_rest(
             "profile": "llm_off",
         },
         "groups": {"quiet": {}},
-        # What leads nowhere stays as it is: the inventory's own check tells it better.
+        # What leads nowhere stays as it is: the inventory's own check reports it better.
         "hosts": {"a": {"address": "10.0.0.1"}, "b": {"ca_bundle": "sources/ca.pem"}},
     }
 
@@ -119,7 +119,7 @@ def test_a_result_says_which_operations_changed_and_which_failed() -> None:
         result.check()
 
 
-def test_what_is_missing_is_said_with_the_way_round_it() -> None:
+def test_what_is_missing_is_reported_with_the_way_round_it() -> None:
     message = preconditions.message(["nft: apt-get install nftables"])
     assert "  - nft: apt-get install nftables\n" in message
     assert ".venv/bin/pyinfra -y inventories/my.py deploy/venom.py" in message

@@ -39,7 +39,7 @@ def test_from_upstream_models_come_from_upstream_too() -> None:
     assert "ollama" not in fleet.default(UPSTREAM)["defaults"]["mirrors"]
 
 
-def test_what_upstream_will_be_asked_for_is_told_before_it_is_asked(
+def test_what_upstream_will_be_asked_for_is_shown_before_it_is_asked(
     capsys: pytest.CaptureFixture[str],
 ) -> None:
     with socket.socket() as it:
@@ -52,9 +52,11 @@ def test_what_upstream_will_be_asked_for_is_told_before_it_is_asked(
     }
     with pytest.raises(LabError, match="needs a machine that reaches GitHub and Ollama's registry") as error:
         upstream_ollama.require_upstream(pins, "gemma3:270m")
-    told = capsys.readouterr().out
-    assert f"Ollama 0.24.0: ollama-linux-amd64.tar.zst, 1199 MB, {closed}" in told
-    assert "weights gemma3:270m: 292 MB, https://registry.ollama.ai/v2/library/gemma3/manifests/270m" in told
+    printed = capsys.readouterr().out
+    assert f"Ollama 0.24.0: ollama-linux-amd64.tar.zst, 1199 MB, {closed}" in printed
+    assert (
+        "weights gemma3:270m: 292 MB, https://registry.ollama.ai/v2/library/gemma3/manifests/270m" in printed
+    )
     assert f"{closed}: [Errno 111] Connection refused" in str(error.value)
     assert "Name a release file instead" in str(error.value)
 

@@ -25,7 +25,7 @@ _LISTED = re.compile(r"\b(Debian|Ubuntu)\w* (\d+(?:\.\d+)?)(?:,? (?:and|or|i|lub
 in_both_languages = pytest.mark.parametrize("end", [".md", ".pl.md"])
 
 
-def told(text: str) -> set[str]:
+def systems_in(text: str) -> set[str]:
     """The systems that a text names, by their names."""
     found = _LISTED.findall(text)
     return {f"{kind} {version}" for kind, *versions in found for version in versions if version}
@@ -47,16 +47,16 @@ def test_a_name_is_the_id_as_people_write_it() -> None:
 
 @in_both_languages
 def test_the_readme_asks_for_one_of_them_and_says_how_far_each_was_tested(end: str) -> None:
-    assert told(lines(f"README{end}", "systemd, amd64")) == names()
+    assert systems_in(lines(f"README{end}", "systemd, amd64")) == names()
     tested = [it for it in lines(f"README{end}", "| ").splitlines() if re.match(r"\| (Debian|Ubuntu)", it)]
-    assert told("\n".join(it.split("|")[1] for it in tested)) == names()
+    assert systems_in("\n".join(it.split("|")[1] for it in tested)) == names()
 
 
 @in_both_languages
 def test_the_list_of_refusals_has_them_in_the_words_of_the_preflight(end: str) -> None:
     required = f"| one of {', '.join(it.name for it in systems().values())} |"
-    assert lines(f"docs/operating{end}", required)
-    assert lines(f"docs/operating{end}", f"| architecture {' or '.join(architectures())} |")
+    assert lines(f"docs/refusals{end}", required)
+    assert lines(f"docs/refusals{end}", f"| architecture {' or '.join(architectures())} |")
 
 
 @in_both_languages
@@ -66,9 +66,9 @@ def test_the_table_of_containers_says_which_system_has_which_podman(end: str) ->
     old = [it for it in every if not at_least(it.podman, OLDEST_PODMAN)]
     plain = [it for it in every if it not in old and not at_least(it.podman, QUADLETS_SINCE)]
     (row,) = (it for it in table.splitlines() if f"podman {OLDEST_PODMAN} (" in it)
-    assert told(row) == names(plain)
-    (row,) = (it for it in table.splitlines() if names(old) & told(it))
-    assert told(row) == names(old)
+    assert systems_in(row) == names(plain)
+    (row,) = (it for it in table.splitlines() if names(old) & systems_in(it))
+    assert systems_in(row) == names(old)
 
 
 def test_the_lab_boots_supported_systems() -> None:
@@ -92,5 +92,5 @@ def test_a_lock_is_of_the_pinned_python_or_of_a_systems_own_that_the_release_run
     for release in pins.releases.values():
         own = {it.python for it in systems().values() if in_range(it.python, release.python)}
         pinned = release.python_use.rpartition(".")[0]
-        kept = {re.findall(r"-py([0-9.]+)-", it.name)[0] for it in (KEPT / release.name).glob("*.txt")}
-        assert kept == own | {pinned}
+        committed = {re.findall(r"-py([0-9.]+)-", it.name)[0] for it in (KEPT / release.name).glob("*.txt")}
+        assert committed == own | {pinned}

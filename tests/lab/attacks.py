@@ -16,19 +16,19 @@ from concurrent.futures import ThreadPoolExecutor
 
 def send(request):
     address, port, raw = request
-    said = b""
+    answer = b""
     try:
         with socket.create_connection((address, port), 10) as it:
             it.settimeout(4)
             it.sendall(base64.b64decode(raw))
-            while len(said) < 65536:
+            while len(answer) < 65536:
                 more = it.recv(65536)
                 if not more:
                     break
-                said += more
+                answer += more
     except OSError as error:
-        said = said or b"no answer: " + type(error).__name__.encode()
-    return base64.b64encode(said).decode()
+        answer = answer or b"no answer: " + type(error).__name__.encode()
+    return base64.b64encode(answer).decode()
 
 with ThreadPoolExecutor(8) as pool:
     json.dump(list(pool.map(send, json.load(sys.stdin))), sys.stdout)
@@ -124,9 +124,9 @@ def in_pictures(host: str, path: str) -> Iterator[Attack]:
 
 def sent(attacker: Host, address: str, attacks: list[Attack], port: int = 80) -> list[str]:
     """The answers, in the order of the attacks."""
-    asked = [(address, port, base64.b64encode(it.raw).decode()) for it in attacks]
-    said = attacker.run(["python3", "-c", _SEND], input=json.dumps(asked)).stdout
-    return [base64.b64decode(it).decode("utf-8", "replace") for it in json.loads(said)]
+    request = [(address, port, base64.b64encode(it.raw).decode()) for it in attacks]
+    printed = attacker.run(["python3", "-c", _SEND], input=json.dumps(request)).stdout
+    return [base64.b64decode(it).decode("utf-8", "replace") for it in json.loads(printed)]
 
 
 def status(answer: str) -> int:

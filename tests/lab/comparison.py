@@ -39,10 +39,10 @@ CONTENT_LEFT_OUT = {
 # Runs on the host. What names the host itself becomes a word that is the same everywhere.
 _LOOK = r"""
 import grp, hashlib, json, os, pwd, re, stat, subprocess, sys
-asked = json.load(sys.stdin)
-left_out = re.compile("|".join("(?:%s)" % it for it in asked["left_out"]))
-no_content = re.compile("|".join("(?:%s)" % it for it in asked["content_left_out"]))
-words = [(re.compile(pattern.encode()), word.encode()) for pattern, word in asked["words"]]
+request = json.load(sys.stdin)
+left_out = re.compile("|".join("(?:%s)" % it for it in request["left_out"]))
+no_content = re.compile("|".join("(?:%s)" % it for it in request["content_left_out"]))
+words = [(re.compile(pattern.encode()), word.encode()) for pattern, word in request["words"]]
 
 def plain(data):
     for pattern, word in words:
@@ -58,20 +58,20 @@ def name(database, number):
 def look(path):
     it = os.lstat(path)
     kind = stat.filemode(it.st_mode)
-    said = [kind, "%s:%s" % (name(pwd.getpwuid, it.st_uid), name(grp.getgrgid, it.st_gid))]
+    facts = [kind, "%s:%s" % (name(pwd.getpwuid, it.st_uid), name(grp.getgrgid, it.st_gid))]
     if stat.S_ISLNK(it.st_mode):
-        said.append("-> " + plain(os.readlink(path).encode()).decode())
+        facts.append("-> " + plain(os.readlink(path).encode()).decode())
     elif stat.S_ISREG(it.st_mode) and not no_content.match(path):
         if it.st_size > 1 << 20:  # came in an archive with a digest: reading it would take minutes
-            said.append("%d bytes" % it.st_size)
+            facts.append("%d bytes" % it.st_size)
         else:
             with open(path, "rb") as file:
                 data = file.read()
-            said.append(hashlib.sha256(data if path.startswith("/opt/") else plain(data)).hexdigest()[:16])
-    return " ".join(said)
+            facts.append(hashlib.sha256(data if path.startswith("/opt/") else plain(data)).hexdigest()[:16])
+    return " ".join(facts)
 
 found = {}
-for folder in asked["folders"]:
+for folder in request["folders"]:
     for base, folders, files in os.walk(folder):
         for path in [base] + [os.path.join(base, it) for it in files + folders]:
             if not left_out.match(path):
@@ -90,7 +90,7 @@ for user in pwd.getpwall():
     groups = sorted(it.gr_name for it in grp.getgrall() if user.pw_name in it.gr_mem)
     found["user " + user.pw_name] = " ".join([user.pw_dir, user.pw_shell, *groups])
 properties = "LoadState,ActiveState,UnitFileState,MainPID,NeedDaemonReload"
-for unit in asked["units"]:
+for unit in request["units"]:
     shown = dict(line.split("=", 1) for line in lines("systemctl", "show", "--property", properties, unit))
     pid = shown.pop("MainPID", "0")
     runs = []
@@ -120,7 +120,7 @@ def describe(
         "words": [
             # A generation is named after its content, the host's name and address among it.
             (r"\bg[0-9a-f]{12}\b", "GENERATION"),
-            *((rf"\b{_named(it)}\b", "HOST") for it in (host.address, host.name)),
+            *((rf"\b{_pattern(it)}\b", "HOST") for it in (host.address, host.name)),
             # The door's fingerprint follows the names that it answers to.
             (r'return 200 \\*"[0-9a-f]{16}', "FINGERPRINT"),
             (r'("nginx\.service",\s+"title": "Door",\s+"fingerprint": )"[0-9a-f]{16}"', "FINGERPRINT"),
@@ -131,7 +131,7 @@ def describe(
     return found
 
 
-def _named(name: str) -> str:
+def _pattern(name: str) -> str:
     """A name in any file: in nginx's patterns, and in a generation that holds them, it is escaped."""
     return "".join(it if it.isalnum() else rf"\\*{re.escape(it)}" for it in name)
 

@@ -25,7 +25,7 @@ from tests.lab.provisioning import Result
 from tests.lab.serving import Originals
 
 # A test's host is named after the process that made it, so that sessions do not take each other's
-# and what a killed one left behind can be told. The hosts of a whole session have the number 0.
+# and what a killed one left behind can be found. The hosts of a whole session have the number 0.
 _NAME = re.compile(r"test-(?P<pid>[0-9]+)-[0-9]+(-.+)?")
 _numbers = itertools.count(1)
 
@@ -94,10 +94,10 @@ def pytest_sessionstart(session: pytest.Session) -> None:
 
 def pytest_sessionfinish(session: pytest.Session) -> None:
     """Remove the hosts that all processes of the session shared."""
-    if hasattr(session.config, "workerinput") or _kept(session):
+    if hasattr(session.config, "workerinput") or _hosts_stay(session):
         return
     for host in all_hosts():
-        if host.name.startswith(serving.named(os.getpid(), "")):
+        if host.name.startswith(serving.shared_name(os.getpid(), "")):
             _remove(host)
 
 
@@ -191,7 +191,7 @@ def hosts(session: pytest.Session) -> Iterator[LabHost]:
     factory = _Factory()
     failed_before = session.testsfailed
     yield factory
-    if _kept(session, failed_before):
+    if _hosts_stay(session, failed_before):
         print(f"KEEP=1: look at {', '.join(factory.made)} with script/lab ssh NAME")
         return
     with ThreadPoolExecutor(4) as pool:
@@ -203,7 +203,7 @@ def _is_of(name: str, made: list[str]) -> bool:
     return name in made or name.startswith(tuple(f"{it}-" for it in made))
 
 
-def _kept(session: pytest.Session, failed_before: int = 0) -> bool:
+def _hosts_stay(session: pytest.Session, failed_before: int = 0) -> bool:
     """Whether hosts stay, to be looked at."""
     return os.environ.get("KEEP") == "1" and session.testsfailed > failed_before
 

@@ -29,31 +29,31 @@ _PARTS = {
 
 def agree(host: Host, it: HostAcceptance) -> None:
     """Fail unless the figures agree with the host's processes, files and receipt."""
-    told = {name: metric.value for name, metric in it.metrics.items()}
+    values = {name: metric.value for name, metric in it.metrics.items()}
     has = [name for name, unit in _UNITS.items() if resident(host, unit)]
-    assert sum(told[f"{name}_memory_mib"] for name in has) == pytest.approx(told["memory_mib"], abs=0.1)
+    assert sum(values[f"{name}_memory_mib"] for name in has) == pytest.approx(values["memory_mib"], abs=0.1)
     for name in has:
         # What several processes share is in the resident set of each, but in PSS once.
         assert (
             0.2 * resident(host, _UNITS[name])
-            < told[f"{name}_memory_mib"]
+            < values[f"{name}_memory_mib"]
             < 1.2 * resident(host, _UNITS[name])
         )
     for name, path in _PARTS.items():
-        if f"{name}_mib" in told:
-            assert told[f"{name}_mib"] == pytest.approx(used(host, path), rel=0.01, abs=0.1), name
-    parts = sum(told.get(f"{name}_mib", 0) for name in _PARTS)
-    assert parts / 1024 < told["disk_gib"] < 20
+        if f"{name}_mib" in values:
+            assert values[f"{name}_mib"] == pytest.approx(used(host, path), rel=0.01, abs=0.1), name
+    parts = sum(values.get(f"{name}_mib", 0) for name in _PARTS)
+    assert parts / 1024 < values["disk_gib"] < 20
     receipt = json.loads(host.read(paths.RECEIPT))
     # The door goes on, by a reload; of what ran before a receipt was lost, nobody knows any more.
     started = [name for name in has if _UNITS[name] in receipt["starts"]]
     assert set(receipt["starts"]) == {_UNITS[name] for name in started if name != "door"}
-    assert all(0 < told[f"{name}_ready_seconds"] < 120 for name in started)
-    assert told["run_seconds"] == receipt["seconds"]
+    assert all(0 < values[f"{name}_ready_seconds"] < 120 for name in started)
+    assert values["run_seconds"] == receipt["seconds"]
     received = [branch.get("received", 0) for branch in receipt["branches"].values()]
-    assert told.get("download_mib", 0) == pytest.approx(sum(received) / 2**20, abs=0.01)
+    assert values.get("download_mib", 0) == pytest.approx(sum(received) / 2**20, abs=0.01)
     assert it.history[-1] == remembered(host)[-1]
-    assert dict(it.history[-1].metrics) == told
+    assert dict(it.history[-1].metrics) == values
 
 
 def resident(host: Host, unit: str) -> float:
@@ -67,8 +67,8 @@ def resident(host: Host, unit: str) -> float:
 
 def used(host: Host, path: str) -> float:
     """MiB of the blocks of all that lies there, a file at a time."""
-    said = host.run(f"find -H {path} -printf '%i %b\\n' | sort -u").stdout
-    return sum(int(line.split()[1]) for line in said.splitlines()) / 2048
+    listed = host.run(f"find -H {path} -printf '%i %b\\n' | sort -u").stdout
+    return sum(int(line.split()[1]) for line in listed.splitlines()) / 2048
 
 
 def remembered(host: Host) -> list[Measured]:

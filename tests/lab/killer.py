@@ -11,35 +11,35 @@ from pyinfra.api.state import BaseStateCallback, State
 
 
 class Killer(BaseStateCallback):
-    """Kills after the first operation that changed something, and that is not noted yet.
+    """Kills after the first operation that changed something, and that is not recorded yet.
 
-    `note` lists these, a line each; this one is added. An operation that changed nothing leaves the
+    `record` lists these, a line each; this one is added. An operation that changed nothing leaves the
     hosts as the one before left them: a kill after it would be the same kill again. With `every` 2, the
-    first is passed over, noted as well, and the second one kills.
+    first is passed over, recorded as well, and the second one kills.
     """
 
-    def __init__(self, note: Path, every: int) -> None:
-        self.note = note
+    def __init__(self, record: Path, every: int) -> None:
+        self.record = record
         self.every = every
         self.passed = 0
 
     def operation_end(self, state: State, op_hash: str) -> None:  # type: ignore[override]
         """Note which operation it was, and end."""
         name = ", ".join(sorted(state.get_op_meta(op_hash).names))
-        with self.note.open("a+", encoding="utf-8") as note:
-            note.seek(0)
-            if name in note.read().splitlines() or not _changed(state, op_hash):
+        with self.record.open("a+", encoding="utf-8") as file:
+            file.seek(0)
+            if name in file.read().splitlines() or not _changed(state, op_hash):
                 return
-            note.write(f"{name}\n")
+            file.write(f"{name}\n")
         self.passed += 1
         if self.passed == self.every:
             os.kill(os.getpid(), signal.SIGKILL)
 
 
-def arm(state: State, note: Path, every: int) -> None:
+def arm(state: State, record: Path, every: int) -> None:
     """Have the run killed; the deploy file asks for it once a host."""
     if not any(isinstance(handler, Killer) for handler in state.callback_handlers):
-        state.add_callback_handler(Killer(note, every))  # type: ignore[no-untyped-call]
+        state.add_callback_handler(Killer(record, every))  # type: ignore[no-untyped-call]
 
 
 def _changed(state: Any, op_hash: str) -> bool:

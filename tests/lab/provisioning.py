@@ -1,4 +1,4 @@
-"""Runs the main job as an operator does, from the command line, and reads what it said."""
+"""Runs the main job as an operator does, from the command line, and reads what it printed."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ _ENDING = re.compile(r"    \[(?P<host>[^\]]+)\] (?P<text>.*)")
 
 @dataclass(frozen=True)
 class Result:
-    """One run of pyinfra: what it said and what it did."""
+    """One run of pyinfra: what it printed and what it did."""
 
     status: int
     output: str  # standard output and standard error, as they came
@@ -146,14 +146,14 @@ def running(inventory: Path) -> Iterator[subprocess.Popen[bytes]]:
 
 
 @contextmanager
-def no_ui_kept() -> Iterator[None]:
+def no_ui_stored() -> Iterator[None]:
     """Meanwhile the controller has no UI that was built in a run before: a host builds its own."""
     with tempfile.TemporaryDirectory() as cache, pytest.MonkeyPatch.context() as patch:
         others = [controller.cache_directory(it) for it in ("locks", "sources", "uv")]
         patch.setenv("XDG_CACHE_HOME", cache)
         own = controller.cache_directory("uis").parent
-        for kept in others:
-            (own / kept.name).symlink_to(kept)
+        for other in others:
+            (own / other.name).symlink_to(other)
         yield
 
 

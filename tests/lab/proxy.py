@@ -1,4 +1,4 @@
-"""An HTTP proxy of a test's own, on the lab's bridge: it asks who comes, and notes what each asked for."""
+"""An HTTP proxy of a test's own, on the lab's bridge: it asks who comes, and records what each asked for."""
 
 from __future__ import annotations
 
@@ -30,12 +30,12 @@ class Proxy:
     """A proxy that runs: where it is, and what it was asked for."""
 
     url: str
-    asked: list[str] = field(default_factory=list)  # "CLIENT METHOD TARGET STATUS", in order
+    requests: list[str] = field(default_factory=list)  # "CLIENT METHOD TARGET STATUS", in order
 
 
 @contextmanager
 def proxy(credentials: str = "", refuses: str = "") -> Iterator[Proxy]:
-    """Serve as a proxy; `credentials` ("user:password") must be told, targets with `refuses` get 403."""
+    """Serve as a proxy; `credentials` ("user:password") must be sent, targets with `refuses` get 403."""
     wanted = f"Basic {base64.b64encode(credentials.encode()).decode()}" if credentials else ""
 
     class Handler(BaseHTTPRequestHandler):
@@ -48,7 +48,7 @@ def proxy(credentials: str = "", refuses: str = "") -> Iterator[Proxy]:
             elif refuses and refuses in self.path:
                 status = 403
             if status:
-                self._note(status)
+                self._record(status)
                 self.close_connection = True
                 self.send_response(status)
                 self.send_header("Proxy-Authenticate", 'Basic realm="lab"')
@@ -56,8 +56,8 @@ def proxy(credentials: str = "", refuses: str = "") -> Iterator[Proxy]:
                 self.end_headers()
             return not status
 
-        def _note(self, status: int) -> None:
-            noted.asked.append(f"{self.client_address[0]} {self.command} {self.path} {status}")
+        def _record(self, status: int) -> None:
+            served.requests.append(f"{self.client_address[0]} {self.command} {self.path} {status}")
 
         def do_CONNECT(self) -> None:
             if not self._let_in():
@@ -67,10 +67,10 @@ def proxy(credentials: str = "", refuses: str = "") -> Iterator[Proxy]:
             try:
                 there = socket.create_connection((host.strip("[]"), int(port)), timeout=20)
             except OSError:
-                self._note(502)
+                self._record(502)
                 self.send_error(502)
                 return
-            self._note(200)
+            self._record(200)
             self.send_response(200)
             self.end_headers()
             with closing(there):
@@ -90,10 +90,10 @@ def proxy(credentials: str = "", refuses: str = "") -> Iterator[Proxy]:
                     there.request(self.command, target, body, {**headers, "Connection": "close"})
                     answer = there.getresponse()
                 except OSError:
-                    self._note(502)
+                    self._record(502)
                     self.send_error(502)
                     return
-                self._note(answer.status)
+                self._record(answer.status)
                 self.send_response(answer.status)
                 for name, value in answer.getheaders():
                     if name.lower() not in _HOP_BY_HOP:
@@ -110,11 +110,11 @@ def proxy(credentials: str = "", refuses: str = "") -> Iterator[Proxy]:
 
     server = ThreadingHTTPServer((str(network.GATEWAY), 0), Handler)
     server.daemon_threads = True
-    noted = Proxy(f"http://{network.GATEWAY}:{server.server_port}")
+    served = Proxy(f"http://{network.GATEWAY}:{server.server_port}")
     thread = threading.Thread(target=server.serve_forever)
     thread.start()
     try:
-        yield noted
+        yield served
     finally:
         server.shutdown()
         thread.join()

@@ -139,18 +139,18 @@ def originals(folder: Path) -> Originals:
 
     The first of the session's processes does it, the others get what it made.
     """
-    kept = sessions.once(folder, "serving", lambda: asdict(_make_originals(folder)))
-    return Originals(**(kept | {"first": Result(**kept["first"])}))
+    stored = sessions.once(folder, "serving", lambda: asdict(_make_originals(folder)))
+    return Originals(**(stored | {"first": Result(**stored["first"])}))
 
 
-def named(session: int, name: str) -> str:
+def shared_name(session: int, name: str) -> str:
     """What a host that a whole session shares is called."""
     return f"test-{session}-0-{name}"
 
 
 def _make_originals(folder: Path) -> Originals:
     def create(name: str, debian: int, sudo_user: str | None = None) -> Host:
-        return Host.create(named(sessions.pid(), name), debian, sudo_user=sudo_user)
+        return Host.create(shared_name(sessions.pid(), name), debian, sudo_user=sudo_user)
 
     light, off, taken = create("light", 12), create("off", 13, _OPERATOR), create("taken", 12)
     # An sshd without sftp, and ::1 before 127.0.0.1: neither may matter.

@@ -26,11 +26,11 @@ def folder(factory: pytest.TempPathFactory) -> Path:
 
 def once(shared: Path, name: str, make: Callable[[], dict[str, Any]]) -> dict[str, Any]:
     """What `make` returned to the first process that asked; the others wait for it."""
-    kept = shared / f"{name}.json"
+    stored = shared / f"{name}.json"
     with locked(name, shared):
-        if not kept.exists():
-            kept.write_text(json.dumps(make()), encoding="utf-8")
-        found: dict[str, Any] = json.loads(kept.read_text(encoding="utf-8"))
+        if not stored.exists():
+            stored.write_text(json.dumps(make()), encoding="utf-8")
+        found: dict[str, Any] = json.loads(stored.read_text(encoding="utf-8"))
         return found
 
 

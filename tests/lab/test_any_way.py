@@ -28,7 +28,7 @@ _WALK = ("light", "llm_off", "full", "llm_off", "light", "full", "light")
 _STEPS = list(pairwise(_WALK))
 # A profile without a model leaves those that are there, as data of the operator's.
 _WEIGHTS = {r"/var/lib/ollama/models/.": "weights stay, whatever the profile"}
-# What is kept to go back to tells of the way, as it shall: here nothing is kept.
+# What is kept to go back to shows the way, as it shall: here nothing is kept.
 _COMMON: dict[str, Any] = {"keep_generations": 1}
 
 
@@ -128,7 +128,7 @@ def test_other_changes_restart_whom_they_concern_and_leave_nothing_when_they_are
     assert comparison.differences(initial, comparison.describe(walker.host)) == []
 
 
-def test_another_port_of_the_backend_is_told_to_need_another_ui(walker: Walker) -> None:
+def test_another_port_of_the_backend_is_reported_to_need_another_ui(walker: Walker) -> None:
     planned = walker.run("--dry", profile="light", ports={"backend": 8001}).check()
     assert "to be made: UI build" in planned.output
     assert "UI build | start" in planned.planned

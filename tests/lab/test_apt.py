@@ -44,19 +44,19 @@ def test_a_host_waits_for_another_apt_and_goes_on_without_sources_that_fail(
     # It hangs: the end of patience is one message, and nothing was installed.
     _hold(host, "/var/lib/apt/lists/lock", "/never")
     hung = provision(declared, deploy=_GROUND, env={**os.environ, "PATIENCE": "3"})
-    told = hung.endings["busy"]
+    ending = hung.endings["busy"]
     assert hung.status == 1
-    assert "required  no other apt at work" in told
-    assert "perl (process " in told
-    assert "unit apt-daily-of-the-test.service) has held /var/lib/apt/lists/lock" in told
-    assert "where it hangs, end it on the host: systemctl stop apt-daily-of-the-test.service" in told
+    assert "required  no other apt at work" in ending
+    assert "perl (process " in ending
+    assert "unit apt-daily-of-the-test.service) has held /var/lib/apt/lists/lock" in ending
+    assert "where it hangs, end it on the host: systemctl stop apt-daily-of-the-test.service" in ending
     assert "Traceback" not in hung.output
     assert host.run("dpkg --status nginx", check=False).returncode != 0
 
     # It ends: the run goes on. What dpkg left half done is ended, too.
     host.run("systemctl stop apt-daily-of-the-test.service")
     host.run("apt-get install -qq --download-only zstd; dpkg --unpack /var/cache/apt/archives/zstd_*.deb")
-    # The run notes what it installs right before it waits.
+    # The run records what it installs right before it waits.
     host.run("rm /var/log/venom-provisioner.log")
     _hold(host, "/var/lib/dpkg/lock-frontend", "/var/log/venom-provisioner.log")
     done = provision(declared, deploy=_GROUND).check()
@@ -69,15 +69,15 @@ def test_a_host_waits_for_another_apt_and_goes_on_without_sources_that_fail(
     assert provision(declared, deploy=_GROUND).check().changed_operations == []
 
 
-def test_debian_comes_by_the_proxy_of_the_inventory_and_a_wrong_login_is_told(
+def test_debian_comes_by_the_proxy_of_the_inventory_and_a_wrong_login_is_reported(
     lab_host: LabHost, provision: Provision, tmp_path: Path
 ) -> None:
     host = lab_host(13, airgapped=True)
     login = tmp_path / "login"
     login.touch(mode=0o600)
     with proxy("ada:p@ss/word") as way:
-        named = {"url": way.url, "except": ["10.77.0.0/24"], "credentials": f"file:{login}"}
-        declared = of({"office": (host, {"proxy": named, "mirrors": {}})})
+        setting = {"url": way.url, "except": ["10.77.0.0/24"], "credentials": f"file:{login}"}
+        declared = of({"office": (host, {"proxy": setting, "mirrors": {}})})
         login.write_text("ada:wrong")
         refused = provision(declared, deploy=_GROUND)
         assert f"required  a way through the proxy {way.url}" in refused.endings["office"]
@@ -85,9 +85,9 @@ def test_debian_comes_by_the_proxy_of_the_inventory_and_a_wrong_login_is_told(
         assert host.run("test -e /etc/venom", check=False).returncode != 0
         login.write_text("ada:p@ss/word")
         provision(declared, deploy=_GROUND).check()
-        asked = [it.split() for it in way.asked if it.endswith(" 200")]
-        assert any(it[2].endswith(".deb") and "nginx" in it[2] for it in asked)
-        assert {it[0] for it in asked} == {host.address}
+        requests = [it.split() for it in way.requests if it.endswith(" 200")]
+        assert any(it[2].endswith(".deb") and "nginx" in it[2] for it in requests)
+        assert {it[0] for it in requests} == {host.address}
         assert host.run("stat -c '%a %U' /etc/venom/proxy.env").stdout.strip() == "600 root"
         # The password is in that file, and nowhere else.
         found = host.run("grep -rlsF 'p%40ss' /etc /opt /run /var /root | sort").stdout.split()

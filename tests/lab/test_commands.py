@@ -43,8 +43,8 @@ def demonstration() -> Iterator[subprocess.CompletedProcess[str]]:
 
 def test_every_command_of_the_readme_is_run_here() -> None:
     text = README.read_text(encoding="utf-8")
-    named = set(re.findall(r"^\| `(script/\w+)`", text, re.MULTILINE))
-    assert named == {"script/lab", "script/test", "script/bench"}
+    listed = set(re.findall(r"^\| `(script/\w+)`", text, re.MULTILINE))
+    assert listed == {"script/lab", "script/test", "script/bench"}
     wrong = _run("script/test", "--fast")
     assert (wrong.returncode, wrong.stdout) == (2, "usage: script/test [--unit | --quick | --all]\n")
 
@@ -61,14 +61,14 @@ def test_the_lab_makes_a_host_serve_and_says_where_to_look(
 def test_a_measurement_compares_with_an_ansible_that_finds_nothing_to_do(
     demonstration: subprocess.CompletedProcess[str],
 ) -> None:
-    told = _run("script/bench", "--runs", "1", "--host", HOST)
-    assert told.returncode == 0, told.stdout[-2000:]
+    done = _run("script/bench", "--runs", "1", "--host", HOST)
+    assert done.returncode == 0, done.stdout[-2000:]
     for row in ("`deploy/venom.py`, nothing to do", "Ansible, the same state", "`deploy/rollback.py`"):
-        assert re.search(rf"^\| {re.escape(row)} \| 1 \| [0-9.]+ \|", told.stdout, re.MULTILINE), row
-    assert re.search(r"^\| plain Ansible, of ours \| ≥ 20 \| [0-9.]+ \|", told.stdout, re.MULTILINE)
+        assert re.search(rf"^\| {re.escape(row)} \| 1 \| [0-9.]+ \|", done.stdout, re.MULTILINE), row
+    assert re.search(r"^\| plain Ansible, of ours \| ≥ 20 \| [0-9.]+ \|", done.stdout, re.MULTILINE)
 
 
 def test_a_measurement_of_a_host_that_is_not_there_says_so() -> None:
-    told = _run("script/bench", "--runs", "1", "--host", "nosuch")
-    assert told.returncode == 1
-    assert "bench: there is no lab host 'nosuch'" in told.stdout
+    done = _run("script/bench", "--runs", "1", "--host", "nosuch")
+    assert done.returncode == 1
+    assert "bench: there is no lab host 'nosuch'" in done.stdout

@@ -188,13 +188,15 @@ def test_a_host_works_whatever_its_shell_is_and_prints(met: Met, name: str) -> N
 
 
 @pytest.mark.parametrize("name", list(_FAILED))
-def test_a_host_that_is_not_reached_is_told_with_its_address_why_and_what_to_do(met: Met, name: str) -> None:
-    told = met.result.endings[name]
-    assert told.startswith("was not reached\nrequired  "), told
+def test_a_host_that_is_not_reached_is_reported_with_its_address_why_and_what_to_do(
+    met: Met, name: str
+) -> None:
+    ending = met.result.endings[name]
+    assert ending.startswith("was not reached\nrequired  "), ending
     place = 0
     for pattern in _FAILED[name]:
-        match = re.compile(pattern).search(told, place)
-        assert match, f"{pattern!r} is not in\n{told}"
+        match = re.compile(pattern).search(ending, place)
+        assert match, f"{pattern!r} is not in\n{ending}"
         place = match.end()
 
 
@@ -204,7 +206,7 @@ def test_no_failure_ends_in_a_traceback(met: Met) -> None:
     assert set(met.result.endings) == {"odd", "inner", *_FAILED}
 
 
-def test_new_hosts_are_noted_once_jump_hosts_too(met: Met) -> None:
+def test_new_hosts_are_recorded_once_jump_hosts_too(met: Met) -> None:
     known = (met.home / ".ssh" / "known_hosts").read_text().splitlines()
     assert sorted(line.split()[0] for line in known) == sorted([met.odd.address, met.jump.address])
     assert met.result.output.count(f"new host: the key of {met.jump.address}") == 1

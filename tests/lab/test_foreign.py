@@ -1,4 +1,4 @@
-"""What somebody else has on a host is told before the first change, all at once, and stays as it was.
+"""What somebody else has on a host is reported before the first change, all at once, and stays as it was.
 
 The host has no python3 at first. It has been lived in: an Ollama by the official installer, an operator
 who is called like our user, a Venom that was cloned by hand, a shop that is served on port 80.
@@ -59,7 +59,7 @@ nft add table inet venom
 """
 
 # Requirement → what was found, of each.
-_TOLD = {
+_FOUND = {
     "no ollama.service of somebody else's": "/etc/systemd/system/ollama.service",
     "no /etc/systemd/system/venom.target of somebody else's": "a file that the provisioner did not write",
     "no /usr/local/share/ca-certificates/venom-operator.crt of somebody else's": "a file that ",
@@ -76,11 +76,11 @@ _TOLD = {
 
 @dataclass(frozen=True)
 class LivedIn:
-    """The host, its files before the first run, and what its operator was told without and with python3."""
+    """The host, its files before the first run, and what its operator read without and with python3."""
 
     host: Host
     before: str
-    told: Mapping[str, str]
+    endings: Mapping[str, str]
 
 
 @pytest.fixture(scope="module")
@@ -102,22 +102,22 @@ def lived_in(upstream: None, module_host: LabHost, tmp_path_factory: pytest.Temp
     )
 
 
-@pytest.mark.parametrize("requirement", _TOLD)
-def test_what_is_somebody_elses_is_told_although_the_host_has_no_python3(
+@pytest.mark.parametrize("requirement", _FOUND)
+def test_what_is_somebody_elses_is_reported_although_the_host_has_no_python3(
     lived_in: LivedIn, requirement: str
 ) -> None:
-    told = lived_in.told["without"]
-    assert told.startswith("failed at: Refused before the first change")
+    ending = lived_in.endings["without"]
+    assert ending.startswith("failed at: Refused before the first change")
     assert re.search(
-        f"^required  {re.escape(requirement)}.*\nfound     {_TOLD[requirement]}.*\ndo        .",
-        told,
+        f"^required  {re.escape(requirement)}.*\nfound     {_FOUND[requirement]}.*\ndo        .",
+        ending,
         re.MULTILINE,
-    ), told
+    ), ending
 
 
-def test_nothing_else_is_told_and_a_python3_makes_no_difference(lived_in: LivedIn) -> None:
-    assert lived_in.told["without"].count("required  ") == len(_TOLD)
-    assert lived_in.told["with"] == lived_in.told["without"]
+def test_nothing_else_is_reported_and_a_python3_makes_no_difference(lived_in: LivedIn) -> None:
+    assert lived_in.endings["without"].count("required  ") == len(_FOUND)
+    assert lived_in.endings["with"] == lived_in.endings["without"]
 
 
 def test_what_is_there_goes_on(lived_in: LivedIn) -> None:
@@ -129,7 +129,7 @@ def test_what_is_there_goes_on(lived_in: LivedIn) -> None:
     assert host.run(["bash", "-c", get]).stdout == "a shop\n"
 
 
-# What is broken on a host, how it is mended, and what is told of it.
+# What is broken on a host, how it is mended, and what is reported of it.
 _BROKEN = {
     "python": (
         "printf '#!/bin/sh\\necho no libpython >&2; exit 127\\n' | install /dev/stdin /usr/bin/python3",
@@ -149,18 +149,18 @@ _BROKEN = {
 }
 
 
-def test_what_cannot_be_looked_at_is_told_and_never_taken_for_absent(
+def test_what_cannot_be_looked_at_is_reported_and_never_taken_for_absent(
     lab_host: LabHost, provision: Provision, tmp_path: Path
 ) -> None:
     host = lab_host(13)
     # Without apt's own cache, which it makes anew after each change of the database of packages.
     folders = [it for it in BARE if it != "/var/cache"]
-    for broken, mended, told in _BROKEN.values():
+    for broken, mended, texts in _BROKEN.values():
         host.run(broken)
         before = visitor.files(host, *folders)
         result = provision(of({"box": (host, {})}))
         assert result.status != 0
-        for text in told:
+        for text in texts:
             assert text in result.endings["box"], result.endings["box"]
         assert "Traceback" not in result.output
         assert visitor.files(host, *folders) == before

@@ -166,8 +166,8 @@ def test_the_command_line_shows_hosts_and_passes_a_status_through(
     host = fresh(12)
     row = next(line for line in _lab("list").stdout.splitlines() if host.name in line)
     assert row.split()[:4] == [host.name, "12", host.address, "up"]
-    said = _lab("run", host.name, "--", "sh", "-c", 'echo "a  b"; exit 7')
-    assert (said.returncode, said.stdout) == (7, "a  b\n")
+    done = _lab("run", host.name, "--", "sh", "-c", 'echo "a  b"; exit 7')
+    assert (done.returncode, done.stdout) == (7, "a  b\n")
 
 
 @pytest.mark.parametrize(
@@ -181,10 +181,10 @@ def test_the_command_line_shows_hosts_and_passes_a_status_through(
     ],
 )
 def test_a_mistake_gets_one_line(arguments: list[str], message: str) -> None:
-    said = _lab(*arguments)
-    assert said.returncode == 1
-    assert message in said.stderr
-    assert len(said.stderr.splitlines()) == 1
+    done = _lab(*arguments)
+    assert done.returncode == 1
+    assert message in done.stderr
+    assert len(done.stderr.splitlines()) == 1
 
 
 def test_nothing_of_a_destroyed_host_stays(lab_host: LabHost) -> None:

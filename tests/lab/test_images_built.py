@@ -24,7 +24,7 @@ BACKEND, FRONTEND = "venom-backend-light", "venom-frontend"
 
 @dataclass(frozen=True)
 class Built:
-    """A build host after its first run, and what that said."""
+    """A build host after its first run, and what that printed."""
 
     host: Host
     inventory: Path
@@ -38,7 +38,7 @@ class Built:
         return provisioning.run(self.inventory, *(arguments or self.arguments), deploy="deploy/images.py")
 
     def reference(self, kind: str) -> str:
-        """What the run said for an inventory."""
+        """What the run printed for an inventory."""
         lines = self.result.endings[self.host.name].splitlines()
         return next(it for it in lines if it.startswith(f"{kind}: ")).removeprefix(f"{kind}: ")
 

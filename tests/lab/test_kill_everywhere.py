@@ -44,14 +44,14 @@ class Serving:
     @classmethod
     def of(cls, host: Host) -> Serving:
         """The state of this host; nothing on a bare one."""
-        said = host.run(
+        printed = host.run(
             "readlink /etc/venom/generations/current || echo none;"
             "systemctl show --property MainPID --value venom-backend venom-ui | xargs;"
             f"curl --silent --output /dev/null --write-out '%{{http_code}} ' {BACKEND}/healthz;"
             f"curl --silent --output /dev/null --write-out '%{{http_code}}' {UI}/; echo",
             check=False,
         ).stdout
-        return cls(*said.splitlines())
+        return cls(*printed.splitlines())
 
 
 @dataclass(frozen=True)
@@ -80,9 +80,9 @@ class Killing:
         _, *running = hosts
         every = -(-every // self.operations)  # as many hosts as where every operation is followed by a kill
         before = _each(running, Serving.of)
-        note = self.folder / "operations"
-        note.write_text("", encoding="utf-8")
-        own = {"KILLED_RUN_NOTE": str(note), "KILLED_RUN_EVERY": str(self.operations)}
+        record = self.folder / "operations"
+        record.write_text("", encoding="utf-8")
+        own = {"KILLED_RUN_RECORD": str(record), "KILLED_RUN_EVERY": str(self.operations)}
         disturbed: list[str] = []
         kills = 0
         while True:
@@ -98,7 +98,7 @@ class Killing:
         inventory = provisioning.inventory(self.folder, provisioning.fleet_of(*hosts, **settings))
         completed = provisioning.run(inventory).check()
         again = provisioning.run(inventory).check()
-        operations = note.read_text(encoding="utf-8").splitlines()
+        operations = record.read_text(encoding="utf-8").splitlines()
         behind = len(hosts) - 1 - len(running)
         return Killed(hosts, operations, kills, every, behind, disturbed, completed, again)
 
@@ -115,10 +115,10 @@ def killing(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFac
 def fresh(upstream: None, module_host: LabHost, killing: Killing) -> Killed:
     """Bare hosts become hosts of the profile light."""
     # Debian's packages take most of an installation, and are not ours: those that are killed have them.
-    # The undisturbed host gets them from the run; and all of them nginx, of which is noted who brought it.
+    # The undisturbed host gets them from the run; and all of them nginx, of which is recorded who brought it.
     names = [name for name in PACKAGES.names if name != "nginx"]
     hosts = [module_host(12), *(module_host(12, packages=names) for _ in range(HOSTS - 1))]
-    with provisioning.no_ui_kept():
+    with provisioning.no_ui_stored():
         return killing.everywhere(hosts, every=4)
 
 

@@ -33,7 +33,7 @@ _LOGIN = """
 class Case:
     """What is wrong with a host or asked of it, and what its operator reads (patterns, in order)."""
 
-    told: tuple[str, ...]
+    expected: tuple[str, ...]
     setup: str = ""  # a command line for the bare host
     nvidia_smi: str = ""  # what a stand-in for it prints
     settings: Mapping[str, Any] = field(default_factory=dict)
@@ -45,13 +45,13 @@ class Case:
 _CASES = {
     "old-debian": Case(
         setup="sed -i 's/^VERSION_ID=.*/VERSION_ID=\"11\"/' /etc/os-release",
-        told=("required  one of Debian 12, Debian 13", "found     debian 11", "do        install one"),
+        expected=("required  one of Debian 12, Debian 13", "found     debian 11", "do        install one"),
     ),
     "wrong-clock": Case(
         # All hosts of the lab have the clock of this machine.
         setup='printf \'#!/bin/sh\\nexec /usr/bin/date --date="365 days" "$@"\\n\' >/usr/local/bin/date;'
         " chmod +x /usr/local/bin/date",
-        told=(
+        expected=(
             "required  a clock that differs from this machine's by at most 5 minutes",
             "found     20.* UTC; here it is 20.* UTC",
             "do        set the one that is wrong: timedatectl",
@@ -60,12 +60,12 @@ _CASES = {
     "full-disk": Case(
         setup="mount -t tmpfs -o size=200m tmpfs /opt",
         debian=13,
-        told=("required  [0-9.]+ GB free on /opt", "found     0.2 GB", "do        free some"),
+        expected=("required  [0-9.]+ GB free on /opt", "found     0.2 GB", "do        free some"),
     ),
     "no-source": Case(
         airgapped=True,
         settings={"mirrors": {"files": ["http://10.77.0.1:9"]}},
-        told=(
+        expected=(
             "required  a source of ollama [0-9.]+ that answers",
             "found     no answer from 10.77.0.1:9, github.com:443",
             "required  a source of python [0-9.]+ that answers",
@@ -79,7 +79,7 @@ _CASES = {
     "silent-proxy": Case(
         airgapped=True,
         settings={"proxy": {"url": "http://10.77.0.1:9"}},
-        told=(
+        expected=(
             "required  the proxy http://10.77.0.1:9 .proxy.url. that answers",
             "found     no connection from the host",
             "do        check its address",
@@ -88,7 +88,7 @@ _CASES = {
     "held-package": Case(
         setup="apt-mark hold nginx",
         debian=13,
-        told=(
+        expected=(
             "required  packages that apt can install: .*nginx",
             "found     on hold: nginx",
             "do        apt-mark unhold nginx",
@@ -98,7 +98,7 @@ _CASES = {
         # One that answers does not have it all, one is gone, one is a disc.
         setup="sed -i 's/ bookworm main/ nosuchsuite main/' /etc/apt/sources.list;"
         " echo 'deb cdrom:[Debian 12 _Bookworm_]/ bookworm main' >/etc/apt/sources.list.d/disc.list",
-        told=(
+        expected=(
             "required  a source of Debian packages that answers, and has .*python3",
             "found     /etc/apt/sources.list:1: deb .* nosuchsuite main",
             "404",
@@ -108,7 +108,7 @@ _CASES = {
     ),
     "no-room": Case(
         setup="mount -t tmpfs -o size=2m tmpfs /var/cache/apt/archives",
-        told=(
+        expected=(
             "required  [0-9]+ MB free on /var/cache/apt/archives for Debian packages",
             "found     2 MB",
             "do        free some space .apt-get clean.",
@@ -117,32 +117,36 @@ _CASES = {
     "no-root": Case(
         setup=_LOGIN.format(user="plain"),
         settings={"ssh": ssh(user="plain", sudo=False)},
-        told=("required  root on the host", "found     user id [1-9]", "do        set `ssh.user: root`"),
+        expected=("required  root on the host", "found     user id [1-9]", "do        set `ssh.user: root`"),
     ),
     "no-sudo": Case(
         setup=_LOGIN.format(user="plain"),
         debian=13,
         settings={"ssh": ssh(user="plain", sudo=True)},
-        told=("required  root on the host", "found     .*sudo: not found", "do        set `ssh.user: root`"),
+        expected=(
+            "required  root on the host",
+            "found     .*sudo: not found",
+            "do        set `ssh.user: root`",
+        ),
     ),
     "big-model": Case(
         nvidia_smi="NVIDIA GeForce RTX 3070, 8192, 550.54.14, 8.6",
         settings={"model": "gemma3:12b", "vram_tier": "auto"},
-        told=(
+        expected=(
             "required  .*at most 8.00 GiB: the VRAM of NVIDIA GeForce RTX 3070",
             "found     gemma3:12b .*needs 9.55 GiB",
             "do        the largest that fits: model: gemma3:4b",
         ),
     ),
     "shared-memory": Case(
-        # A card is taken although nvidia-smi warns and tells no memory: what is wrong is its driver alone.
+        # A card is taken although nvidia-smi warns and reports no memory: what is wrong is its driver alone.
         nvidia_smi="WARNING: infoROM is corrupted at gpu 000F:01:00.0\nNVIDIA GB10, [N/A], 470.82.01, 12.1",
-        told=("required  NVIDIA driver 531 or later for Ollama", r"found     470.82.01 \(NVIDIA GB10\)"),
+        expected=("required  NVIDIA driver 531 or later for Ollama", r"found     470.82.01 \(NVIDIA GB10\)"),
     ),
     "old-driver": Case(
         nvidia_smi="Tesla T4, 15360, 470.82.01, 7.5",
         debian=13,
-        told=(
+        expected=(
             "required  NVIDIA driver 531 or later for Ollama 0.24.0",
             r"found     470.82.01 \(Tesla T4\)",
             "do        install a newer driver",
@@ -150,7 +154,7 @@ _CASES = {
     ),
     "broken-driver": Case(
         nvidia_smi="Failed to initialize NVML: Driver/library version mismatch",
-        told=(
+        expected=(
             "required  an NVIDIA card that its driver can use",
             "found     Failed to initialize NVML: Driver/library version mismatch",
             "do        reboot, if the driver was upgraded; dkms status and dmesg",
@@ -158,7 +162,7 @@ _CASES = {
     ),
     "contradiction": Case(
         settings={"profile": "full", "requirements": {"tier": "onnx"}},
-        told=(
+        expected=(
             "required  requirements that can be resolved .tier onnx",
             r"found     transformers>=5.0.0,<6.0.0 \(requirements-profile-onnx.txt:5\) and "
             r"transformers>=4.57.6,<5.0.0 \(constraints-hf-onnx.txt:2\) exclude each other",
@@ -168,7 +172,7 @@ _CASES = {
     "no-file": Case(
         lacking="requirements-profile-web.txt",
         settings={"requirements": {"tier": "web"}},
-        told=(
+        expected=(
             "required  requirements-profile-web.txt in Venom's source",
             "found     no such file in ",
             "do        choose a tier that this release has",
@@ -176,7 +180,7 @@ _CASES = {
     ),
     "no-secret": Case(
         settings={"secrets": {"HF_TOKEN": "command:false"}},
-        told=(
+        expected=(
             "required  the secret HF_TOKEN from command:false",
             "found     CalledProcessError",
             "do        run the reference by hand",
@@ -216,13 +220,13 @@ def refused(upstream: None, module_host: LabHost, tmp_path_factory: pytest.TempP
 
 
 @pytest.mark.parametrize("name", _CASES)
-def test_a_host_that_cannot_work_is_told_why_and_what_to_do(refused: Refused, name: str) -> None:
-    told = refused.result.endings[name]
-    assert told.startswith(("failed at: Refused before the first change", "was not reached"))
+def test_a_host_that_cannot_work_is_reported_with_why_and_what_to_do(refused: Refused, name: str) -> None:
+    ending = refused.result.endings[name]
+    assert ending.startswith(("failed at: Refused before the first change", "was not reached"))
     place = 0
-    for pattern in _CASES[name].told:
-        match = re.compile(pattern).search(told, place)
-        assert match, f"{pattern!r} is not in\n{told[place:]}"
+    for pattern in _CASES[name].expected:
+        match = re.compile(pattern).search(ending, place)
+        assert match, f"{pattern!r} is not in\n{ending[place:]}"
         place = match.end()
 
 
@@ -251,7 +255,7 @@ def test_a_login_with_a_key_that_the_host_does_not_know_is_named(
     assert "Traceback" not in result.output
 
 
-def test_every_mistake_of_an_inventory_is_told_at_once_before_any_connection(tmp_path: Path) -> None:
+def test_every_mistake_of_an_inventory_is_reported_at_once_before_any_connection(tmp_path: Path) -> None:
     text = """\
 defaults:
   profile: off

@@ -142,7 +142,7 @@ def story(bare: tuple[Host, dict[str, str]], tmp_path_factory: pytest.TempPathFa
 # -- a whole host ------------------------------------------------------------------------------------
 
 
-def test_dry_tells_what_would_go_and_stay_and_changes_nothing(story: Story) -> None:
+def test_dry_shows_what_would_go_and_stay_and_changes_nothing(story: Story) -> None:
     story.dry.check()
     for thing in ("/opt/venom", "/etc/venom", "users venom-build", "units venom-backend.service"):
         assert re.search(rf"goes   .*{thing}", story.dry.output), story.dry.output
@@ -152,15 +152,15 @@ def test_dry_tells_what_would_go_and_stay_and_changes_nothing(story: Story) -> N
 
 def test_a_purge_that_is_none_is_refused_with_one_message(story: Story) -> None:
     assert story.wrong.status == 1
-    told = "required  --data purge=yes, or no purge at all\nfound     purge=please\n"
-    assert story.wrong.output.count(told) == 1
+    message = "required  --data purge=yes, or no purge at all\nfound     purge=please\n"
+    assert story.wrong.output.count(message) == 1
     assert "Connecting to hosts" not in story.wrong.output
     assert "Traceback" not in story.wrong.output
 
 
-def test_everything_goes_but_what_is_told_to_stay(story: Story) -> None:
-    (told,) = story.removed.check().endings.values()
-    assert told.startswith("removed\n")
+def test_everything_goes_but_what_is_reported_to_stay(story: Story) -> None:
+    (ending,) = story.removed.check().endings.values()
+    assert ending.startswith("removed\n")
     left = {line.partition(": ")[0] for line in comparison.differences(story.bare, story.kept)}
     assert {it for it in left if not it.startswith(("/var/lib/venom", "/var/lib/ollama"))} == {
         *("user ollama", "user venom", "users"),
@@ -168,28 +168,30 @@ def test_everything_goes_but_what_is_told_to_stay(story: Story) -> None:
     }
     assert {"/var/lib/venom/venom.env", "/var/lib/ollama/models"} <= left
     assert "/var/lib/venom/config" not in left, "a link into what is gone"
-    assert re.search(r"stays  /var/lib/ollama \(weights, [0-9]{3}\.[0-9] MB\)", told)
-    assert re.search(r"stays  /var/lib/venom \(data and settings, secrets among them, [0-9.]+ [kM]B\)", told)
-    assert "--data purge=yes removes these for good, with the users ollama, venom" in told
-    assert "Debian packages that it uses, none of them recorded as installed by it: ca-certificates" in told
+    assert re.search(r"stays  /var/lib/ollama \(weights, [0-9]{3}\.[0-9] MB\)", ending)
+    assert re.search(
+        r"stays  /var/lib/venom \(data and settings, secrets among them, [0-9.]+ [kM]B\)", ending
+    )
+    assert "--data purge=yes removes these for good, with the users ollama, venom" in ending
+    assert "Debian packages that it uses, none of them recorded as installed by it: ca-certificates" in ending
 
 
 def test_what_is_somebody_elses_is_named_and_goes_on_running(story: Story) -> None:
-    (told,) = story.removed.endings.values()
-    assert f"stays  {_FOREIGN}: somebody else's" in told
-    assert f"stays  {_DROP_IN}: somebody else's" in told
+    (ending,) = story.removed.endings.values()
+    assert f"stays  {_FOREIGN}: somebody else's" in ending
+    assert f"stays  {_DROP_IN}: somebody else's" in ending
     assert story.foreign_runs == "active\nenabled\n"
 
 
-def test_the_audit_log_tells_of_it(story: Story) -> None:
+def test_the_audit_log_has_it(story: Story) -> None:
     assert re.search(r"deploy/remove\.py: removed \(g[0-9a-f]{12} -> none\)$", story.audit.strip())
 
 
 def test_a_second_removal_changes_nothing(story: Story) -> None:
     assert story.again.check().changed_operations == []
     assert comparison.differences(story.kept, story.after_again) == []
-    (told,) = story.again.endings.values()
-    assert told.startswith("not provisioned; only kept data are left\nstays  /var/lib/ollama (weights, ")
+    (ending,) = story.again.endings.values()
+    assert ending.startswith("not provisioned; only kept data are left\nstays  /var/lib/ollama (weights, ")
 
 
 def test_on_what_was_kept_it_serves_again_with_the_old_data(story: Story) -> None:
@@ -224,13 +226,13 @@ def test_a_host_that_never_was_ours_is_left_alone_and_a_half_made_one_is_cleared
     assert (list(alone.endings.values()), alone.changed_operations) == (["not provisioned"], [])
     assert visitor.files(host, *BARE) == before
 
-    with provisioning.no_ui_kept(), provisioning.running(inventory):
+    with provisioning.no_ui_stored(), provisioning.running(inventory):
         _await(host, "grep -q 'npm ci' /opt/venom/jobs/ui/steps")
     assert "venom-job-ui" in visitor.jobs(host)
     result = provisioning.run(inventory, "--data", "purge=yes", deploy=_REMOVE).check()
-    (told,) = result.endings.values()
-    assert told.startswith("removed, with data and weights\n")
-    packages = re.search(r"unless you need them: apt-get remove (.*)", told)
+    (ending,) = result.endings.values()
+    assert ending.startswith("removed, with data and weights\n")
+    packages = re.search(r"unless you need them: apt-get remove (.*)", ending)
     assert packages
     assert packages[1].split() == list(PACKAGES.names)
     assert visitor.jobs(host) == ""
@@ -248,8 +250,8 @@ def _await(host: Host, condition: str, seconds: int = 300) -> None:
 
 def _killed_everywhere(inventory: Path, *arguments: str) -> list[str]:
     """Remove; the runs are killed after one operation more each, until one gets through. Which they were."""
-    note = inventory.with_name("killed")
-    env = {**os.environ, "KILLED_RUN": _REMOVE, "KILLED_RUN_NOTE": str(note)}
+    record = inventory.with_name("killed")
+    env = {**os.environ, "KILLED_RUN": _REMOVE, "KILLED_RUN_NOTE": str(record)}
     while (run := provisioning.run(inventory, *arguments, deploy="tests/lab/killed_run.py", env=env)).status:
         assert run.status == -signal.SIGKILL, run.output
-    return [name.removeprefix(f"{_REMOVE} | ") for name in note.read_text().splitlines()]
+    return [name.removeprefix(f"{_REMOVE} | ") for name in record.read_text().splitlines()]

@@ -46,13 +46,13 @@ def test_the_page_fits_and_is_alone(
 ) -> None:
     page = chromium.new_page(viewport={"width": width, "height": 800}, color_scheme=scheme)
     requests: list[str] = []
-    said: list[str] = []
+    logged: list[str] = []
     page.on("request", lambda it: requests.append(it.url))
-    page.on("console", lambda it: said.append(it.text))
+    page.on("console", lambda it: logged.append(it.text))
     page.goto(page_file.as_uri())
     page.locator("details").evaluate_all("all => all.forEach(it => it.open = true)")
     assert [it for it in requests if not it.startswith("data:image/png;")] == [page_file.as_uri()]
-    assert not said
+    assert not logged
     assert page.evaluate("document.documentElement.scrollWidth") <= width
     assert page.evaluate("getComputedStyle(document.body).backgroundColor") == background
     shown = page.locator("img, svg").evaluate_all("all => all.filter(it => it.clientWidth > 100).length")

@@ -206,8 +206,8 @@ def test_openai_chat_answers_whole_and_in_events(ollama: Server, model: str) -> 
     body |= {"stream": True, "stream_options": {"include_usage": True}}
     *events, end = ask(ollama, "/v1/chat/completions", body)[1].strip().split("\n\n")
     chunks = [json.loads(event.removeprefix("data: ")) for event in events]
-    said = [chunk["choices"][0]["delta"]["content"] for chunk in chunks if chunk["choices"]]
-    assert "".join(said) == "one two"
+    pieces = [chunk["choices"][0]["delta"]["content"] for chunk in chunks if chunk["choices"]]
+    assert "".join(pieces) == "one two"
     assert chunks[-1]["usage"]["total_tokens"] == 9
     assert end == "data: [DONE]"
 

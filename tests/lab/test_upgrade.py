@@ -99,14 +99,14 @@ def _without_our_connectors(folder: Path) -> dict[str, str]:
     return {**os.environ, "PYTHONPATH": str(folder)}
 
 
-def test_status_tells_what_differs_and_that_all_serves(upgraded: Fleet) -> None:
-    said = upgraded.run(deploy="deploy/status.py")
-    assert said.status == 2, said.output
-    assert "does not run" not in said.output.replace("does not run, as the profile says", "")
+def test_status_reports_what_differs_and_that_all_serves(upgraded: Fleet) -> None:
+    result = upgraded.run(deploy="deploy/status.py")
+    assert result.status == 2, result.output
+    assert "does not run" not in result.output.replace("does not run, as the profile says", "")
     assert upgraded.processes() == upgraded.before
 
 
-def test_the_first_run_tells_what_restarts_and_why_and_the_second_changes_nothing(upgraded: Fleet) -> None:
+def test_the_first_run_shows_what_restarts_and_why_and_the_second_changes_nothing(upgraded: Fleet) -> None:
     nginx = {name: visitor.processes(host, NGINX) for name, host in upgraded.hosts.items()}
     planned = upgraded.run("--dry").check().output
     run = upgraded.run().check()

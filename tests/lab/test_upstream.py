@@ -79,7 +79,7 @@ def images(tmp_path: Path) -> Iterator[Upstream]:
 
 
 class Answer:
-    """What a server said to one request; `data` is what came before the connection ended."""
+    """What a server answered to one request; `data` is what came before the connection ended."""
 
     def __init__(self, server: Upstream, path: str, method: str = "GET", **options: Any) -> None:
         connection = http.client.HTTPConnection("127.0.0.1", server.server_port, timeout=5)
@@ -108,11 +108,11 @@ def test_head_sends_the_length_and_no_body(files: Upstream) -> None:
 
 
 @pytest.mark.parametrize(
-    ("asked", "expected"),
+    ("range_asked", "expected"),
     [("bytes=0-9", DATA[:10]), ("bytes=500000-", DATA[500000:]), ("bytes=-7", DATA[-7:])],
 )
-def test_a_range_is_served_as_asked(files: Upstream, asked: str, expected: bytes) -> None:
-    answer = Answer(files, PATH, headers={"Range": asked})
+def test_a_range_is_served_as_asked(files: Upstream, range_asked: str, expected: bytes) -> None:
+    answer = Answer(files, PATH, headers={"Range": range_asked})
     assert (answer.status, answer.data) == (206, expected)
     assert answer.headers["Content-Range"].endswith(f"/{len(DATA)}")
 

@@ -19,13 +19,15 @@ _ADDRESSES = [f"http://{network.GATEWAY}:{port}/_lab/faults" for port in upstrea
 class Faults:
     """The faults that a test asked for."""
 
-    asked: list[Fault] = field(default_factory=list)
+    faults: list[Fault] = field(default_factory=list)
 
     def add(self, host: Host, kind: str, contains: str, times: int = 0) -> None:
         """Make this fault for what the host asks for, so many times; 0: always."""
-        self.asked.append(Fault(kind, contains, host.address, times))
+        self.faults.append(Fault(kind, contains, host.address, times))
         for address in _ADDRESSES:
-            requests.put(address, json=[asdict(fault) for fault in self.asked], timeout=10).raise_for_status()
+            requests.put(
+                address, json=[asdict(fault) for fault in self.faults], timeout=10
+            ).raise_for_status()
 
 
 @contextmanager

@@ -61,8 +61,8 @@ def _figures(**other: float) -> dict[str, float]:
 
 
 def _without_model() -> dict[str, float]:
-    kept = {name: it for name, it in _BASE.items() if not name.startswith(("ollama", "model", "weights"))}
-    return {**kept, "memory_mib": 398.0, "disk_gib": 1.33, "all_ready_seconds": 8.3, "run_seconds": 71.0}
+    others = {name: it for name, it in _BASE.items() if not name.startswith(("ollama", "model", "weights"))}
+    return {**others, "memory_mib": 398.0, "disk_gib": 1.33, "all_ready_seconds": 8.3, "run_seconds": 71.0}
 
 
 HISTORY = (

@@ -49,9 +49,9 @@ FLEET = Acceptance("2026-11-22T03:10:00Z", "ada@desk", "inventories/office.yaml"
 def test_what_is_written_is_read_again(tmp_path: Path) -> None:
     path = acceptance.write(FLEET, tmp_path / "reports" / "now")
     assert acceptance.read(path) == FLEET
-    said = json.loads(path.read_text(encoding="utf-8"))
-    assert list(said) == ["format", "at", "by", "inventory", "result", "hosts"]
-    assert (said["format"], said["result"]) == (1, "failed")
+    document = json.loads(path.read_text(encoding="utf-8"))
+    assert list(document) == ["format", "at", "by", "inventory", "result", "hosts"]
+    assert (document["format"], document["result"]) == (1, "failed")
 
 
 def test_the_vram_tier_stands_in_the_document_where_there_is_a_model(tmp_path: Path) -> None:

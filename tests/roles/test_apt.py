@@ -28,7 +28,7 @@ source=/etc/apt/sources.list.d/own.sources:8:URIs: http://off.example.org/debian
 source=/etc/apt/sources.list.d/own.sources:9:Suites: bookworm
 """
 # As apt 2.6 (Debian 12) and 3.0 (Debian 13) say it.
-SAID = """\
+UPDATE = """\
 update=Err:2 cdrom://Debian 12 _Bookworm_ - NETINST bookworm Release
 update=  Please use apt-cdrom to make this CD-ROM recognized by APT.
 update=Get:1 http://deb.example.org/debian bookworm InRelease [151 kB]
@@ -43,7 +43,7 @@ update=E: The repository 'http://deb.example.org/debian gone Release' does not h
 """
 
 
-def look(text: str, sources: str = SOURCES, update: str = SAID) -> apt.Apt:
+def look(text: str, sources: str = SOURCES, update: str = UPDATE) -> apt.Apt:
     return apt.parse(f"apt=there\n{sources}{update}{text}")
 
 
@@ -61,10 +61,10 @@ def test_each_source_that_fails_is_named_with_file_line_and_reason() -> None:
     }
 
 
-def test_sources_that_fail_are_only_noted_where_the_others_have_everything() -> None:
-    told = look("works=yes\nfetch=1000\nunpack=2 MB\nroom=/ 9000000000\n")
-    assert apt.findings(told, NAMES) == []
-    assert "gone.list:1: deb [arch=amd64 trusted=no]" in apt.remark(told)
+def test_sources_that_fail_are_only_reported_where_the_others_have_everything() -> None:
+    found = look("works=yes\nfetch=1000\nunpack=2 MB\nroom=/ 9000000000\n")
+    assert apt.findings(found, NAMES) == []
+    assert "gone.list:1: deb [arch=amd64 trusted=no]" in apt.remark(found)
     assert apt.remark(apt.parse("apt=there\nworks=yes\n")) == ""
 
 
@@ -110,13 +110,13 @@ def test_a_package_that_no_source_has_is_refused_with_the_sources_that_fail() ->
         ("", "no answer", "apt-get install -s"),
     ],
 )
-def test_what_keeps_a_package_off_is_told_with_its_remedy(text: str, found: str, remedy: str) -> None:
+def test_what_keeps_a_package_off_is_reported_with_its_remedy(text: str, found: str, remedy: str) -> None:
     (finding,) = apt.findings(look(text), NAMES)
     assert found in finding.found
     assert remedy in finding.remedy
 
 
-def test_a_host_without_apt_or_without_sources_is_told_so() -> None:
+def test_a_host_without_apt_or_without_sources_is_reported() -> None:
     (finding,) = apt.findings(apt.parse("apt=none\n"), NAMES)
     assert finding.found == "no apt-get"
     (finding,) = apt.findings(look("cannot=E: Unable to locate package git\n", sources="", update=""), NAMES)
@@ -135,7 +135,7 @@ def test_who_holds_a_lock_of_apt_is_found_by_the_kernel(tmp_path: Path) -> None:
     hold = "import fcntl,sys; f=open(sys.argv[1],'w'); fcntl.lockf(f,fcntl.LOCK_EX); print(); input()"
     script = remote.script("apt_locks.pl").replace("qw(/var/lib/dpkg/lock-frontend", f"qw({lock}")
 
-    def asked() -> list[str]:
+    def holder() -> list[str]:
         return subprocess.run(
             ["perl", "-e", script], capture_output=True, text=True, check=True
         ).stdout.split()
@@ -145,15 +145,15 @@ def test_who_holds_a_lock_of_apt_is_found_by_the_kernel(tmp_path: Path) -> None:
     )
     assert process.stdout
     process.stdout.readline()
-    assert asked()[:3] == [str(lock), str(process.pid), "python3"]
+    assert holder()[:3] == [str(lock), str(process.pid), "python3"]
     process.communicate(b"\n")
-    assert str(lock) not in asked()
+    assert str(lock) not in holder()
 
 
 def test_the_end_of_a_wait_says_who_holds_what_for_how_long_and_how_to_end_it() -> None:
     who = Holder("/var/lib/dpkg/lock-frontend", "812", "unattended-upgr", "apt-daily-upgrade.service")
-    told = packages.busy(who, 900)
-    assert "unattended-upgr (process 812, unit apt-daily-upgrade.service) has held" in told
-    assert "/var/lib/dpkg/lock-frontend for 15 min" in told
-    assert "systemctl stop apt-daily-upgrade.service" in told
+    message = packages.busy(who, 900)
+    assert "unattended-upgr (process 812, unit apt-daily-upgrade.service) has held" in message
+    assert "/var/lib/dpkg/lock-frontend for 15 min" in message
+    assert "systemctl stop apt-daily-upgrade.service" in message
     assert "kill 7" in Holder("/x", "7", "perl", "?").remedy

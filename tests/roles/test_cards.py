@@ -15,8 +15,8 @@ GOOD = "NVIDIA GeForce RTX 3060, 12288, 550.163.01, 8.6, [N/A]"
 CARD = Gpu("nvidia", "NVIDIA GeForce RTX 3060", 12288 * MIB, "550.163.01", "8.6")
 
 
-def read(*said: str, slices: tuple[str, ...] = (), devices: tuple[str, ...] = PCI) -> Cards:
-    return cards(said, slices, devices, MEMORY)
+def read(*lines: str, slices: tuple[str, ...] = (), devices: tuple[str, ...] = PCI) -> Cards:
+    return cards(lines, slices, devices, MEMORY)
 
 
 @pytest.mark.parametrize(
@@ -44,26 +44,26 @@ def test_a_card_is_taken_with_the_memory_that_it_has(line: str, card: Gpu) -> No
     assert read(line) == Cards((card,))
 
 
-@pytest.mark.parametrize("said", [(WARNING, GOOD), (GOOD, WARNING), (GOOD, "", WARNING)])
-def test_a_warning_beside_a_good_card_is_a_remark(said: tuple[str, ...]) -> None:
-    assert read(*said) == Cards((CARD,), (f"nvidia-smi: {WARNING}",))
+@pytest.mark.parametrize("lines", [(WARNING, GOOD), (GOOD, WARNING), (GOOD, "", WARNING)])
+def test_a_warning_beside_a_good_card_is_a_remark(lines: tuple[str, ...]) -> None:
+    assert read(*lines) == Cards((CARD,), (f"nvidia-smi: {WARNING}",))
 
 
 @pytest.mark.parametrize(
-    ("bad", "told"),
+    ("bad", "reason"),
     [
         ("NVIDIA L4, [GPU requires reset], 550.163.01, 8.9, [N/A]", "NVIDIA L4: its memory is [GPU requires"),
         ("NVIDIA A30, [Insufficient Permissions], 550.1, 8.0, Disabled", "NVIDIA A30: its memory is [Insu"),
         ("Unable to determine the device handle for GPU0000:0B:00.0: Unknown Error", "Unable to determine"),
     ],
 )
-def test_of_several_cards_a_bad_one_is_left_out_and_told(bad: str, told: str) -> None:
+def test_of_several_cards_a_bad_one_is_left_out_and_reported(bad: str, reason: str) -> None:
     beside = read(bad, GOOD)
     assert (beside.usable, beside.trouble) == ((CARD,), "")
-    assert beside.remarks[0].startswith(f"a card is not used: {told}")
+    assert beside.remarks[0].startswith(f"a card is not used: {reason}")
     alone = read(bad)
     assert alone.usable == ()
-    assert alone.trouble.startswith(told)
+    assert alone.trouble.startswith(reason)
 
 
 NO_DRIVER = (
@@ -72,23 +72,23 @@ NO_DRIVER = (
 )
 
 
-@pytest.mark.parametrize("said", ["No devices were found", NO_DRIVER])
-def test_whether_there_is_a_card_the_kernel_tells_and_not_an_nvidia_smi_that_fails(said: str) -> None:
-    assert read(said).trouble == said
-    without = read(said, devices=())
+@pytest.mark.parametrize("line", ["No devices were found", NO_DRIVER])
+def test_whether_there_is_a_card_the_kernel_shows_and_not_an_nvidia_smi_that_fails(line: str) -> None:
+    assert read(line).trouble == line
+    without = read(line, devices=())
     assert (without.usable, without.trouble) == ((), "")
-    assert without.remarks == (f"there is no NVIDIA card, although nvidia-smi is installed: {said}",)
+    assert without.remarks == (f"there is no NVIDIA card, although nvidia-smi is installed: {line}",)
 
 
-def test_what_cannot_be_told_is_never_no_card() -> None:
-    for said in (
+def test_what_cannot_be_read_is_never_no_card() -> None:
+    for line in (
         "Failed to initialize NVML: Driver/library version mismatch",
         "nvidia-smi does not answer within 30 s",
     ):
-        assert read(said, devices=()).trouble == said
+        assert read(line, devices=()).trouble == line
 
 
-def test_a_card_without_a_driver_is_told() -> None:
+def test_a_card_without_a_driver_is_reported() -> None:
     assert read(devices=()) == Cards()
     (remark,) = read().remarks
     assert remark == "an NVIDIA card is there (0000:01:00.0) but no driver: it is not used"

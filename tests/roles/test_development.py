@@ -1,4 +1,4 @@
-"""Venom from a developer's tree: what it must be, what is told of it, and how it is started."""
+"""Venom from a developer's tree: what it must be, what is reported of it, and how it is started."""
 
 from __future__ import annotations
 
@@ -53,7 +53,7 @@ def test_a_whole_tree_is_no_finding() -> None:
         (without("writable=web-next"), "ada cannot write web-next of it"),
     ],
 )
-def test_what_is_wrong_with_a_tree_is_told_with_a_remedy(answer: str, found: str) -> None:
+def test_what_is_wrong_with_a_tree_is_reported_with_a_remedy(answer: str, found: str) -> None:
     (finding,) = findings(WORK, parse(answer))
     assert finding.found == found
     assert "development." in finding.requirement

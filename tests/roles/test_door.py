@@ -88,7 +88,7 @@ def test_secrets_are_in_files_that_only_their_reader_can_read() -> None:
     assert (files[f"{paths.DOOR}/key.pem"].owner, files[f"{paths.DOOR}/key.pem"].mode) == ("root", "0600")
 
 
-def test_the_operator_is_told_one_address_or_one_tunnel() -> None:
+def test_the_operator_reads_one_address_or_one_tunnel() -> None:
     assert opened(plan().door, "192.0.2.10", "-p 2222 root@192.0.2.10") == (
         "open http://127.0.0.1:8000 while this runs: ssh -N -L 8000:127.0.0.1:80 -p 2222 root@192.0.2.10"
     )
@@ -136,8 +136,8 @@ def test_a_certificate_and_the_key_of_another_are_refused_and_a_pair_is_taken(tm
     assert [it.found for it in certificate.findings(door, "none", "none")] == ["one that cannot be read"]
 
 
-def test_what_nginx_on_a_host_has_against_the_door_is_told_at_once() -> None:
-    said = [
+def test_what_nginx_on_a_host_has_against_the_door_is_reported_at_once() -> None:
+    lines = [
         "broken=nginx: [emerg] unknown directive in /etc/nginx/conf.d/x.conf:1",
         "user=nginx",
         "listen=/etc/nginx/sites-enabled/shop *:80",
@@ -145,14 +145,14 @@ def test_what_nginx_on_a_host_has_against_the_door_is_told_at_once() -> None:
         "listen=/etc/nginx/sites-enabled/other [::]:8080",
         f"listen={paths.SITE} 127.0.0.1:80",
     ]
-    found = nginx.findings(plan().door, said, ["/etc/nginx/sites-enabled/default"])
+    found = nginx.findings(plan().door, lines, ["/etc/nginx/sites-enabled/default"])
     assert [it.requirement for it in found] == [
         "an nginx configuration that is valid without our site",
         "the distribution's nginx, whose workers run as www-data",
         "port 80 for the door alone",
     ]
     assert "shop (listen *:80)" in found[-1].found
-    assert nginx.findings(plan().door, said[4:5], []) == []
+    assert nginx.findings(plan().door, lines[4:5], []) == []
 
 
 @pytest.mark.parametrize(

@@ -13,7 +13,7 @@ from roles.verification import history, measuring, metrics, plots
 from roles.verification.acceptance import FAILED, PASSED, SKIPPED, Measured
 from tests.roles.plans import components_of, plan
 
-# As roles/verification/scripts/measure.py said it of a host of the lab.
+# As roles/verification/scripts/measure.py printed it of a host of the lab.
 SAID: dict[str, Any] = {
     "receipt": {
         "at": "2026-11-22T03:18:10Z",
@@ -81,17 +81,17 @@ def test_what_nobody_measured_is_no_figure() -> None:
 
 
 def test_a_component_that_the_schema_does_not_name_has_its_figures_all_the_same() -> None:
-    said = {
+    measures = {
         **SAID,
         "memory": {**SAID["memory"], "venom-toy.service": 3 << 20},
         "disk": {**SAID["disk"], "toy": 5 << 20},
         "receipt": {**SAID["receipt"], "starts": {"venom-toy.service": 0.5}},
     }
-    found = metrics.figures(said, {}, {**NAMES, "venom-toy.service": "toy"})
+    found = metrics.figures(measures, {}, {**NAMES, "venom-toy.service": "toy"})
     own = {name: value for name, value in found.items() if name.startswith("toy")}
     assert own == {"toy_memory_mib": 3.0, "toy_mib": 5.0, "toy_ready_seconds": 0.5}
-    told = {group: metrics.of_group(group, found) for group in metrics.GROUPS}
-    assert [names[-1] for names in told.values() if names] == [
+    groups = {group: metrics.of_group(group, found) for group in metrics.GROUPS}
+    assert [names[-1] for names in groups.values() if names] == [
         *("toy_ready_seconds", "toy_memory_mib", "toy_mib"),
         "download_mib",
     ]
@@ -133,9 +133,9 @@ def test_sizes_are_those_of_the_declared_paths_and_of_nobody_elses(tmp_path: Pat
     program = remote.program("measure.py", ("reading.py",), measuring.SCRIPTS)
     command = [sys.executable, "-I", "-S", "-c", program]
     done = subprocess.run(command, input=json.dumps(request), capture_output=True, text=True, check=True)
-    said = json.loads(done.stdout)
-    assert said["disk"].keys() == {"python", "link"}
-    assert 120_000 < said["disk"]["python"] == said["disk"]["link"] <= said["ours"]
+    measures = json.loads(done.stdout)
+    assert measures["disk"].keys() == {"python", "link"}
+    assert 120_000 < measures["disk"]["python"] == measures["disk"]["link"] <= measures["ours"]
 
 
 def test_all_that_is_ours_is_counted_and_what_has_a_size_lies_there() -> None:
@@ -187,7 +187,7 @@ def test_a_budget_is_a_check_with_what_was_found_and_what_grew() -> None:
     assert failed.evidence[0].text == "Backend: 300 MiB → 510 MiB\nAll services: 700 MiB → 905 MiB"
 
 
-def test_values_are_told_as_people_write_them() -> None:
+def test_values_are_reported_as_people_write_them() -> None:
     assert metrics.quantity(0.012, "s") == "12 ms"
     assert metrics.quantity(1.94, "s") == "1.9 s"
     assert metrics.quantity(1234.4, "MiB") == "1\u202f234 MiB"

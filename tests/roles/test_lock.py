@@ -176,10 +176,10 @@ def test_a_quarrel_of_dependencies_names_who_asks_for_what(source: Source) -> No
     source.write(api="fastapi\nuvicorn\ndeep<2\nuser\n")
     with pytest.raises(RefusedError) as error:
         source.lock()
-    told = refusal(error)
-    assert "deep<2 (requirements-profile-api.txt:3) and user (requirements-profile-api.txt:4)" in told
-    assert "\n          all versions of user depend on deep>=2\n" in told
-    assert "choose another Python" in told
+    message = refusal(error)
+    assert "deep<2 (requirements-profile-api.txt:3) and user (requirements-profile-api.txt:4)" in message
+    assert "\n          all versions of user depend on deep>=2\n" in message
+    assert "choose another Python" in message
 
 
 def test_a_quarrel_with_the_operators_own_line_is_the_operators_to_end(source: Source) -> None:
@@ -189,7 +189,7 @@ def test_a_quarrel_with_the_operators_own_line_is_the_operators_to_end(source: S
         source.lock(add=["thing>=5"])
 
 
-def test_what_does_not_exist_is_told_in_the_resolvers_words(source: Source) -> None:
+def test_what_does_not_exist_is_reported_in_the_resolvers_words(source: Source) -> None:
     source.write(api="fastapi\nuvicorn\nno-such-thing\n")
     with pytest.raises(RefusedError, match=r"(?s)found .*no-such-thing.*\ndo        choose another tier"):
         source.lock()
@@ -203,10 +203,10 @@ def test_a_lock_is_made_once_and_the_gate_reads_it_once(source: Source) -> None:
     assert made.fresh
     assert "onnxruntime" in made.refused
     found = gate.judge(wanted, archive, made.text)
-    kept = archive.path.with_name(f"{archive.path.name}.json")
-    before = kept.stat().st_mtime_ns
+    stored = archive.path.with_name(f"{archive.path.name}.json")
+    before = stored.stat().st_mtime_ns
     assert gate.judge(wanted, archive, made.text) == found
-    assert kept.stat().st_mtime_ns == before, "nothing was found out anew"
+    assert stored.stat().st_mtime_ns == before, "nothing was found out anew"
 
 
 def test_a_lock_that_does_not_cover_the_source_is_not_used(source: Source, tmp_path: Path) -> None:

@@ -47,11 +47,11 @@ def test_a_pinned_release_has_a_lock_for_every_host_that_asks_for_nothing_specia
 def test_its_head_names_what_it_is_of_as_its_file_does(path: Path) -> None:
     pins, _ = load_pins()
     assert pins is not None
-    named = re.fullmatch(r"(?P<tier>.+)-py(?P<python>[0-9.]+)-(?P<arch>amd64|arm64)", path.stem)
-    assert named
+    parts = re.fullmatch(r"(?P<tier>.+)-py(?P<python>[0-9.]+)-(?P<arch>amd64|arm64)", path.stem)
+    assert parts
     first, inputs, cut_off, *_ = path.read_text(encoding="utf-8").splitlines()
     commit = pins.releases[path.parent.name].commit
-    assert first == f"# {named['tier']} of {commit}, Python {named['python']}, {named['arch']}"
+    assert first == f"# {parts['tier']} of {commit}, Python {parts['python']}, {parts['arch']}"
     assert re.fullmatch("# inputs: [0-9a-f]{64}", inputs)
     assert re.fullmatch("# cut-off: [0-9]{4}-[0-9]{2}-[0-9]{2}T00:00:00Z", cut_off)
 

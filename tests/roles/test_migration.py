@@ -74,8 +74,8 @@ class Checkout:
     def set(self, **values: str) -> None:
         """Copy the example, with these values instead of its own."""
         lines = [f"{name}={value}" for name, value in values.items()]
-        kept = [it for it in self.example.splitlines() if it.partition("=")[0] not in values]
-        self.settings.write_text("\n".join([*kept, *lines]) + "\n")
+        others = [it for it in self.example.splitlines() if it.partition("=")[0] not in values]
+        self.settings.write_text("\n".join([*others, *lines]) + "\n")
 
     def put(self, path: str, text: str = "content\n", days: float = 0) -> None:
         file = self.path / path
@@ -118,9 +118,9 @@ def answer(venom: Checkout) -> str:
 
 def drawn(venom: Checkout) -> Drawn:
     """The inventory for it, which our own validation has nothing against."""
-    told = Installation.of(answer(venom))
-    assert told.there
-    it = draw(told, "box", {"address": "192.0.2.10", "ssh": {"user": "root"}}, pins_of(venom))
+    installation = Installation.of(answer(venom))
+    assert installation.there
+    it = draw(installation, "box", {"address": "192.0.2.10", "ssh": {"user": "root"}}, pins_of(venom))
     data: Mapping[str, Any] = yaml.safe_load(it.text)
     assert data == {"hosts": {"box": it.host}}
     checked(it)
@@ -137,9 +137,9 @@ def test_an_untouched_installation_is_its_release_profile_and_model(venom: Check
     assert it.host["venom"] == {"release": venom.release}
     assert it.host["profile"] == {"v1.6.0": "light", "v1.9.0": "full"}[venom.release]
     assert {"environment", "secrets", "ports", "vram_tier"} & set(it.host) == set()
-    told = notes(it, "settings that equal the example")
-    assert "ENV, URL_SCHEME_POLICY" in told
-    assert "LLM_KEEP_ALIVE" in told
+    text = notes(it, "settings that equal the example")
+    assert "ENV, URL_SCHEME_POLICY" in text
+    assert "LLM_KEEP_ALIVE" in text
 
 
 def test_a_model_without_a_pinned_digest_is_named(venom: Checkout) -> None:
@@ -217,8 +217,8 @@ def test_another_commit_is_taken_by_its_digest_without_the_login_of_its_server(v
     pins = pins_of(venom)
     (venom.path / "venom_core" / "main.py").write_text("app = 1\n")
     venom.git("commit", "--quiet", "--all", "--message", "mine")
-    told = Installation.of(answer(venom))
-    it = draw(told, "box", {"address": "192.0.2.10"}, pins)
+    installation = Installation.of(answer(venom))
+    it = draw(installation, "box", {"address": "192.0.2.10"}, pins)
     assert it.host["venom"] == {
         "commit": venom.git("rev-parse", "HEAD"),
         "git": "https://git.example.org/venom.git",
@@ -227,25 +227,25 @@ def test_another_commit_is_taken_by_its_digest_without_the_login_of_its_server(v
     checked(it)
 
 
-def test_changes_of_the_code_are_told(venom: Checkout) -> None:
+def test_changes_of_the_code_are_reported(venom: Checkout) -> None:
     (venom.path / "venom_core" / "main.py").write_text("app = 1\n")
     assert "1 file of the code changed since the commit" in notes(drawn(venom), "venom")
 
 
-def test_data_are_told_with_how_to_copy_them_so_that_venom_does_not_delete_them(venom: Checkout) -> None:
+def test_data_are_reported_with_how_to_copy_them_so_that_venom_does_not_delete_them(venom: Checkout) -> None:
     venom.put("data/memory/chat.json", days=20)
     venom.put("data/memory/new.json")
     venom.put("workspace/a/b.txt", days=8)
-    told = notes(drawn(venom), "data")
+    text = notes(drawn(venom), "data")
     assert (
         "data (2 files, 0 kB, older than a week: 1) and workspace (1 file, 0 kB, older than a week: 1)"
-        in told
+        in text
     )
-    assert "with new times" in told
+    assert "with new times" in text
     target = venom.path / "copy"
     target.mkdir()
     command = f"cp --recursive {venom.path}/data/. /var/lib/venom/data/"
-    assert command in told
+    assert command in text
     subprocess.run(command.replace("/var/lib/venom/data", str(target)).split(), check=True)
     assert (target / "memory" / "chat.json").stat().st_mtime > time.time() - 3600
 
@@ -256,7 +256,7 @@ def test_heavy_packages_are_named_with_their_tier(venom: Checkout) -> None:
     assert "extras: [onnx-cpu, onnx-extras]" in notes(drawn(venom), "requirements")
 
 
-def test_a_compose_file_tells_ports_and_that_its_volumes_are_kept(venom: Checkout) -> None:
+def test_a_compose_file_shows_ports_and_that_its_volumes_are_kept(venom: Checkout) -> None:
     venom.settings.unlink()
     venom.put("compose/.env", "VENOM_RUNTIME_PROFILE=llm_off\n")
     venom.put(
@@ -284,7 +284,7 @@ def running(folder: Path, name: str) -> Iterator[None]:
         process.wait()
 
 
-def test_what_runs_from_it_is_told_with_its_port(venom: Checkout, tmp_path: Path) -> None:
+def test_what_runs_from_it_is_reported_with_its_port(venom: Checkout, tmp_path: Path) -> None:
     command = "python -m uvicorn venom_core.main:app --host 0.0.0.0 --port 8123"
     with running(tmp_path, command):
         assert "ports" not in drawn(venom).host, "another one's"

@@ -44,7 +44,7 @@ def test_a_unit_or_quadlet_that_somebody_else_wrote_is_not_taken_over() -> None:
 
 
 @pytest.mark.parametrize("path", [paths.MARK, paths.SITE, f"{UNIT}.d/venom.conf", paths.OPERATOR_CA])
-def test_a_file_that_the_provisioner_did_not_write_is_told_and_stays(path: str) -> None:
+def test_a_file_that_the_provisioner_did_not_write_is_reported_and_stays(path: str) -> None:
     (finding,) = found(Observed(paths={path: FILE}))
     assert f"no {path} of somebody else's" in finding
     # Where others have files, too, even a host of ours may get one of theirs.
@@ -59,7 +59,7 @@ def test_a_file_that_equals_what_we_would_write_is_ours() -> None:
     assert len(ownership.findings([replace(site, content="other")], [], observed)) == 1
 
 
-def test_a_folder_with_something_in_it_is_somebody_elses_unless_an_earlier_run_is_told_of() -> None:
+def test_a_folder_with_something_in_it_is_somebody_elses_unless_an_earlier_run_is_recorded() -> None:
     observed = Observed(paths={paths.OPT: FOLDER}, holds={paths.OPT: ("app", "b", "c", "d")})
     (finding,) = found(observed)
     assert "no /opt/venom of somebody else's" in finding
@@ -82,7 +82,7 @@ def test_a_run_of_a_former_version_that_was_cut_off_before_its_mark_is_no_hindra
     assert found(Observed(paths={paths.ETC: FOLDER}, holds={paths.ETC: ("nginx-before",)})) == []
 
 
-def test_a_link_that_leads_nowhere_and_a_file_in_the_place_of_a_folder_are_told() -> None:
+def test_a_link_that_leads_nowhere_and_a_file_in_the_place_of_a_folder_are_reported() -> None:
     link = {**FOLDER, "kind": "link", "target": "/mnt/disk/ollama"}
     (finding,) = found(Observed(paths={paths.OLLAMA_STATE: link}))
     assert "a link to /mnt/disk/ollama, which is no folder" in finding
@@ -97,7 +97,7 @@ OURS: dict[str, Any] = {"uid": 990, "gid": 990, "home": paths.STATE, "shell": "/
 
 
 @pytest.mark.parametrize(
-    ("user", "members", "told"),
+    ("user", "members", "reason"),
     [
         ({}, set(), ""),
         ({"shell": "/bin/false"}, {"venom"}, ""),
@@ -111,12 +111,12 @@ OURS: dict[str, Any] = {"uid": 990, "gid": 990, "home": paths.STATE, "shell": "/
     ],
 )
 def test_a_user_is_ours_that_equals_what_we_would_make(
-    user: dict[str, Any], members: set[str], told: str
+    user: dict[str, Any], members: set[str], reason: str
 ) -> None:
     account = Account(**{**OURS, **user})
     observed = Observed(users={"venom": account}, groups={"venom": Group(account.gid, frozenset(members))})
-    assert User("venom", paths.STATE).foreign(observed) == told
-    assert [f"found     {told}\n" in it for it in found(observed)] == ([True] if told else [])
+    assert User("venom", paths.STATE).foreign(observed) == reason
+    assert [f"found     {reason}\n" in it for it in found(observed)] == ([True] if reason else [])
 
 
 def test_on_a_host_of_ours_a_person_is_still_refused_and_what_was_changed_by_hand_is_mended() -> None:

@@ -161,7 +161,7 @@ def test_what_is_no_registry_is_refused(written: str) -> None:
         Registry.of(written)
 
 
-def test_what_is_told_in_the_end_fits_into_an_inventory() -> None:
+def test_what_is_shown_in_the_end_fits_into_an_inventory() -> None:
     images = (contents(LIGHT), contents(UI))
     record = {"digest": f"sha256:{'a' * 64}", "installed_mb": 597, "unpacked_mb": 950, "pull_mb": 288}
     known = MappingProxyType({it.path: record for it in images})

@@ -70,13 +70,15 @@ def test_a_bare_host_has_the_python_that_it_will_get() -> None:
         ({"nvidia": "Failed to initialize NVML: Driver/library version mismatch"}, "driver"),
     ],
 )
-def test_a_host_that_is_none_of_ours_is_told_what_is_required(changed: dict[str, str], required: str) -> None:
+def test_a_host_that_is_none_of_ours_is_refused_with_what_is_required(
+    changed: dict[str, str], required: str
+) -> None:
     (finding,) = checks.host_findings(facts(**changed), NOW)
     assert required in finding.requirement
     assert next(iter(changed.values())).split()[0] in finding.found
 
 
-def test_a_clock_that_is_off_is_told_with_both_times() -> None:
+def test_a_clock_that_is_off_is_reported_with_both_times() -> None:
     assert checks.host_findings(facts(clock=str(int(NOW) + 290)), NOW) == []
     for years, then in ((1, "2027-11-22"), (-3, "2023-11-23")):
         (finding,) = checks.host_findings(facts(clock=str(int(NOW) + years * 365 * 86400)), NOW)
@@ -125,7 +127,7 @@ def test_directories_on_one_file_system_share_what_is_free_there() -> None:
     assert "2.0 GB free on /mnt/big disk for what this run adds" in short
 
 
-def test_packages_that_cannot_be_installed_are_told_before_the_first_change() -> None:
+def test_packages_that_cannot_be_installed_are_reported_before_the_first_change() -> None:
     noexec = facts(noexec="/var/lib/dpkg")
     (finding,) = checks.installing(noexec, ["git", "nginx"])
     assert "to install git, nginx" in finding.requirement

@@ -123,7 +123,7 @@ def test_what_a_link_of_the_operators_leads_to_is_emptied_and_both_stay(tmp_path
     assert not plain.exists()
 
 
-def test_packages_are_told_as_they_were_recorded() -> None:
+def test_packages_are_reported_as_they_were_recorded() -> None:
     assert decided().stays()[-1].endswith("unless you need them: apt-get remove git")
     assert decided(replace(FOUND, installed=())).stays()[-1].endswith("installed by it: curl git")
 

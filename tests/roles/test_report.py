@@ -52,7 +52,7 @@ class Page(HTMLParser):
         """All that can be read, in its order."""
         return " ".join(" ".join(self.texts).split())
 
-    def named(self, tag: str) -> list[dict[str, str]]:
+    def elements(self, tag: str) -> list[dict[str, str]]:
         """The attributes of every element of this name."""
         return [attributes for name, attributes in self.tags if name == tag]
 
@@ -101,7 +101,7 @@ def test_the_page_asks_nobody_for_anything() -> None:
     assert not {"script", "link", "iframe", "object", "embed", "base", "form"} & {tag for tag, _ in page.tags}
     assert not [name for _, attributes in page.tags for name in attributes if name.startswith("on")]
     # And should anything of that ever get in, a browser would not follow it.
-    assert page.named("meta")[1]["content"].startswith("default-src 'none';")
+    assert page.elements("meta")[1]["content"].startswith("default-src 'none';")
 
 
 def test_what_comes_from_a_host_stays_text() -> None:
@@ -121,8 +121,8 @@ def test_what_comes_from_a_host_stays_text() -> None:
     page = Page(text)
     assert "script" not in {tag for tag, _ in page.tags}
     assert not [name for _, attributes in page.tags for name in attributes if name.startswith("on")]
-    assert len(page.named("style")) == 1
-    assert len(page.named("img")) == 1  # the screenshot, and none of the names
+    assert len(page.elements("style")) == 1
+    assert len(page.elements("img")) == 1  # the screenshot, and none of the names
     assert not re.search(r"[\x00-\x08\x0b-\x1f\x7f]", text)
     assert "{{ 7*7 }}" in page.text
     assert page.text.count("alert(1)") > 20
@@ -132,7 +132,7 @@ def test_the_verdict_comes_first_then_the_hosts_that_failed() -> None:
     page = Page(whole())
     places = [page.text.index(it) for it in ("Not accepted", "1 host of 3 failed: gpu1.", "What failed")]
     assert places == sorted(places)
-    headings = [it["aria-labelledby"] for it in page.named("section")]
+    headings = [it["aria-labelledby"] for it in page.elements("section")]
     assert headings == ["fleet", "host-1-name", "host-2-name", "host-3-name"]
     assert re.findall(r'<h2 id="host-\d-name">(\w+)</h2>', whole()) == [
         "gpu1",
@@ -145,13 +145,13 @@ def test_the_verdict_comes_first_then_the_hosts_that_failed() -> None:
     )
 
 
-def test_each_check_is_told_with_what_was_expected_and_found() -> None:
+def test_each_check_is_reported_with_what_was_expected_and_found() -> None:
     page = Page(whole()).text
     for host in acceptance().hosts:
         assert host.name in page
         for check in host.checks:
-            for said in (check.name, check.title, check.result, check.expected, check.found):
-                assert squeezed(said) in page
+            for text in (check.name, check.title, check.result, check.expected, check.found):
+                assert squeezed(text) in page
             assert all(squeezed(it.text) in page for it in check.evidence)
         assert all(it.item in page for it in host.checklist)
 
@@ -160,16 +160,16 @@ def test_every_id_is_there_once_and_every_link_leads_to_one() -> None:
     page = Page(whole())
     ids = Counter(attributes["id"] for _, attributes in page.tags if "id" in attributes)
     assert max(ids.values()) == 1
-    assert {it["href"][1:] for it in page.named("a")} <= set(ids)
+    assert {it["href"][1:] for it in page.elements("a")} <= set(ids)
 
 
 def test_screenshots_are_in_the_page_with_words_for_who_does_not_see_them() -> None:
-    images = Page(whole()).named("img")
+    images = Page(whole()).elements("img")
     assert [it["alt"] for it in images] == [
         "Start page on gpu1; Every page of the UI opens in a browser: passed",
         "Start page, 390 px wide on gpu1; The start page fits a telephone: passed",
     ]
-    assert not Page(rendered(acceptance(), {"gpu1-ui.png": b"<svg onload=alert(1)>"})).named("img")
+    assert not Page(rendered(acceptance(), {"gpu1-ui.png": b"<svg onload=alert(1)>"})).elements("img")
 
 
 def test_the_run_is_drawn_to_scale() -> None:
@@ -198,8 +198,8 @@ def test_plots_take_their_colours_from_the_page_and_say_what_they_show() -> None
         assert set(re.findall(r"(?:fill|stroke): (#\w+)", plot)) == set()
         assert "v1.6.0" in plot
         assert "llm_off" in plot
-    said = [it["aria-label"] for it in Page(text).named("div") if it.get("role") == "img"]
-    assert "v1.9.0, light: Backend 318 MiB, UI 96.0 MiB, Ollama 398 MiB" in " ".join(said)
+    labels = [it["aria-label"] for it in Page(text).elements("div") if it.get("role") == "img"]
+    assert "v1.9.0, light: Backend 318 MiB, UI 96.0 MiB, Ollama 398 MiB" in " ".join(labels)
 
 
 def test_light_dark_narrow_and_paper_are_all_thought_of() -> None:
@@ -233,7 +233,7 @@ def test_a_host_of_which_nothing_is_remembered_has_its_page_all_the_same() -> No
     host = replace(acceptance().hosts[0], history=(), run={}, metrics={}, checklist=())
     page = Page(rendered(alone(host)))
     assert "Figures" not in page.text
-    assert not page.named("svg")
+    assert not page.elements("svg")
     assert rendered(replace(acceptance(), hosts=()))
 
 
@@ -242,7 +242,7 @@ def test_without_matplotlib_there_is_a_page_and_it_says_what_to_install(
 ) -> None:
     monkeypatch.setitem(sys.modules, "matplotlib", None)
     page = Page(rendered(acceptance()))
-    assert not page.named("svg")
+    assert not page.elements("svg")
     assert "Without plots: they need matplotlib (pip install 'venom-provisioner[verify]'" in page.text
     assert "All 4 measurements that are remembered" in page.text
 
@@ -257,7 +257,7 @@ def test_the_page_is_made_again_from_the_document_alone(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("text", ["no JSON", "[]", '{"format": 99}', '{"format": 1}'])
-def test_what_is_no_document_is_told_in_words(tmp_path: Path, text: str) -> None:
+def test_what_is_no_document_is_reported_in_words(tmp_path: Path, text: str) -> None:
     (tmp_path / "report.json").write_text(text, encoding="utf-8")
     done = again(tmp_path / "report.json")
     assert done.returncode == 1
@@ -275,10 +275,10 @@ def test_a_document_from_elsewhere_shows_only_what_lies_beside_it(tmp_path: Path
     (tmp_path / "secret.png").write_bytes(png())
     folder = tmp_path / "reports"
     folder.mkdir()
-    said = json.dumps(document.document(acceptance())).replace("gpu1-ui.png", "../secret.png")
-    (folder / "report.json").write_text(said, encoding="utf-8")
+    text = json.dumps(document.document(acceptance())).replace("gpu1-ui.png", "../secret.png")
+    (folder / "report.json").write_text(text, encoding="utf-8")
     page = report.write(document.read(folder / "report.json"), folder)
-    assert not Page(page.read_text(encoding="utf-8")).named("img")
+    assert not Page(page.read_text(encoding="utf-8")).elements("img")
 
 
 def again(path: Path) -> subprocess.CompletedProcess[str]:

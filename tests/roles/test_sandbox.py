@@ -89,7 +89,7 @@ def test_a_file_in_place_of_a_directory_is_left_alone(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize(
-    ("said", "shown"),
+    ("printed", "shown"),
     [
         ("key sk-proj-0123456789abcdef!", "key (secret OPENAI_API_KEY)!"),
         # As pydantic shortens a value that is not valid.
@@ -102,7 +102,7 @@ def test_a_file_in_place_of_a_directory_is_left_alone(tmp_path: Path) -> None:
         ("port 8000, profile light", "port 8000, profile light"),
     ],
 )
-def test_a_journal_is_quoted_without_secrets(tmp_path: Path, said: str, shown: str) -> None:
+def test_a_journal_is_quoted_without_secrets(tmp_path: Path, printed: str, shown: str) -> None:
     settings = tmp_path / "venom.env"
     settings.write_text(
         "OPENAI_API_KEY=sk-proj-0123456789abcdef\nDB_PASSWORD='it\\'s me'\nPROFILE=light\nHF_TOKEN=\n",
@@ -110,4 +110,4 @@ def test_a_journal_is_quoted_without_secrets(tmp_path: Path, said: str, shown: s
     )
     hidden = runpy.run_path(str(remote.SCRIPTS / "hidden.py"))["hidden"]
     hidden.__globals__["SETTINGS"] = (str(settings), str(tmp_path / "none"))
-    assert hidden(said) == shown
+    assert hidden(printed) == shown

@@ -16,7 +16,7 @@ def _work(host: str, build: Build, *, alone: bool = False) -> UiWork:
 
 
 @pytest.mark.parametrize(
-    ("having", "needing", "kept", "receives", "gives"),
+    ("having", "needing", "stored", "receives", "gives"),
     [
         ("", "ab", False, "b", "a"),
         ("c", "ab", False, "ab", "c"),
@@ -28,9 +28,9 @@ def _work(host: str, build: Build, *, alone: bool = False) -> UiWork:
     ids=["nobody has it", "one has it", "it is kept", "kept and had", "all have it", "others may come"],
 )
 def test_one_build_serves_all_that_need_it(
-    having: str, needing: str, kept: bool, receives: str, gives: str
+    having: str, needing: str, stored: bool, receives: str, gives: str
 ) -> None:
-    build = Build(kept, set(having), set(needing))
+    build = Build(stored, set(having), set(needing))
     works = {name: _work(name, build) for name in (*having, *needing)}
     assert {name for name, it in works.items() if it.receives} == set(receives)
     assert {name for name, it in works.items() if it.gives} == set(gives)

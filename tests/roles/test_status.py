@@ -1,4 +1,4 @@
-"""The status of a host is judged and told by pure functions: what differs, from what, once."""
+"""The status of a host is judged and reported by pure functions: what differs, from what, once."""
 
 from __future__ import annotations
 
@@ -65,7 +65,7 @@ SEEN = Observed(
 
 
 def digested() -> dict[str, Any]:
-    """The generation as a host tells it."""
+    """The generation as a host reports it."""
     content: dict[str, Any] = json.loads(json.dumps(GENERATION.content()))
     for it in content["resources"]:
         if it["kind"] == "file":
@@ -75,8 +75,8 @@ def digested() -> dict[str, Any]:
     return content
 
 
-def said(**changes: Any) -> dict[str, Any]:
-    """What status.py says."""
+def answer_of_status(**changes: Any) -> dict[str, Any]:
+    """What status.py prints."""
     unit = {"state": "active", "substate": "running", "since": 1000, "restarts": 0, "memory": 60 << 20}
     it = {
         "now": 1000 + 7200,
@@ -96,8 +96,8 @@ def said(**changes: Any) -> dict[str, Any]:
     return it | changes
 
 
-def told(**changes: Any) -> HostState:
-    return HostState.of(json.dumps(said(**changes)))
+def state(**changes: Any) -> HostState:
+    return HostState.of(json.dumps(answer_of_status(**changes)))
 
 
 def desired(generation: Generation = GENERATION, observed: Observed = SEEN) -> Desired:
@@ -105,7 +105,7 @@ def desired(generation: Generation = GENERATION, observed: Observed = SEEN) -> D
 
 
 def judged(observed: Observed = SEEN, **changes: Any) -> Report:
-    host = told(**changes)
+    host = state(**changes)
     return report(
         "box", "192.0.2.1", state=host, observed=observed, desired=desired(observed=observed), errors=[]
     )
@@ -138,14 +138,14 @@ def test_what_runs_from_images_is_named_with_their_digests() -> None:
     plan = {"profile": "light", "images": images, "ollama": {"image": {"name": "ollama", "sha256": "c" * 64}}}
     it = judged(receipt={"applied": {"plan": plan}}, versions={"Python": "", "Node": "", "Ollama": ""})
     assert it.images == {"backend": "a" * 64, "frontend": "b" * 64, "ollama": "c" * 64}
-    told = f"backend sha256 {'a' * 12}, frontend sha256 {'b' * 12}, ollama sha256 {'c' * 12}"
-    assert f"  images      {told}\n" in plain(it)
+    text = f"backend sha256 {'a' * 12}, frontend sha256 {'b' * 12}, ollama sha256 {'c' * 12}"
+    assert f"  images      {text}\n" in plain(it)
     assert "versions" not in plain(it)
     of_files = judged(receipt={"applied": {"plan": {**plan, "images": None, "ollama": {"image": None}}}})
     assert of_files.images == {}
 
 
-def test_what_a_host_tells_of_its_generation_is_compared_like_the_generation_itself() -> None:
+def test_what_a_host_reports_of_its_generation_is_compared_like_the_generation_itself() -> None:
     assert restored(digested()).differs(SEEN) == GENERATION.differs(SEEN) == []
     env = {**SEEN.env_files["/var/lib/venom/venom.env"], "values": {"KEY": sha256(NONCE + "other")}}
     other = replace(SEEN, env_files={"/var/lib/venom/venom.env": env})
@@ -214,7 +214,7 @@ def test_a_service_that_does_not_run_is_named_once() -> None:
     units = {UNIT: unit, "ollama.service": {**unit, "state": "active"}}
     it = judged(replace(SEEN, units=stopped), answers={UNIT: "Connection refused"}, units=units)
     assert it.changed == (Difference(UNIT, "activating"),)
-    assert drift(told(answers={UNIT: "Connection refused"}), replace(SEEN, units=stopped), None)[0] == [
+    assert drift(state(answers={UNIT: "Connection refused"}), replace(SEEN, units=stopped), None)[0] == [
         Difference(UNIT, "activating")
     ]
     assert "  backend     does not run: activating (auto-restart)\n" in plain(it)
@@ -222,7 +222,7 @@ def test_a_service_that_does_not_run_is_named_once() -> None:
     assert "  ollama      runs but must not\n" in plain(it)
 
 
-def test_what_the_inventory_says_since_is_told_apart() -> None:
+def test_what_the_inventory_says_since_is_kept_apart() -> None:
     record = {"applied": {"plan": {"profile": "light", "python": {"version": "3.12.1"}, "model": {"a": 1}}}}
     other = replace(
         GENERATION,
@@ -236,16 +236,16 @@ def test_what_the_inventory_says_since_is_told_apart() -> None:
     )
     by_hand = {**SEEN.paths, "/opt/venom/current": {"kind": "link", "target": "/nowhere"}}
     observed = replace(SEEN, paths=by_hand)
-    changed, asked = drift(told(), observed, desired(other, observed))
+    changed, pending = drift(state(), observed, desired(other, observed))
     assert changed == [Difference("/opt/venom/current", "points to /nowhere, not releases/abc")]
-    assert asked == [
+    assert pending == [
         Difference("plan model", "none -> 1 values"),
         Difference("plan profile", "llm_off -> light"),
         Difference("/etc/venom/a", "other content"),
     ]
 
 
-def test_what_the_inventory_says_since_is_told_in_its_words_and_what_follows_is_counted() -> None:
+def test_what_the_inventory_says_since_is_shown_in_its_words_and_what_follows_is_counted() -> None:
     plans: list[dict[str, Any]] = [
         {"profile": "light", "vram_tier": {"name": name, "num_parallel": slots}}
         for name, slots in (("balanced-12-24gb", 2), ("low-vram-8-12gb", 1))
@@ -254,7 +254,7 @@ def test_what_the_inventory_says_since_is_told_in_its_words_and_what_follows_is_
     other = replace(GENERATION, record={"applied": {"plan": plans[1]}}, declaration=now)
     want = Desired(other, [Difference("/etc/venom/a", "other content")])
     receipt = {"generation": KEY, "applied": {"plan": plans[0], "declaration": was}}
-    it = report("box", "192.0.2.1", state=told(receipt=receipt), observed=SEEN, desired=want, errors=[])
+    it = report("box", "192.0.2.1", state=state(receipt=receipt), observed=SEEN, desired=want, errors=[])
     assert (
         "  drift       not yet as the inventory asks:\n"
         "                vram_tier: balanced-12-24gb -> low-vram-8-12gb\n"
@@ -268,7 +268,7 @@ def test_what_the_inventory_says_since_is_told_in_its_words_and_what_follows_is_
         {"thing": "/etc/venom/a", "why": "other content"},
     ]
     # A former version kept no declaration.
-    old = told(receipt={"generation": KEY, "applied": {"plan": plans[0]}})
+    old = state(receipt={"generation": KEY, "applied": {"plan": plans[0]}})
     assert [it.thing for it in drift(old, SEEN, want)[1]] == [
         "plan vram_tier.name",
         "plan vram_tier.num_parallel",
@@ -278,14 +278,14 @@ def test_what_the_inventory_says_since_is_told_in_its_words_and_what_follows_is_
 
 def test_the_same_plan_by_another_version_of_the_provisioner_says_so() -> None:
     other = replace(GENERATION, store_paths=())
-    _, asked = drift(told(), SEEN, desired(other))
-    assert [it.thing for it in asked] == ["the plan"]
-    assert "this version of the provisioner" in asked[0].why
+    _, pending = drift(state(), SEEN, desired(other))
+    assert [it.thing for it in pending] == ["the plan"]
+    assert "this version of the provisioner" in pending[0].why
 
 
-def test_a_generation_that_was_lost_and_a_receipt_that_names_another_are_told() -> None:
+def test_a_generation_that_was_lost_and_a_receipt_that_names_another_are_reported() -> None:
     lost = report(
-        "box", "a", state=told(generation=None), observed=SEEN, desired=None, errors=["required  a lock"]
+        "box", "a", state=state(generation=None), observed=SEEN, desired=None, errors=["required  a lock"]
     )
     assert lost.state == "error"
     assert [it.thing for it in lost.changed] == [CURRENT]
@@ -293,11 +293,11 @@ def test_a_generation_that_was_lost_and_a_receipt_that_names_another_are_told() 
     assert [it.thing for it in other.changed] == [RECEIPT]
 
 
-def test_cards_are_told_with_the_memory_that_they_have() -> None:
+def test_cards_are_reported_with_the_memory_that_they_have() -> None:
     own = Gpu("nvidia", "RTX 3060", 12 << 30, "550.163.01", "8.6")
     shared = Gpu("nvidia", "NVIDIA GB10", 120 << 30, "580.126.09", "12.1", unified=True)
     with_cards = replace(desired(), cards=(own, shared), remarks=("nvidia-smi: WARNING: infoROM",))
-    it = report("box", "a", state=told(), observed=SEEN, desired=with_cards, errors=[])
+    it = report("box", "a", state=state(), observed=SEEN, desired=with_cards, errors=[])
     assert it.state == "in sync"
     assert [line.strip() for line in plain(it).splitlines() if "card" in line or "NVIDIA" in line] == [
         "card        RTX 3060, 12.0 GiB, driver 550.163.01",
@@ -307,7 +307,7 @@ def test_cards_are_told_with_the_memory_that_they_have() -> None:
 
 
 def test_a_host_that_was_never_provisioned_says_so_and_drifted() -> None:
-    for host in (None, told(key="", generation=None, receipt={}, units={}, answers={}, kept=[])):
+    for host in (None, state(key="", generation=None, receipt={}, units={}, answers={}, kept=[])):
         it = report("box", "192.0.2.1", state=host, observed=None, desired=None, errors=[])
         assert it.state == "drift"
         assert plain(it).splitlines()[1:] == [
@@ -315,13 +315,13 @@ def test_a_host_that_was_never_provisioned_says_so_and_drifted() -> None:
         ]
 
 
-def test_who_changes_the_host_just_now_is_told() -> None:
+def test_who_changes_the_host_just_now_is_reported() -> None:
     it = judged(lock="bob@desk since 2026-11-21T20:00:00+00:00: deploy/venom.py")
     assert "  now         bob@desk since 2026-11-21T20:00:00+00:00: deploy/venom.py: it changes" in plain(it)
 
 
 @pytest.mark.parametrize("name", ["vram_tier", "tier"])  # as a former version called it
-def test_the_vram_tier_is_told_before_the_model(name: str) -> None:
+def test_the_vram_tier_is_reported_before_the_model(name: str) -> None:
     plan = {name: {"name": "low-vram-8-12gb"}, "model": {"name": "gemma3:4b"}}
     it = judged(receipt={"generation": KEY, "applied": {"plan": plan}})
     assert "  vram tier   low-vram-8-12gb\n  model       gemma3:4b" in plain(it)
@@ -335,7 +335,7 @@ def test_a_profile_without_a_model_of_its_own_has_no_vram_tier() -> None:
 
 
 @pytest.mark.parametrize(
-    ("models", "said"),
+    ("models", "text"),
     [
         (None, "gemma3:4b, digest unknown: Ollama does not answer"),
         ({"digests": {}, "loaded": {}}, "gemma3:4b is not there"),
@@ -349,9 +349,9 @@ def test_a_profile_without_a_model_of_its_own_has_no_vram_tier() -> None:
         ),
     ],
 )
-def test_the_model_is_told_as_the_host_has_it(models: dict[str, Any] | None, said: str) -> None:
+def test_the_model_is_reported_as_the_host_has_it(models: dict[str, Any] | None, text: str) -> None:
     receipt = {"generation": KEY, "applied": {"plan": {"model": {"name": "gemma3:4b"}}}}
-    assert f"  model       {said}\n" in plain(judged(models=models, receipt=receipt))
+    assert f"  model       {text}\n" in plain(judged(models=models, receipt=receipt))
 
 
 def test_the_exit_status_is_that_of_the_worst_host() -> None:

@@ -86,7 +86,7 @@ def test_a_package_starts_as_the_hosts_start_it() -> None:
         program, *arguments = variants()[name].start
         assert Path(started[0]).name == program
         port = [it.replace("{backend_port}", '"$VENOM_PORT"') for it in arguments]
-        # On a host the source lies elsewhere, which is told by one option more.
+        # On a host the source lies elsewhere, which one option more names.
         assert [it for it in started[1:] if it not in ("--app-dir", release.source_path)] == port
 
 
@@ -146,7 +146,7 @@ class Repository:
 class Answer:
     status: int
     names: list[str]
-    said: str
+    errors: str
 
 
 class Ask(Protocol):
@@ -159,8 +159,8 @@ def ask(capsys: pytest.CaptureFixture[str]) -> Ask:
 
     def run(repository: Repository, *arguments: str) -> Answer:
         status = main([*arguments, str(repository.path)])
-        told = capsys.readouterr()
-        return Answer(status, told.out.split(), told.err)
+        printed = capsys.readouterr()
+        return Answer(status, printed.out.split(), printed.err)
 
     return run
 
@@ -179,7 +179,7 @@ def venom(tmp_path: Path) -> Repository:
 
 def tags(answer: Answer) -> list[str]:
     """The tags of the light package; all others have the same."""
-    assert answer.status == 0, answer.said
+    assert answer.status == 0, answer.errors
     by_name: dict[str, list[str]] = {}
     for image in answer.names:
         name, _, tag = image.partition(":")
@@ -207,7 +207,7 @@ def test_a_release_tag_is_strict(ask: Ask, venom: Repository, tag: str) -> None:
     answer = ask(venom, "--tag", tag)
     assert answer.status == 2
     assert answer.names == []
-    assert "required  a release tag vMAJOR.MINOR.PATCH" in answer.said
+    assert "required  a release tag vMAJOR.MINOR.PATCH" in answer.errors
 
 
 def test_a_commit_beside_main_is_not_released(ask: Ask, venom: Repository) -> None:
@@ -216,7 +216,7 @@ def test_a_commit_beside_main_is_not_released(ask: Ask, venom: Repository) -> No
     venom.git("tag", "v1.2.3")
     answer = ask(venom, "--tag", "v1.2.3")
     assert answer.status == 2
-    assert f"found     {sha[:12]} is not in the history of main" in answer.said
+    assert f"found     {sha[:12]} is not in the history of main" in answer.errors
 
 
 def test_main_is_that_of_the_server_where_there_is_one(ask: Ask, venom: Repository, tmp_path: Path) -> None:
@@ -226,37 +226,37 @@ def test_main_is_that_of_the_server_where_there_is_one(ask: Ask, venom: Reposito
     clone.git("tag", "v1.2.3")
     answer = ask(clone, "--tag", "v1.2.3")
     assert answer.status == 2
-    assert "is not in the history of origin/main" in answer.said
+    assert "is not in the history of origin/main" in answer.errors
 
 
 def test_what_is_checked_out_is_what_the_tag_names(ask: Ask, venom: Repository) -> None:
     venom.git("tag", "v1.2.3", "HEAD~1")
     answer = ask(venom, "--tag", "v1.2.3")
     assert answer.status == 2
-    assert "do        git checkout v1.2.3" in answer.said
+    assert "do        git checkout v1.2.3" in answer.errors
 
 
-def test_everything_that_is_wrong_is_told_at_once(ask: Ask, venom: Repository) -> None:
+def test_everything_that_is_wrong_is_reported_at_once(ask: Ask, venom: Repository) -> None:
     venom.git("checkout", "--quiet", "-b", "feature")
     venom.commit("third")
-    said = ask(venom, "--by-hand", "--extra", "v9.9.9").said
-    assert said.count("required  ") == 3
+    errors = ask(venom, "--by-hand", "--extra", "v9.9.9").errors
+    assert errors.count("required  ") == 3
 
 
-def test_a_tag_that_is_not_there_and_a_shallow_clone_are_told(
+def test_a_tag_that_is_not_there_and_a_shallow_clone_are_reported(
     ask: Ask, venom: Repository, tmp_path: Path
 ) -> None:
-    assert "found     no such tag" in ask(venom, "--tag", "v1.2.3").said
+    assert "found     no such tag" in ask(venom, "--tag", "v1.2.3").errors
     clone = Repository(tmp_path / "clone")
     venom.git("clone", "--quiet", "--depth=1", f"file://{venom.path}", str(clone.path))
-    assert "do        git fetch --unshallow" in ask(clone, "--tag", "v1.2.3").said
-    assert "found     none in" in ask(Repository(tmp_path), "--tag", "v1.2.3").said
+    assert "do        git fetch --unshallow" in ask(clone, "--tag", "v1.2.3").errors
+    assert "found     none in" in ask(Repository(tmp_path), "--tag", "v1.2.3").errors
 
 
 def test_by_hand_somebody_confirms(ask: Ask, venom: Repository) -> None:
     refused = ask(venom, "--by-hand", "--extra", "rc1")
     assert refused.status == 2
-    assert "do        --confirmed true" in refused.said
+    assert "do        --confirmed true" in refused.errors
     sha = venom.git("rev-parse", "HEAD")
     assert tags(ask(venom, "--by-hand", "--confirmed", "true")) == [f"sha-{sha[:7]}"]
     assert tags(ask(venom, "--by-hand", "--confirmed", "true", "--extra", "rc1")) == [f"sha-{sha[:7]}", "rc1"]

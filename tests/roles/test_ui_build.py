@@ -1,4 +1,4 @@
-"""What an operator reads of a UI that does not build: the first error of what Next.js said."""
+"""What an operator reads of a UI that does not build: the first error of what Next.js printed."""
 
 from __future__ import annotations
 
@@ -40,11 +40,11 @@ Module not found: Can't resolve 'nothing'
 
 def first_error(text: str) -> list[str]:
     command = [sys.executable, "-I", "-S", str(FIRST_ERROR)]
-    told = subprocess.run(command, input=text, capture_output=True, text=True, check=True)
-    return told.stdout.splitlines()
+    done = subprocess.run(command, input=text, capture_output=True, text=True, check=True)
+    return done.stdout.splitlines()
 
 
-def test_an_error_of_types_is_told_with_its_place_and_without_colours() -> None:
+def test_an_error_of_types_is_reported_with_its_place_and_without_colours() -> None:
     assert first_error(_TYPES)[:3] == [
         "Failed to compile.",
         "./components/chat.tsx:12:7",
@@ -52,7 +52,7 @@ def test_an_error_of_types_is_told_with_its_place_and_without_colours() -> None:
     ]
 
 
-def test_a_module_that_is_missing_is_told_and_no_warning_before_it() -> None:
+def test_a_module_that_is_missing_is_reported_and_no_warning_before_it() -> None:
     assert first_error(_MODULE) == [
         "> Build error occurred",
         "Error: Turbopack build failed with 1 errors:",
@@ -62,12 +62,12 @@ def test_a_module_that_is_missing_is_told_and_no_warning_before_it() -> None:
 
 
 @pytest.mark.parametrize("lines", [3, 40])
-def test_where_nothing_calls_itself_an_error_the_last_lines_are_told(lines: int) -> None:
-    said = [f"line {number}" for number in range(lines)]
-    assert first_error("\n".join(said)) == said[-12:]
+def test_where_nothing_calls_itself_an_error_the_last_lines_are_reported(lines: int) -> None:
+    printed = [f"line {number}" for number in range(lines)]
+    assert first_error("\n".join(printed)) == printed[-12:]
 
 
-def test_what_is_told_is_short() -> None:
-    told = first_error("\n".join(["Type error: " + "x" * 1000, *["more"] * 100]))
-    assert len(told) == 12
-    assert max(map(len, told)) == 200
+def test_what_is_shown_is_short() -> None:
+    shown = first_error("\n".join(["Type error: " + "x" * 1000, *["more"] * 100]))
+    assert len(shown) == 12
+    assert max(map(len, shown)) == 200

@@ -1,4 +1,4 @@
-"""Backend and UI by image: what their units tell and allow, and what stays of them where Venom is made."""
+"""Backend and UI by image: what their units pass and allow, and what stays of them where Venom is made."""
 
 from __future__ import annotations
 
@@ -110,7 +110,7 @@ def test_another_image_is_another_fingerprint_of_its_own_service_only() -> None:
     assert ui_before.fingerprint == ui_after.fingerprint
 
 
-def test_the_start_script_tells_the_image_and_what_stood_in_the_file(tmp_path: Path) -> None:
+def test_the_start_script_passes_the_image_and_what_stood_in_the_file(tmp_path: Path) -> None:
     it, settings = by_image(QUADLETS), {"AI_MODE": "LOCAL"}
     script = backend.launcher(MADE).split("exec ", 1)[0] + 'echo "$VENOM_FINGERPRINT"; umask\n'
     file = tmp_path / "venom.env"
@@ -123,8 +123,8 @@ def test_the_start_script_tells_the_image_and_what_stood_in_the_file(tmp_path: P
         "VENOM_IMAGE": A[:12],
         "VENOM_FINGERPRINT": expected.split(".", 1)[0],
     }
-    said = subprocess.run(["sh", "-c", script], env=environment, capture_output=True, text=True, check=True)
-    assert said.stdout.split() == [expected, "0077"]
+    done = subprocess.run(["sh", "-c", script], env=environment, capture_output=True, text=True, check=True)
+    assert done.stdout.split() == [expected, "0077"]
 
 
 def test_a_host_has_no_release_where_venom_is_images_and_no_container_where_it_is_made() -> None:

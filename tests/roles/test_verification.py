@@ -41,9 +41,9 @@ def trying(problem: Exception) -> Check:
     ],
 )
 def test_whatever_goes_wrong_becomes_a_finding(problem: Exception, result: str, found: str) -> None:
-    said = trying(problem)
-    assert said.result == result
-    assert said.found.startswith(found)
+    check = trying(problem)
+    assert check.result == result
+    assert check.found.startswith(found)
 
 
 def test_what_has_no_end_is_ended() -> None:
@@ -53,8 +53,8 @@ def test_what_has_no_end_is_ended() -> None:
         gevent.sleep(60)
         return "an end"
 
-    said = attempt("a.check", "A check", "it ends", never, patience=0.2)
-    assert (said.result, said.found) == ("failed", "no end after 0 s")
+    check = attempt("a.check", "A check", "it ends", never, patience=0.2)
+    assert (check.result, check.found) == ("failed", "no end after 0 s")
     assert time.monotonic() - began < 30
 
 
@@ -72,7 +72,7 @@ def events(*arrivals_and_stamps: tuple[float, str]) -> list[Event]:
     return [Event("task_update", at, {"timestamp": stamp}) for at, stamp in arrivals_and_stamps]
 
 
-def test_events_that_a_proxy_holds_back_are_told_from_those_that_come_as_they_are_sent() -> None:
+def test_events_that_a_proxy_holds_back_differ_from_those_that_come_as_they_are_sent() -> None:
     live = events((0.1, "2026-11-22T03:00:00.0+00:00"), (4.1, "2026-11-22T03:00:04.0+00:00"))
     assert chat.held_back(live) == pytest.approx(0)
     held = events((4.1, "2026-11-22T03:00:00.0Z"), (4.1, "2026-11-22T03:00:04.0Z"))
@@ -92,22 +92,22 @@ def results(checks: Sequence[Check]) -> dict[str, str]:
 
 def test_a_line_of_the_checklist_fails_with_one_of_its_checks() -> None:
     chat = [check("ui.chat"), check("budget.ui_chat_seconds")]
-    said = results([check("units.ui"), check("health.ui", "failed"), *chat])
-    assert said[LINES[0][0]] == "failed"
-    assert said["Chat latency is below its budget (15 s)"] == "passed"
+    lines = results([check("units.ui"), check("health.ui", "failed"), *chat])
+    assert lines[LINES[0][0]] == "failed"
+    assert lines["Chat latency is below its budget (15 s)"] == "passed"
 
 
 def test_a_line_does_not_pass_without_what_it_is_about() -> None:
-    said = results([check("api.chat", "skipped"), check("onnx.not-imported")])
-    assert said["Demo chat on Gemma 3 without ONNX"] == "skipped"
+    lines = results([check("api.chat", "skipped"), check("onnx.not-imported")])
+    assert lines["Demo chat on Gemma 3 without ONNX"] == "skipped"
 
 
-def test_a_host_is_told_with_the_vram_tier_of_its_model() -> None:
+def test_a_host_is_reported_with_the_vram_tier_of_its_model() -> None:
     host = HostAcceptance("gpu1", "192.0.2.1", "passed", serves="Venom v1.9.0, profile llm_off")
-    told = click.unstyle(table.host_table(host))
-    assert told == "gpu1 (192.0.2.1): passed\n  Venom v1.9.0, profile llm_off"
+    shown = click.unstyle(table.host_table(host))
+    assert shown == "gpu1 (192.0.2.1): passed\n  Venom v1.9.0, profile llm_off"
     with_model = replace(host, vram_tier="low-vram-8-12gb")
-    assert click.unstyle(table.host_table(with_model)) == f"{told}\n  VRAM tier low-vram-8-12gb"
+    assert click.unstyle(table.host_table(with_model)) == f"{shown}\n  VRAM tier low-vram-8-12gb"
 
 
 def test_the_end_names_what_failed_and_where_the_report_lies() -> None:
@@ -117,8 +117,8 @@ def test_the_end_names_what_failed_and_where_the_report_lies() -> None:
         HostAcceptance("gpu2", "192.0.2.2", "unreached", serves="was never provisioned"),
     )
     fleet = Acceptance("2026-11-22T03:10:00Z", "ada@desk", "office.yaml", hosts)
-    told = click.unstyle(table.ending(fleet, {"report": "x"}))
-    assert "gpu1: failed" in told
-    assert "failed   plan.applied: found" in told
-    assert "was never provisioned" in told
-    assert told.endswith("not accepted\nreport   x")
+    shown = click.unstyle(table.ending(fleet, {"report": "x"}))
+    assert "gpu1: failed" in shown
+    assert "failed   plan.applied: found" in shown
+    assert "was never provisioned" in shown
+    assert shown.endswith("not accepted\nreport   x")

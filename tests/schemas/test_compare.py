@@ -1,11 +1,11 @@
-"""How two plans differ is told by setting, and not what merely follows from it."""
+"""How two plans differ is reported by setting, and not what merely follows from it."""
 
 from __future__ import annotations
 
 from schemas.plan.compare import changes
 
 
-def test_each_setting_that_differs_is_told_with_both_values() -> None:
+def test_each_setting_that_differs_is_reported_with_both_values() -> None:
     before = {"profile": "light", "backend": {"env_file": {"A": "1", "B": "2"}}, "services": ["backend"]}
     after = {
         "profile": "llm_off",
@@ -20,7 +20,7 @@ def test_each_setting_that_differs_is_told_with_both_values() -> None:
     }
 
 
-def test_what_follows_from_a_version_is_not_told_beside_it() -> None:
+def test_what_follows_from_a_version_is_not_reported_beside_it() -> None:
     before = {
         "ollama": {"version": "0.24.0", "artifact": {"sha256": "a"}, "min_driver": "531"},
         "vram_tier": None,

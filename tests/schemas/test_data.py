@@ -80,28 +80,28 @@ def test_a_default_is_a_value_that_the_schema_and_the_pins_accept() -> None:
     assert contract().model in pins.weights
 
 
-def test_what_a_host_gets_that_says_nothing_is_what_the_schema_tells(host: Host) -> None:
-    silent, told = host(), schema("inventory")["$defs"]
-    door = told["door"]["properties"]
+def test_what_a_host_gets_that_says_nothing_is_what_the_schema_describes(host: Host) -> None:
+    silent, rules = host(), schema("inventory")["$defs"]
+    door = rules["door"]["properties"]
     for name in ("arch", "profile", "vram_tier", "model", "ready_timeout", "keep_generations"):
-        assert getattr(silent, name) == told[name]["default"]
-    assert silent.source.release == told["venom"]["properties"]["release"]["default"]
-    tier = told["requirements"]["properties"]["tier"]["default"]
+        assert getattr(silent, name) == rules[name]["default"]
+    assert silent.source.release == rules["venom"]["properties"]["release"]["default"]
+    tier = rules["requirements"]["properties"]["tier"]["default"]
     assert plan_host(silent, assumed_hardware(silent)).requirements.tier == tier
     assert (silent.door.exposure, silent.door.tls) == (door["exposure"]["default"], door["tls"]["default"])
     assert silent.door.runtime_control == (door["runtime_control"]["default"] == "open")
     assert silent.door.firewall == door["firewall"]["default"]
-    asked = host("door: {ollama: {allow_from: [192.0.2.0/24]}}").door.ollama
-    assert asked
-    assert asked.port == door["ollama"]["properties"]["port"]["default"]
+    opened = host("door: {ollama: {allow_from: [192.0.2.0/24]}}").door.ollama
+    assert opened
+    assert opened.port == door["ollama"]["properties"]["port"]["default"]
     # What contract and schema do not share, the code decides.
     assert silent.source.kind == "git"
-    assert told["venom"]["properties"]["install"]["default"] == "source"
+    assert rules["venom"]["properties"]["install"]["default"] == "source"
     assert not silent.ollama.by_image
-    assert told["ollama"]["properties"]["install"]["default"] == "binary"
+    assert rules["ollama"]["properties"]["install"]["default"] == "binary"
 
 
-def test_a_setting_without_a_default_in_the_contract_tells_none(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_setting_without_a_default_in_the_contract_shows_none(monkeypatch: pytest.MonkeyPatch) -> None:
     fewer = replace(contract(), budgets={"chat_seconds": 30})
     monkeypatch.setattr("schemas.declared.inventory_schema.contract", lambda: fewer)
     limits = json.loads(filled())["$defs"]["budgets"]["properties"]
@@ -198,10 +198,10 @@ def test_the_schemas_import_nothing_of_ours_and_no_pyinfra() -> None:
         "  'deploy', 'lab', 'inventories', 'pyinfra'}\n"
         "print(sorted(ours & {name.split('.')[0] for name in sys.modules}))\n"
     )
-    told = subprocess.run(
+    done = subprocess.run(
         [sys.executable, "-c", script], cwd=ROOT, capture_output=True, text=True, check=True
     )
-    assert told.stdout.strip() == "[]"
+    assert done.stdout.strip() == "[]"
 
 
 def test_the_command_prints_plans_or_every_problem(tmp_path: Path) -> None:
@@ -220,21 +220,21 @@ def test_the_command_prints_plans_or_every_problem(tmp_path: Path) -> None:
     assert "Traceback" not in bad.stderr
 
 
-def test_pyinfra_tells_a_bad_inventory_without_a_traceback(tmp_path: Path) -> None:
+def test_pyinfra_reports_a_bad_inventory_without_a_traceback(tmp_path: Path) -> None:
     (tmp_path / "fleet.py").write_bytes((ROOT / "inventories" / "lab.py").read_bytes())
     (tmp_path / "fleet.yaml").write_text("hosts: {a: {profile: lihgt}}\n")
-    told = subprocess.run(
+    done = subprocess.run(
         [sys.executable, "-m", "pyinfra", str(tmp_path / "fleet.py"), "exec", "--", "true"],
         cwd=ROOT,
         capture_output=True,
         text=True,
         check=False,
     )
-    assert told.returncode != 0
-    assert 'did you mean "light"?' in told.stderr
-    assert "Traceback" not in told.stderr + told.stdout
+    assert done.returncode != 0
+    assert 'did you mean "light"?' in done.stderr
+    assert "Traceback" not in done.stderr + done.stdout
 
 
-def test_a_fleet_is_told_as_problems_not_by_the_first_one() -> None:
+def test_a_fleet_is_reported_by_all_its_problems_not_by_the_first_one() -> None:
     error = InventoryError([])
     assert error.problems == ()

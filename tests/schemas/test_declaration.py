@@ -32,8 +32,8 @@ def test_what_is_inherited_is_there_and_what_nobody_wrote_is_not(loaded: Load) -
 
 
 def test_it_stands_in_the_order_of_the_schema_whatever_the_order_of_the_file(host: Host) -> None:
-    told = declaration(host("ready_timeout: 60\nports: {ui: 3100}\nmodel: gemma3:4b\nprofile: light"))
-    assert list(told) == ["profile", "model", "ports.ui", "ready_timeout"]
+    declared = declaration(host("ready_timeout: 60\nports: {ui: 3100}\nmodel: gemma3:4b\nprofile: light"))
+    assert list(declared) == ["profile", "model", "ports.ui", "ready_timeout"]
 
 
 def test_how_a_host_is_reached_and_judged_is_no_part_of_it(host: Host) -> None:
@@ -41,7 +41,7 @@ def test_how_a_host_is_reached_and_judged_is_no_part_of_it(host: Host) -> None:
 
 
 def test_secrets_are_references_and_commands_have_no_arguments(host: Host) -> None:
-    told = declaration(
+    declared = declaration(
         host(
             """
             door:
@@ -54,14 +54,14 @@ def test_secrets_are_references_and_commands_have_no_arguments(host: Host) -> No
             {"ADA": "$6$marker$marker", "WAY_OUT": "marker:marker"},
         )
     )
-    assert told["door.users.ada"] == "env:ADA"
-    assert told["door.key"] == told["secrets.OPENAI_API_KEY"] == "command:printf …"
-    assert told["proxy.credentials"] == "env:WAY_OUT"
-    assert "marker" not in json.dumps(told)
+    assert declared["door.users.ada"] == "env:ADA"
+    assert declared["door.key"] == declared["secrets.OPENAI_API_KEY"] == "command:printf …"
+    assert declared["proxy.credentials"] == "env:WAY_OUT"
+    assert "marker" not in json.dumps(declared)
 
 
 @pytest.mark.parametrize(
-    ("before", "after", "told"),
+    ("before", "after", "changes"),
     [
         ({}, {"vram_tier": "balanced-12-24gb"}, {}),
         ({"ports.ui": 3000}, {}, {}),
@@ -77,7 +77,7 @@ def test_secrets_are_references_and_commands_have_no_arguments(host: Host) -> No
         ({"a.former.setting": 1}, {}, {"a.former.setting": "1 -> none"}),
     ],
 )  # fmt: skip
-def test_two_are_told_apart_by_what_one_wrote(
-    before: dict[str, object], after: dict[str, object], told: dict[str, str]
+def test_two_differ_by_what_one_wrote(
+    before: dict[str, object], after: dict[str, object], changes: dict[str, str]
 ) -> None:
-    assert declared_changes(before, after) == told
+    assert declared_changes(before, after) == changes

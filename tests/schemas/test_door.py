@@ -84,18 +84,18 @@ def test_references_of_the_door_must_lead_somewhere(refused: Refuse) -> None:
     assert [it.path.rpartition("door.")[2] for it in problems] == ["certificate", "key", "users.ada"]
 
 
-def test_the_plan_tells_the_door_and_shows_references_only(host: Host) -> None:
+def test_the_plan_shows_the_door_and_of_secrets_references_only(host: Host) -> None:
     declared = host(
         "door: {exposure: lan, allow_from: [10.0.0.0/8], users: {ada: env:ADA}}", {"ADA": "$6$marker"}
     )
     plan = plan_host(declared, assumed_hardware(declared))
-    told = describe(plan)
-    assert "http, port 80, for the host itself and 10.0.0.0/8" in told
-    assert "user ada=env:ADA" in told
-    assert "marker" not in told + str(to_dict(plan)) + str(declared.to_json())
+    shown = describe(plan)
+    assert "http, port 80, for the host itself and 10.0.0.0/8" in shown
+    assert "user ada=env:ADA" in shown
+    assert "marker" not in shown + str(to_dict(plan)) + str(declared.to_json())
 
 
-def test_what_has_no_effect_is_noted(host: Host) -> None:
+def test_what_has_no_effect_is_reported(host: Host) -> None:
     declared = host("door: {allow_from: [10.0.0.0/8]}")
     plan = plan_host(declared, assumed_hardware(declared))
     assert plan.door.allow_from == ()

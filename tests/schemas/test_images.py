@@ -24,7 +24,7 @@ OF_IMAGE = f'ollama: {{install: image, version: "0.24.0", image: "{IMAGE}"}}'
         f"registry.lab:5001/ollama/ollama:0.24.0@sha256:{DIGEST}",
     ],
 )
-def test_a_reference_is_told_as_it_was_read(text: str) -> None:
+def test_a_reference_is_reported_as_it_was_read(text: str) -> None:
     assert str(Reference.of(text)) == text
 
 
@@ -73,7 +73,7 @@ def test_an_image_by_version_is_that_of_the_pins(loaded: Load, tmp_path: Path) -
 
 
 @pytest.mark.parametrize(
-    ("ollama", "found", "told"),
+    ("ollama", "found", "remedy"),
     [
         (
             "{install: image, version: 0.24.0, image: 'docker.io/ollama/ollama:0.24.0'}",
@@ -96,9 +96,9 @@ def test_an_image_by_version_is_that_of_the_pins(loaded: Load, tmp_path: Path) -
         ),
     ],
 )
-def test_what_cannot_be_an_image_is_told_with_the_remedy(
-    refused: Refuse, ollama: str, found: str, told: str
+def test_what_cannot_be_an_image_is_reported_with_the_remedy(
+    refused: Refuse, ollama: str, found: str, remedy: str
 ) -> None:
     problems = refused(f"hosts:\n  box:\n    address: 192.0.2.1\n    ollama: {ollama}\n")
     assert [it.found for it in problems] == [found]
-    assert told in str(problems[0])
+    assert remedy in str(problems[0])

@@ -29,9 +29,9 @@ def test_the_closest_place_wins(loaded: Load) -> None:
           e: {groups: [one], profile: llm_off, ports: {backend: 8100}}
         """
     )
-    told = {h.name: (h.profile, h.model, dict(h.ports)) for h in hosts.hosts}
+    resolved = {h.name: (h.profile, h.model, dict(h.ports)) for h in hosts.hosts}
     ports = {"backend": 8000, "ui": 3100, "ollama": 11434}
-    assert told == {
+    assert resolved == {
         "a": ("full", "gemma3:1b", ports),
         "b": ("light", "gemma3:4b", ports),
         "c": ("light", "gemma3:12b", ports),
@@ -118,8 +118,8 @@ def test_a_newer_release_that_is_pinned_changes_no_host_that_names_none(loaded: 
     inventory = loaded(text)
     assert {host.source.release for host in inventory.hosts} == {contract().release}
     assert inventory.host("silent").source.commit == own[contract().release]["commit"]
-    asked = loaded(text.replace("silent: {}", "silent: {venom: {release: v99.0.0}}")).host("silent")
-    assert asked.source.commit == "c" * 40
+    naming = loaded(text.replace("silent: {}", "silent: {venom: {release: v99.0.0}}")).host("silent")
+    assert naming.source.commit == "c" * 40
 
 
 def test_pyinfra_gets_hosts_with_their_data_and_groups(loaded: Load) -> None:

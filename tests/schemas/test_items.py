@@ -39,7 +39,7 @@ def _of(inventory: Inventory, read: Read | None = None) -> list[tuple[HostPlan, 
     return [(plan_host(it, assumed_hardware(it)), it.pins, read or _read()) for it in inventory.hosts]
 
 
-def _named(found: list[Item], kind: str) -> list[Item]:
+def _of_kind(found: list[Item], kind: str) -> list[Item]:
     return [it for it in found if it.kind == kind]
 
 
@@ -84,7 +84,7 @@ def test_a_model_is_its_manifest_and_its_layer_of_ollamas_registry(host: Host) -
 
 
 def test_a_python_package_has_the_digests_of_the_lock_and_says_what_it_must_fit(host: Host) -> None:
-    found = _named(_items(host), kinds.PACKAGE)
+    found = _of_kind(_items(host), kinds.PACKAGE)
     text = LOCK.read_text(encoding="utf-8")
     assert len(found) == 3 + sum(line[:1].isalnum() for line in text.splitlines())
     assert sum(len(it.digests) for it in found) == 3 + text.count("--hash=")
@@ -96,7 +96,7 @@ def test_a_python_package_has_the_digests_of_the_lock_and_says_what_it_must_fit(
 
 
 def test_npm_brings_what_its_lock_has_for_this_platform_and_the_fonts(host: Host) -> None:
-    found = _named(_items(host), kinds.TARBALL)
+    found = _of_kind(_items(host), kinds.TARBALL)
     names = {it.name.rpartition(" ")[0] for it in found}
     assert {"next", "@next/swc-linux-x64-gnu", "@fontsource-variable/inter"} <= names
     assert not [it for it in names if "darwin" in it or "musl" in it or "arm64" in it or "win32" in it]
@@ -107,7 +107,7 @@ def test_npm_brings_what_its_lock_has_for_this_platform_and_the_fonts(host: Host
 
 def test_a_host_without_a_model_needs_nothing_of_ollama(host: Host) -> None:
     found = _items(host, "profile: llm_off")
-    assert not _named(found, kinds.MANIFEST)
+    assert not _of_kind(found, kinds.MANIFEST)
     assert not [it for it in found if it.name.startswith("ollama")]
 
 
@@ -121,7 +121,7 @@ def test_venom_from_images_needs_them_and_nothing_that_is_in_them(host: Host) ->
     digest = "a" * 64
     both = (f"{it}: registry.example.org/venom/{it}:v1.9.0@sha256:{digest}" for it in ("backend", "frontend"))
     found = _items(host, f"venom: {{install: image, images: {{{', '.join(both)}}}}}")
-    images = _named(found, kinds.IMAGE)
+    images = _of_kind(found, kinds.IMAGE)
     assert [it.face for it in images] == [
         f"v2/venom/{it}/manifests/sha256:{digest}" for it in ("backend", "frontend")
     ]
@@ -134,11 +134,11 @@ def test_venom_from_images_needs_them_and_nothing_that_is_in_them(host: Host) ->
     }
 
 
-def test_what_was_not_read_is_not_listed_and_what_it_would_tell_is_said(host: Host) -> None:
+def test_what_was_not_read_is_not_listed_and_what_it_would_show_is_reported(host: Host) -> None:
     found = _items(host, read=Read())
     source = next(it for it in found if it.kind == kinds.SOURCE)
     assert source.unpinned == "named by its commit; the controller packs it, and then knows its digest"
-    assert [it.name for it in _named(found, kinds.PACKAGE)] == ["uv 0.13.9"]
+    assert [it.name for it in _of_kind(found, kinds.PACKAGE)] == ["uv 0.13.9"]
 
 
 def test_the_hosts_of_an_inventory_need_each_thing_once(loaded: Load) -> None:
@@ -173,10 +173,10 @@ def test_a_fleet_needs_what_one_of_its_hosts_does(loaded: Load) -> None:
 
 def test_what_is_needed_can_be_written_down(loaded: Load) -> None:
     found = needed(_of(loaded("hosts:\n  box1: {address: 192.0.2.1}\n")))
-    told = [{**vars(it.item), "hosts": it.hosts} for it in found]
+    written = [{**vars(it.item), "hosts": it.hosts} for it in found]
     again = [
         Needed(Item(**{k: _tuple(v) for k, v in it.items() if k != "hosts"}), ("box1",))
-        for it in json.loads(json.dumps(told))
+        for it in json.loads(json.dumps(written))
     ]
     assert again == found
 

@@ -67,10 +67,10 @@ def test_ollama_gets_numbers_and_the_backend_the_zeros_that_mean_the_tier(host: 
         "OLLAMA_NO_CLOUD": "1",
         "OLLAMA_NOPRUNE": "1",
     }
-    told = plan.backend.env_file
-    assert told["VENOM_OLLAMA_PROFILE"] == "balanced-12-24gb"
-    assert told["OLLAMA_CONTEXT_LENGTH"] == told["OLLAMA_NUM_PARALLEL"] == "0"
-    assert told["OLLAMA_KV_CACHE_TYPE"] == ""
+    values = plan.backend.env_file
+    assert values["VENOM_OLLAMA_PROFILE"] == "balanced-12-24gb"
+    assert values["OLLAMA_CONTEXT_LENGTH"] == values["OLLAMA_NUM_PARALLEL"] == "0"
+    assert values["OLLAMA_KV_CACHE_TYPE"] == ""
 
 
 def test_what_the_unit_exports_is_only_what_is_read_at_import(host: Host) -> None:
@@ -291,7 +291,7 @@ def test_a_registry_of_ones_own_is_part_of_the_models_name(
 
 
 @pytest.mark.parametrize("release", ["v1.5.0", "v1.6.0", "v1.7.0"])
-def test_another_ollama_than_the_release_names_is_said_with_its_reason(host: Host, release: str) -> None:
+def test_another_ollama_than_the_release_names_is_reported_with_its_reason(host: Host, release: str) -> None:
     plan = plan_host(host(f"venom: {{release: {release}}}"), card(16))
     assert plan.ollama is not None
     assert plan.ollama.version == "0.24.0"
@@ -337,7 +337,7 @@ def test_an_amd_card_is_reached_by_vulkan(host: Host) -> None:
     assert plan.ollama.env["OLLAMA_VULKAN"] == "1"
 
 
-def test_names_without_effect_on_a_host_are_noted(host: Host) -> None:
+def test_names_without_effect_on_a_host_are_reported(host: Host) -> None:
     plan = plan_host(host("environment: {OLLAMA_HOST: 0.0.0.0}"), card(16))
     assert plan.ollama is not None
     assert plan.ollama.env["OLLAMA_HOST"] == "127.0.0.1:11434"
@@ -383,14 +383,14 @@ def test_a_plan_shows_references_and_never_a_secret(host: Host) -> None:
     """
     declared = host(settings, {"KEY": "hunter2"})
     plan = plan_host(declared, card(16))
-    told = describe(plan) + json.dumps(to_dict(plan)) + repr(plan.backend.env_file)
-    assert "hunter" not in told
-    assert "OPENAI_API_KEY=env:KEY" in told
-    assert "HF_TOKEN=command:echo …" in told
+    shown = describe(plan) + json.dumps(to_dict(plan)) + repr(plan.backend.env_file)
+    assert "hunter" not in shown
+    assert "OPENAI_API_KEY=env:KEY" in shown
+    assert "HF_TOKEN=command:echo …" in shown
     assert "hunter" not in json.dumps(declared.to_json())
 
 
-def test_a_card_below_its_tier_serves_what_fits_and_that_is_said(host: Host) -> None:
+def test_a_card_below_its_tier_serves_what_fits_and_that_is_reported(host: Host) -> None:
     plan = plan_host(host(BALANCED), card(8))
     assert plan.model is not None
     assert plan.notes == ("balanced-12-24gb is meant for at least 11.50 GiB of VRAM; this host has 8.00 GiB",)
@@ -420,8 +420,8 @@ def test_every_name_of_the_contract_can_be_overridden_or_says_what_decides_it(ho
             "ollama": plan.ollama.env,
         }
         for scope in set(variable.scope) & set(everywhere):
-            said = {"false": "0"}.get(value, value) if variable.type == "flag" else value
-            assert everywhere[scope][name] == said, (name, scope)
+            expected = {"false": "0"}.get(value, value) if variable.type == "flag" else value
+            assert everywhere[scope][name] == expected, (name, scope)
 
 
 def test_a_host_without_a_card_keeps_each_of_venoms_prompts_read(host: Host) -> None:
@@ -464,7 +464,7 @@ def test_main_memory_that_holds_only_the_tiers_values_keeps_them(host: Host) -> 
     assert any("the tier's values stay" in note for note in tight.notes)
 
 
-def test_an_ollama_that_caches_by_itself_is_not_told_to(host: Host) -> None:
+def test_an_ollama_that_caches_by_itself_gets_no_setting_for_it(host: Host) -> None:
     plan = plan_host(host(f"model: gemma3:270m\n{LOW}\nollama: {{version: 0.32.15}}"), cpu(8))
     assert plan.ollama is not None
     assert "OLLAMA_MULTIUSER_CACHE" not in plan.ollama.env

@@ -18,7 +18,7 @@ def _one(problems: list[Problem]) -> Problem:
     return problems[0]
 
 
-def test_a_misspelt_profile_is_told_with_file_line_path_and_the_nearest_word(
+def test_a_misspelt_profile_is_reported_with_file_line_path_and_the_nearest_word(
     refused: Refuse, write: Write
 ) -> None:
     text = "hosts:\n  gpu1:\n    address: 192.0.2.1\n    profile: lihgt\n"
@@ -31,7 +31,7 @@ def test_a_misspelt_profile_is_told_with_file_line_path_and_the_nearest_word(
     )
 
 
-def test_every_problem_is_told_at_once_in_the_order_of_the_lines(refused: Refuse) -> None:
+def test_every_problem_is_reported_at_once_in_the_order_of_the_lines(refused: Refuse) -> None:
     problems = refused(
         """\
         defaults:
@@ -128,11 +128,11 @@ def test_each_trap_has_its_own_words(refused: Refuse, setting: str, found: str, 
         ("[" * 5000, "values nested hundreds deep"),
     ],
 )
-def test_what_is_no_inventory_is_told_in_plain_words(refused: Refuse, text: str, found: str) -> None:
+def test_what_is_no_inventory_is_reported_in_plain_words(refused: Refuse, text: str, found: str) -> None:
     assert any(problem.found.startswith(found) for problem in refused(text))
 
 
-def test_duplicate_keys_are_told_with_both_lines(refused: Refuse) -> None:
+def test_duplicate_keys_are_reported_with_both_lines(refused: Refuse) -> None:
     problem = _one(refused("hosts:\n  a: {address: 192.0.2.1}\n  b:\n  a:\n"))
     assert (problem.line, problem.path) == (4, "hosts.a")
     assert "first on line 2" in problem.found
@@ -158,7 +158,7 @@ def test_aliases_that_multiply_are_refused_quickly(refused: Refuse) -> None:
     assert any("alias multiplies" in problem.allowed for problem in refused("\n".join(lines)))
 
 
-def test_a_problem_that_many_hosts_inherit_is_told_once(refused: Refuse) -> None:
+def test_a_problem_that_many_hosts_inherit_is_reported_once(refused: Refuse) -> None:
     text = "defaults: {model: gemma3:9b}\nhosts:\n  a: {}\n  b: {}\n  c: {}\n"
     assert _one(refused(text)).path == "defaults.model"
 
@@ -281,8 +281,8 @@ def test_a_tier_that_the_release_does_not_have_is_refused(refused: Refuse) -> No
 
 
 def test_what_came_after_the_oldest_release_is_refused_with_what_that_has(refused: Refuse) -> None:
-    asked = "profile: full, venom: {release: v1.5.0}, requirements: {tier: ollama, extras: [onnx-extras]}"
-    problems = refused(HOST % asked)
+    settings = "profile: full, venom: {release: v1.5.0}, requirements: {tier: ollama, extras: [onnx-extras]}"
+    problems = refused(HOST % settings)
     assert sorted(it.found for it in problems) == [
         '"ollama", which v1.5.0 does not have',
         '"onnx-extras", which v1.5.0 does not have',
@@ -316,7 +316,7 @@ def test_a_password_in_a_url_is_refused_and_not_repeated(refused: Refuse) -> Non
         ('command:"', "cannot be read"),
     ],
 )
-def test_a_secret_that_is_not_there_is_told_before_any_connection(
+def test_a_secret_that_is_not_there_is_reported_before_any_connection(
     refused: Refuse, tmp_path: Path, reference: str, found: str
 ) -> None:
     (tmp_path / "open").write_text("x")
@@ -329,12 +329,12 @@ def test_a_ca_bundle_without_certificates_is_refused(refused: Refuse, tmp_path: 
     assert "no PEM certificate" in _one(refused(HOST % "ca_bundle: ca.pem")).found
 
 
-def test_a_missing_file_of_pins_is_told_where_it_is_named(refused: Refuse) -> None:
+def test_a_missing_file_of_pins_is_reported_where_it_is_named(refused: Refuse) -> None:
     problem = _one(refused("pins: [nowhere.yaml]\nhosts: {a: {}}\n"))
     assert (problem.line, problem.path) == (1, "pins[0]")
 
 
-def test_faults_in_a_file_of_pins_are_told_with_that_file(refused: Refuse, tmp_path: Path) -> None:
+def test_faults_in_a_file_of_pins_are_reported_with_that_file(refused: Refuse, tmp_path: Path) -> None:
     pins = tmp_path / "pins.yaml"
     pins.write_text("artifacts:\n  ollama:\n    0.99.0:\n      amd64:\n        url: https://x/y\n")
     problem = _one(refused("pins: [pins.yaml]\nhosts: {a: {}}\n"))
@@ -371,7 +371,7 @@ def test_faults_in_a_file_of_pins_are_told_with_that_file(refused: Refuse, tmp_p
         ("environment: {no_proxy: example.org}", "environment.no_proxy", "write proxy: {url: …}"),
     ],
 )
-def test_a_proxy_is_told_how_it_is_written_and_no_password_is_shown(
+def test_the_remedy_shows_how_a_proxy_is_written_and_no_password(
     refused: Refuse, setting: str, path: str, words: str
 ) -> None:
     problem = _one(refused(HOST % setting))

@@ -223,7 +223,7 @@ def test_the_test_above_follows_most_remedies(tmp_path: Path) -> None:
         ("default: {model: auto}\nhosts: {box: {}}\n", 'did you mean "defaults"?'),
     ],
 )
-def test_a_file_of_another_tool_is_told_how_this_one_looks(text: str, hint: str, tmp_path: Path) -> None:
+def test_who_writes_for_another_tool_reads_how_this_one_looks(text: str, hint: str, tmp_path: Path) -> None:
     assert any(hint in it.hint for it in _problems(text, tmp_path))
 
 

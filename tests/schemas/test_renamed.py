@@ -1,4 +1,4 @@
-"""Who writes the old name of a setting is told the new one, and since when it holds."""
+"""Who writes the old name of a setting reads the new one, and since when it holds."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ def entries(monkeypatch: pytest.MonkeyPatch) -> None:
 
 @pytest.mark.usefixtures("entries")
 @pytest.mark.parametrize(
-    ("section", "told", "written"),
+    ("section", "remedy", "written"),
     [
         ("generations: 5", "renamed to keep_generations in 0.3.0: write ", "keep_generations: 5"),
         ("door: {web_port: 8080}", "renamed to door.port in 0.2.0: write ", "door: {port: 8080}"),
@@ -38,11 +38,11 @@ def entries(monkeypatch: pytest.MonkeyPatch) -> None:
     ],
 )
 @pytest.mark.parametrize("place", ["defaults: {%s}\nhosts: {box: {}}\n", "hosts: {box: {%s}}\n"])
-def test_the_old_name_gets_the_new_one_which_is_accepted_as_it_is_told(
-    place: str, section: str, told: str, written: str, refused: Refuse, loaded: Load
+def test_the_old_name_gets_the_new_one_which_is_accepted_as_it_is_written_there(
+    place: str, section: str, remedy: str, written: str, refused: Refuse, loaded: Load
 ) -> None:
     (problem,) = refused(place % section)
-    assert problem.hint == told + written
+    assert problem.hint == remedy + written
     assert loaded(place % written).hosts
 
 

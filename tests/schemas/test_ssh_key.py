@@ -1,4 +1,4 @@
-"""A key that cannot be used is told before any connection, with what to do."""
+"""A key that cannot be used is reported before any connection, with what to do."""
 
 from __future__ import annotations
 
@@ -46,7 +46,7 @@ def test_a_private_key_is_fine(tmp_path: Path) -> None:
     assert ssh_key.public(path) == base64.b64decode(PUBLIC.split()[1])
 
 
-def test_a_public_key_is_told_with_the_name_of_the_private_one(tmp_path: Path) -> None:
+def test_a_public_key_is_reported_with_the_name_of_the_private_one(tmp_path: Path) -> None:
     (tmp_path / "key.pub").write_bytes(PUBLIC)
     found, remedy = ssh_key.fault(str(tmp_path / "key.pub"))
     assert found.endswith("key.pub: a public key")
@@ -63,7 +63,7 @@ def test_a_public_key_is_told_with_the_name_of_the_private_one(tmp_path: Path) -
         (b"-----BEGIN PUBLIC KEY-----\nAAAA\n", "a public key"),
     ],
 )
-def test_what_is_no_private_key_is_told(tmp_path: Path, content: bytes, found: str) -> None:
+def test_what_is_no_private_key_is_reported(tmp_path: Path, content: bytes, found: str) -> None:
     assert ssh_key.fault(written(tmp_path, content))[0].endswith(f"key: {found}")
 
 

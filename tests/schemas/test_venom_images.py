@@ -49,10 +49,10 @@ def test_settings_services_and_tier_are_those_of_a_host_that_makes_venom(host: H
     assert by_image.ui.run_env == made.ui.run_env
 
 
-def test_a_change_of_image_is_told_by_its_digest(host: Host) -> None:
+def test_a_change_of_image_is_reported_by_its_digest(host: Host) -> None:
     before, after = host(IMAGES), host(IMAGES.replace(A, "c" * 64))
-    told = changes(to_dict(plan_host(before, card(16))), to_dict(plan_host(after, card(16))))
-    assert told["images.backend.sha256"] == f"{A} -> {'c' * 64}"
+    changed = changes(to_dict(plan_host(before, card(16))), to_dict(plan_host(after, card(16))))
+    assert changed["images.backend.sha256"] == f"{A} -> {'c' * 64}"
 
 
 @pytest.mark.parametrize(
@@ -63,7 +63,7 @@ def test_a_change_of_image_is_told_by_its_digest(host: Host) -> None:
         ("ports: {backend: 8100}", "only the door uses another"),
     ],
 )
-def test_what_only_a_build_could_heed_is_noted(host: Host, settings: str, note: str) -> None:
+def test_what_only_a_build_could_heed_is_reported(host: Host, settings: str, note: str) -> None:
     plan = plan_host(host(f"{IMAGES}\n{settings}"), card(16))
     assert [note in it for it in plan.notes] == [True]
 

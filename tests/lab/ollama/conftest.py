@@ -29,17 +29,17 @@ FEW = {"num_predict": 5, "temperature": 0, "seed": 1}
 @pytest.fixture(scope="session")
 def release(upstream: None, tmp_path_factory: pytest.TempPathFactory) -> Release:
     """The release file that the lab serves under its first version."""
-    asked = upstream_ollama.chosen()
-    if asked == upstream_ollama.UPSTREAM:
+    choice = upstream_ollama.chosen()
+    if choice == upstream_ollama.UPSTREAM:
         pytest.exit(f"{upstream_ollama.VARIABLE}: these tests want a release file that is here", returncode=3)
     files = yaml.safe_load(PINS.read_text())["artifacts"]["ollama"]
-    version = _named_version() if isinstance(asked, Path) else next(iter(files))
+    version = _version_of_the_file() if isinstance(choice, Path) else next(iter(files))
     folder = tmp_path_factory.mktemp("release")
     upstream_ollama.unpack(work.FILES / files[version]["amd64"]["url"].removeprefix("https://"), folder)
-    return Release(folder, version, genuine=isinstance(asked, Path))
+    return Release(folder, version, genuine=isinstance(choice, Path))
 
 
-def _named_version() -> str:
+def _version_of_the_file() -> str:
     return str(json.loads((work.ROOT / "records" / "ollama-named.json").read_text())["version"])
 
 
@@ -89,9 +89,9 @@ def stock(models: Path) -> None:
     """Lay the lab's model into a store: blobs first, then the manifest, as a copy from another host is."""
     name, tag = MODEL.split(":")
     manifest = work.REGISTRY / "manifests" / "library" / name / tag
-    told = json.loads(manifest.read_text())
+    document = json.loads(manifest.read_text())
     (models / "blobs").mkdir(parents=True, exist_ok=True)
-    for layer in [told["config"], *told["layers"]]:
+    for layer in [document["config"], *document["layers"]]:
         file = layer["digest"].replace(":", "-")
         # Links to read-only files of the lab: whoever changes one makes a copy before.
         (models / "blobs" / file).symlink_to(work.REGISTRY / "blobs" / file)

@@ -27,7 +27,7 @@ CHAT = [
 MEASURED = 480649728
 
 
-def test_a_request_without_a_prompt_loads_the_model_and_ps_tells_what_it_takes(serving: Server) -> None:
+def test_a_request_without_a_prompt_loads_the_model_and_ps_shows_what_it_takes(serving: Server) -> None:
     serving.json("/api/generate", {"model": MODEL, "keep_alive": 0})
     serving.until_unloaded()
     answer = serving.json("/api/generate", {"model": MODEL})
@@ -48,9 +48,9 @@ def test_a_request_without_a_prompt_loads_the_model_and_ps_tells_what_it_takes(s
 
 def test_generation_streams_lines_and_counts_tokens(serving: Server) -> None:
     lines = serving.lines("/api/generate", {"model": MODEL, "prompt": "one two", "options": FEW})
-    said, last = lines[:-1], lines[-1]
-    assert said
-    assert {(line["done"], line["model"]) for line in said} == {(False, MODEL)}
+    parts, last = lines[:-1], lines[-1]
+    assert parts
+    assert {(line["done"], line["model"]) for line in parts} == {(False, MODEL)}
     assert (last["done"], last["response"]) == (True, "")
     # A model that was not taught to chat may stop early, too.
     assert last["done_reason"] in {"length", "stop"}
@@ -99,8 +99,8 @@ def test_a_model_that_is_not_there_is_404_in_the_words_of_each_api(serving: Serv
         status, text = serving.ask(path, body)
         error = json.loads(text)["error"]
         assert status == 404
-        told = error["message"] if path.startswith("/v1") else error
-        assert told == "model 'gemma3:4b' not found"
+        message = error["message"] if path.startswith("/v1") else error
+        assert message == "model 'gemma3:4b' not found"
 
 
 def test_what_the_model_cannot_is_refused_in_the_words_that_venom_waits_for(serving: Server) -> None:
@@ -157,7 +157,7 @@ def test_while_it_loads_the_queue_holds_two_and_the_rest_get_503(serving: Server
         thread.join()
     assert {status for status, _ in answers} <= {200, 503}
     refused = [json.loads(text) for status, text in answers if status == 503]
-    # llama.cpp's load stops the stand-in's whole process: who comes meanwhile is heard when it is there.
+    # llama.cpp's load stops the stand-in's whole process: who comes meanwhile is answered when it is there.
     assert refused or not serving.release.genuine
     assert [it["error"] for it in refused] == [
         "server busy, please try again.  maximum pending requests exceeded"

@@ -35,25 +35,25 @@ def test_a_pull_takes_manifest_and_blobs_reports_each_and_keeps_the_manifest_as_
     lines = empty.pull(name_at(registry))
     statuses = [line["status"] for line in lines if "digest" not in line]
     assert statuses == ["pulling manifest", "verifying sha256 digest", "writing manifest", "success"]
-    told = [line for line in lines if line.get("digest") == f"sha256:{DIGEST}"]
-    assert told[-1] == {
+    reports = [line for line in lines if line.get("digest") == f"sha256:{DIGEST}"]
+    assert reports[-1] == {
         "status": f"pulling {DIGEST[:12]}",
         "digest": f"sha256:{DIGEST}",
         "total": len(WEIGHTS),
         "completed": len(WEIGHTS),
     }
-    # A request is noted once it was answered: those of two connections in either order.
+    # A request is logged once it was answered: those of two connections in either order.
     until(lambda: len(requests(registry)) >= 1 + 3 * 4, 10)
-    asked: dict[str, list[tuple[str, int]]] = {}
+    by_blob: dict[str, list[tuple[str, int]]] = {}
     for it in requests(registry):
         of = it["path"].rpartition("/")[2].partition(":")[2][:12] or "manifest"
-        asked.setdefault(of, []).append((it["method"], it["status"]))
-    assert next(iter(asked)) == "manifest"
-    assert asked.pop("manifest") == [("GET", 200)]
-    assert len(asked) == 4
+        by_blob.setdefault(of, []).append((it["method"], it["status"]))
+    assert next(iter(by_blob)) == "manifest"
+    assert by_blob.pop("manifest") == [("GET", 200)]
+    assert len(by_blob) == 4
     # Of each blob: its size, a direct address, its bytes.
-    assert all(sorted(of) == [("GET", 200), ("GET", 206), ("HEAD", 200)] for of in asked.values())
-    assert DIGEST[:12] in asked
+    assert all(sorted(of) == [("GET", 200), ("GET", 206), ("HEAD", 200)] for of in by_blob.values())
+    assert DIGEST[:12] in by_blob
     sent = (registry.root / "manifests/library/gemma3/270m").read_bytes()
     host = f"127.0.0.1:{registry.server_port}"
     assert (empty.models / "manifests" / host / "library/gemma3/270m").read_bytes() == sent
@@ -66,7 +66,7 @@ def test_a_pull_takes_manifest_and_blobs_reports_each_and_keeps_the_manifest_as_
     before = len(requests(registry))
     again = empty.pull(name_at(registry))
     assert again[-1] == {"status": "success"}
-    # A request is noted once it was answered.
+    # A request is logged once it was answered.
     until(lambda: len(requests(registry)) > before, 10)
     assert [it["method"] for it in requests(registry)[before:]] == ["GET"]
     assert (empty.models / "blobs" / f"sha256-{DIGEST}").read_bytes() == b"something else"
@@ -78,8 +78,8 @@ def test_a_pull_takes_manifest_and_blobs_reports_each_and_keeps_the_manifest_as_
         ("/api/chat", 400, f'"{name_at(registry)}" does not support chat'),
     ):
         body = {"model": name_at(registry), "prompt": "x", "messages": [{"role": "user", "content": "x"}]}
-        said = empty.ask(path, body)
-        assert (said[0], json.loads(said[1])) == (status, {"error": error})
+        answer = empty.ask(path, body)
+        assert (answer[0], json.loads(answer[1])) == (status, {"error": error})
 
     # A second name is a second manifest; a blob goes with the last name that has it.
     plain = "gemma3:270m"
@@ -106,7 +106,7 @@ def test_what_cannot_be_had_is_a_line_with_an_error_under_status_200(
     for kind, error in (("gone", "file does not exist"), ("busy", "503: ")):
         registry.faults.replace([Fault(kind, contains=DIGEST)])
         assert empty.pull(name_at(registry))[-1] == {"error": error}
-    # By https, unless it is told that the registry is insecure.
+    # By https, unless the request says that the registry is insecure.
     lines = empty.lines("/api/pull", {"model": name_at(registry)})
     assert lines[-1]["error"].startswith('pull model manifest: Get "https://')
     assert empty.json("/api/tags") == {"models": []}
@@ -164,14 +164,16 @@ def test_a_pull_that_is_killed_goes_on_where_it_was(
         assert (server.models / "blobs" / f"sha256-{DIGEST}").read_bytes() == WEIGHTS
 
 
-@pytest.mark.parametrize(("told", "hours", "stays"), [("", 0, True), ("", 2, False), ("1", 2, True)], ids=str)
+@pytest.mark.parametrize(
+    ("setting", "hours", "stays"), [("", 0, True), ("", 2, False), ("1", 2, True)], ids=str
+)
 def test_its_start_removes_old_blobs_that_no_manifest_names(
-    release: Release, tmp_path: Path, told: str, hours: int, stays: bool
+    release: Release, tmp_path: Path, setting: str, hours: int, stays: bool
 ) -> None:
     stray = tmp_path / "models" / "blobs" / f"sha256-{'0' * 64}"
     stray.parent.mkdir(parents=True)
     stray.write_bytes(b"of nobody")
     old = time.time() - hours * 3600
     os.utime(stray, (old, old))
-    with release.serving(tmp_path, OLLAMA_NOPRUNE=told):
+    with release.serving(tmp_path, OLLAMA_NOPRUNE=setting):
         assert stray.exists() is stays

@@ -24,7 +24,7 @@ def test_an_empty_home_is_none(release: Release) -> None:
     assert release.run("--version", HOME="").returncode == 2
 
 
-def test_with_a_store_but_no_home_it_tells_its_version_and_does_not_serve(
+def test_with_a_store_but_no_home_it_prints_its_version_and_does_not_serve(
     release: Release, tmp_path: Path
 ) -> None:
     store = {"OLLAMA_MODELS": str(tmp_path / "models"), "OLLAMA_HOST": f"127.0.0.1:{free_port()}"}
@@ -33,11 +33,11 @@ def test_with_a_store_but_no_home_it_tells_its_version_and_does_not_serve(
     assert (done.returncode, done.stderr) == (1, "Error: $HOME is not defined\n")
 
 
-def test_alone_it_tells_its_own_version(release: Release, tmp_path: Path) -> None:
+def test_alone_it_prints_its_own_version(release: Release, tmp_path: Path) -> None:
     done = release.run("--version", HOME=str(tmp_path), OLLAMA_HOST=f"127.0.0.1:{free_port()}")
-    told, own = done.stdout.splitlines()
+    warning, own = done.stdout.splitlines()
     assert done.returncode == 0
-    assert told == "Warning: could not connect to a running Ollama instance"
+    assert warning == "Warning: could not connect to a running Ollama instance"
     assert own.startswith(f"Warning: client version is {release.version}")
     # It looks, and leaves nothing behind.
     assert list(tmp_path.iterdir()) == []
@@ -66,7 +66,7 @@ def test_it_ends_by_a_signal_with_status_0(release: Release, tmp_path: Path) -> 
         assert server.end() == 0
 
 
-def test_a_port_that_is_taken_is_told(release: Release, tmp_path: Path) -> None:
+def test_a_port_that_is_taken_is_reported(release: Release, tmp_path: Path) -> None:
     with socket.create_server(("127.0.0.1", 0)) as taken:
         address = f"127.0.0.1:{taken.getsockname()[1]}"
         done = release.run("serve", HOME=str(tmp_path), OLLAMA_HOST=address)
@@ -74,24 +74,24 @@ def test_a_port_that_is_taken_is_told(release: Release, tmp_path: Path) -> None:
     assert f"Error: listen tcp {address}: bind: address already in use\n" in done.stderr
 
 
-def test_a_home_that_is_no_folder_is_told(release: Release, tmp_path: Path) -> None:
+def test_a_home_that_is_no_folder_is_reported(release: Release, tmp_path: Path) -> None:
     (tmp_path / "file").touch()
     home = str(tmp_path / "file")
     done = release.run("serve", HOME=home, OLLAMA_HOST=f"127.0.0.1:{free_port()}")
     assert done.returncode == 1
-    told = f"Error: mkdir {home}: not a directory: ensure path elements are traversable\n"
-    assert done.stderr.endswith(told)
+    error = f"Error: mkdir {home}: not a directory: ensure path elements are traversable\n"
+    assert done.stderr.endswith(error)
 
 
-def test_a_store_that_cannot_be_made_is_told(release: Release, tmp_path: Path) -> None:
+def test_a_store_that_cannot_be_made_is_reported(release: Release, tmp_path: Path) -> None:
     (tmp_path / "file").touch()
     store = str(tmp_path / "file" / "models")
     done = release.run(
         "serve", HOME=str(tmp_path), OLLAMA_MODELS=store, OLLAMA_HOST=f"127.0.0.1:{free_port()}"
     )
     assert done.returncode == 1
-    told = f"Error: mkdir {tmp_path / 'file'}: not a directory: ensure path elements are traversable\n"
-    assert done.stderr.endswith(told)
+    error = f"Error: mkdir {tmp_path / 'file'}: not a directory: ensure path elements are traversable\n"
+    assert done.stderr.endswith(error)
 
 
 def test_settings_that_it_does_not_understand_are_warned_of(release: Release, tmp_path: Path) -> None:

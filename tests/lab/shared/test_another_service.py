@@ -151,14 +151,14 @@ def test_it_is_installed_beside_the_others_which_go_on(house: House) -> None:
 
 
 def test_status_acceptance_and_packet_filter_know_it(house: House) -> None:
-    told = house.run("--json", deploy="deploy/status.py").check().output
-    document, _ = json.JSONDecoder().raw_decode(told[told.index("{") :])
+    status = house.run("--json", deploy="deploy/status.py").check().output
+    document, _ = json.JSONDecoder().raw_decode(status[status.index("{") :])
     services = document["hosts"]["off"]["services"]
     assert [it["health"] for it in services if it["unit"] == UNIT] == ["serves"]
     assert document["hosts"]["off"]["versions"]["toy"] == "1"
 
-    said = house.run(deploy="deploy/verify.py").check().output
-    [line] = [line for line in said.splitlines() if line.startswith("report ")]
+    accepted = house.run(deploy="deploy/verify.py").check().output
+    [line] = [line for line in accepted.splitlines() if line.startswith("report ")]
     host = acceptance.read(house.folder / line.split()[-1]).hosts[0]
     checks = {it.name: it for it in host.checks}
     assert checks["units.venom-toy"].result == checks["health.venom-toy"].result == "passed"

@@ -40,7 +40,7 @@ class Cut:
 def cut(upstream: None, module_host: LabHost, tmp_path_factory: pytest.TempPathFactory) -> Cut:
     """A bare host that loses its power five times, and then the run; the one after that is left alone."""
     folder = tmp_path_factory.mktemp("cut")
-    with provisioning.no_ui_kept():
+    with provisioning.no_ui_stored():
         return _cut(folder, module_host(12))
 
 
@@ -78,9 +78,9 @@ def test_a_run_whose_host_loses_its_power_says_so_and_what_to_do(cut: Cut, what:
     result = cut.runs[what]
     assert result.status == 1
     assert result.seconds < 30, "the host was back after a few seconds"
-    told = result.endings[cut.host.name]
-    assert "required  the connection to the host" in told
-    assert "do        check that the host is up, and run again" in told
+    ending = result.endings[cut.host.name]
+    assert "required  the connection to the host" in ending
+    assert "do        check that the host is up, and run again" in ending
     assert "Traceback" not in result.output
 
 
@@ -170,11 +170,11 @@ def _steps(host: Host) -> list[str]:
 
 def _step(host: Host, job: str) -> str:
     """What the job is doing."""
-    said = host.run(f"tail -n 1 /opt/venom/jobs/{job}/steps", check=False).stdout
-    return said.partition(" ")[2].strip()
+    printed = host.run(f"tail -n 1 /opt/venom/jobs/{job}/steps", check=False).stdout
+    return printed.partition(" ")[2].strip()
 
 
 def _size(host: Host, pattern: str) -> int:
     """Bytes of what the pattern names; 0 where there is nothing."""
-    said = host.run(f"du -cb {pattern} | tail -n 1", check=False).stdout
-    return int(said.split()[0]) if said else 0
+    printed = host.run(f"du -cb {pattern} | tail -n 1", check=False).stdout
+    return int(printed.split()[0]) if printed else 0

@@ -99,9 +99,9 @@ def test_who_is_started_by_hand_keeps_the_port_and_is_named(
 ) -> None:
     _stop(host)
     with _by_hand(host) as pid:
-        told = provision(declared).endings["light"]
-        assert "port 8000 free for backend" in told
-        assert f"held by python (process {pid}" in told
+        ending = provision(declared).endings["light"]
+        assert "port 8000 free for backend" in ending
+        assert f"held by python (process {pid}" in ending
 
         host.run("systemctl start venom.target")
         host.run("timeout 60 sh -c 'until systemctl is-failed --quiet venom-backend; do sleep 0.1; done'")

@@ -31,7 +31,7 @@ _LEFT_OUT = {
     r"/etc/venom/certificates/.": "of generations that are kept",
     r"/opt/(venom|ollama)/.": "of generations that are kept, those of earlier tests among them",
 }
-# Follows a task as a browser does, and tells how far the task was when its first event came.
+# Follows a task as a browser does, and prints how far the task was when its first event came.
 _FOLLOW = """
 import json, sys, urllib.request
 tasks = sys.argv[1]
@@ -148,9 +148,9 @@ def test_a_remote_client_is_remote_to_venom_and_cannot_start_or_stop_services(la
 
 def test_a_stream_of_events_comes_as_it_is_written(lan: Door) -> None:
     answer = lan.client.run(["python3", "-c", _FOLLOW, f"http://{lan.host.address}/api/v1/tasks"])
-    told = json.loads(answer.stdout)
-    assert told["then"] != "COMPLETED", "the first event came with the last one"
-    assert (told["events"][0], told["events"][-1]) == ("task_update", "task_finished")
+    followed = json.loads(answer.stdout)
+    assert followed["then"] != "COMPLETED", "the first event came with the last one"
+    assert (followed["events"][0], followed["events"][-1]) == ("task_update", "task_finished")
 
 
 def test_the_websocket_speaks_and_not_to_a_page_of_another_site(lan: Door) -> None:
@@ -190,10 +190,10 @@ def test_a_site_that_nginx_does_not_take_is_taken_back_with_its_own_words(lan: D
     lan.host.put(_TRAPPED, _TRAP)
     failed = lan.change(**{**_lan(lan.serving), "tls": "self-made"})
     assert failed.status != 0
-    told = failed.endings["light"]
-    assert "Door rejects its new configuration:" in told
-    assert "no-such-curve" in told
-    assert "What served before serves again" in told
+    ending = failed.endings["light"]
+    assert "Door rejects its new configuration:" in ending
+    assert "no-such-curve" in ending
+    assert "What served before serves again" in ending
     assert lan.host.read(_SITE) == before
     assert lan.ask("/api/v1/system/status").status == 200
     lan.host.run(["rm", _TRAP])
@@ -223,14 +223,14 @@ def test_who_reloads_nginx_with_something_else_is_found_out_and_mended(lan: Door
 # -- with a certificate, a password, and Ollama ------------------------------------------------------
 
 
-def test_the_fingerprint_that_is_told_is_that_of_the_certificate_that_is_served(secure: Door) -> None:
+def test_the_fingerprint_that_is_reported_is_that_of_the_certificate_that_is_served(secure: Door) -> None:
     get = f"import ssl; print(ssl.get_server_certificate(({secure.host.address!r}, 443)))"
     pem = secure.client.run(["python3", "-c", get]).stdout
     digest = hashlib.sha256(ssl.PEM_cert_to_DER_cert(pem)).hexdigest().upper()
-    told = ":".join(digest[at : at + 2] for at in range(0, len(digest), 2))
-    assert f"certificate of the door: SHA-256 {told}" in secure.run.endings["light"]
+    fingerprint = ":".join(digest[at : at + 2] for at in range(0, len(digest), 2))
+    assert f"certificate of the door: SHA-256 {fingerprint}" in secure.run.endings["light"]
     status = provisioning.run(secure.folder / "fleet.py", deploy="deploy/status.py").check()
-    assert told in status.output.replace("\n", "").replace(" ", "")
+    assert fingerprint in status.output.replace("\n", "").replace(" ", "")
     keys = secure.host.run("find /etc/venom/certificates -name key.pem -printf '%m %u\\n'").stdout
     assert set(keys.splitlines()) == {"600 root"}
 

@@ -1,4 +1,4 @@
-"""Full disks, mirrors that lie, and what starts but does not serve: each is told, and the old serves on.
+"""Full disks, mirrors that lie, and what starts but does not serve: each is reported, and the old serves on.
 
 The hosts are copies of one that serves. Each round is one run against all of them, each with a fault of
 its own; the round after it mends some of them and breaks others.
@@ -41,11 +41,11 @@ class Round:
     result: Result
     before: Mapping[str, Mapping[str, int]]  # processes by host
 
-    def told(self, name: str, *texts: str) -> None:
+    def reports(self, name: str, *texts: str) -> None:
         """That the end of the run says all this of the host, without a traceback."""
-        said = self.result.endings[name]
+        ending = self.result.endings[name]
         for text in texts:
-            assert re.search(text, said), f"{text!r} is not in:\n{said}"
+            assert re.search(text, ending), f"{text!r} is not in:\n{ending}"
         assert "Traceback" not in self.result.output
 
     def untouched(self, name: str, host: Host, *units: str) -> None:
@@ -103,10 +103,10 @@ def _shrinks(host: Host, folder: str, job: str, size: str) -> None:
     host.run(["systemd-run", "--quiet", "sh", "-c", f"until {begun}; do sleep 0.02; done; {shrink}"])
 
 
-def test_a_disk_that_fills_while_an_archive_is_unpacked_is_told_with_its_folder_and_sizes(
+def test_a_disk_that_fills_while_an_archive_is_unpacked_is_reported_with_its_folder_and_sizes(
     first: Round, hosts: dict[str, Host]
 ) -> None:
-    first.told(
+    first.reports(
         "unpack",
         f"Ollama {_NEW} failed; what it made is not in place",
         "required  more room in /opt/ollama: it is on /opt/ollama, a file system of [0-9]+ MB",
@@ -117,10 +117,10 @@ def test_a_disk_that_fills_while_an_archive_is_unpacked_is_told_with_its_folder_
     assert _NEW not in hosts["unpack"].run("ls /opt/ollama /var/cache/venom").stdout
 
 
-def test_a_disk_that_fills_during_a_build_is_told_with_its_folder_and_sizes(
+def test_a_disk_that_fills_during_a_build_is_reported_with_its_folder_and_sizes(
     first: Round, hosts: dict[str, Host]
 ) -> None:
-    first.told(
+    first.reports(
         "build",
         "UI build failed",
         "required  more room in /var/cache/venom-build: it is on .*, a file system of 150 MB",
@@ -133,7 +133,7 @@ def test_a_disk_that_fills_during_a_build_is_told_with_its_folder_and_sizes(
 def test_an_ollama_that_does_not_start_is_taken_back_with_its_words(
     first: Round, hosts: dict[str, Host]
 ) -> None:
-    first.told(
+    first.reports(
         "silent",
         r"Ollama \(ollama.service\) does not serve: its process ends again and again",
         "no driver for this card",
@@ -146,7 +146,7 @@ def test_an_ollama_that_does_not_start_is_taken_back_with_its_words(
 def test_a_release_that_never_gets_healthy_is_taken_back_after_its_time(
     first: Round, hosts: dict[str, Host]
 ) -> None:
-    first.told(
+    first.reports(
         "unwell",
         r"Backend \(venom-backend.service\) does not serve: no answer from .*/healthz within 12 s",
         "(503|Service Unavailable)",
@@ -183,15 +183,15 @@ def test_a_run_on_a_disk_with_room_again_completes(second: Round, hosts: dict[st
     assert "Venom, build" in visitor.fetch(hosts["build"], f"{UI}/").body
 
 
-def test_a_registry_that_answers_nonsense_is_told_with_the_package(
+def test_a_registry_that_answers_nonsense_is_reported_with_the_package(
     second: Round, hosts: dict[str, Host]
 ) -> None:
-    second.told("silent", "UI build failed", "http://10.77.0.1:[0-9]+/[@a-z]+")
+    second.reports("silent", "UI build failed", "http://10.77.0.1:[0-9]+/[@a-z]+")
     assert "pam_unix" not in second.result.endings["silent"]
     second.untouched("silent", hosts["silent"])
 
 
-def test_an_index_that_sends_other_bytes_is_told_with_the_package_and_both_digests(
+def test_an_index_that_sends_other_bytes_is_reported_with_the_package_and_both_digests(
     second: Round, hosts: dict[str, Host], tmp_path: Path
 ) -> None:
     host = hosts["silent"]
@@ -209,14 +209,14 @@ def test_an_index_that_sends_other_bytes_is_told_with_the_package_and_both_diges
     host.run(["mv", venv, "/root/venv"])
     with mirror(index) as address:
         one = _round({"silent": host}, {"silent": {"mirrors": {"pypi": f"{address}/simple"}}}, tmp_path)
-    one.told(
+    one.reports(
         "silent", "Backend packages failed", "Hash mismatch for `[a-z0-9-]+==[0-9.]+`", "Computed:\n *sha256:"
     )
     one.untouched("silent", host)
     host.run(["mv", "/root/venv", venv])
 
 
-def test_a_service_that_ends_again_and_again_after_the_switch_is_told_by_the_next_run(
+def test_a_service_that_ends_again_and_again_after_the_switch_is_reported_by_the_next_run(
     second: Round, hosts: dict[str, Host], tmp_path: Path
 ) -> None:
     assert "serves" in second.result.endings["unwell"], second.result.endings["unwell"]
@@ -225,11 +225,11 @@ def test_a_service_that_ends_again_and_again_after_the_switch_is_told_by_the_nex
     host.run(f'until [ "$({restarts})" -ge 2 ]; do sleep 0.5; done', timeout=60)
     settings = {"venom": {"tree": str(_dying(tmp_path / "unwell"))}}
     result = provisioning.run(provisioning.inventory(tmp_path, of({"unwell": (host, settings)}))).check()
-    told = result.endings["unwell"]
+    ending = result.endings["unwell"]
     assert re.search(
-        r"Backend had ended by itself; systemd started it again [2-9] times, and .*\(.*UTC\)", told
-    ), told
-    assert "journalctl -u venom-backend.service tells why" in told
+        r"Backend had ended by itself; systemd started it again [2-9] times, and .*\(.*UTC\)", ending
+    ), ending
+    assert "journalctl -u venom-backend.service tells why" in ending
 
 
 # -- what the rounds are made of --------------------------------------------------------------------

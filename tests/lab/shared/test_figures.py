@@ -24,18 +24,18 @@ def test_figures_agree_with_the_host_are_remembered_and_have_their_limits(
     assert lines, done.output
     path = REPOSITORY / lines[-1].split()[-1]
     try:
-        said = acceptance.read(path).hosts[0]
-        figures.agree(host, said)
-        assert {"chat_seconds", "ui_chat_seconds", "model_mib", "run_seconds"} <= set(said.metrics)
+        accepted = acceptance.read(path).hosts[0]
+        figures.agree(host, accepted)
+        assert {"chat_seconds", "ui_chat_seconds", "model_mib", "run_seconds"} <= set(accepted.metrics)
 
         # One measurement is one line, on both sides.
         assert figures.remembered(host)[:-1] == known
-        kept = history.parsed(own.read_text(encoding="utf-8").splitlines())
-        assert kept == list(said.history) == figures.remembered(host)
+        parsed = history.parsed(own.read_text(encoding="utf-8").splitlines())
+        assert parsed == list(accepted.history) == figures.remembered(host)
         assert host.run(f"stat --format='%U %a' {paths.MEASURED}").stdout == "root 644\n"
 
-        budget = next(it for it in said.checks if it.name == "budget.disk_gib")
-        assert (done.status, said.result, budget.result) == (1, "failed", "failed")
+        budget = next(it for it in accepted.checks if it.name == "budget.disk_gib")
+        assert (done.status, accepted.result, budget.result) == (1, "failed", "failed")
         assert budget.expected == "at most 0.01 GiB (the inventory)"
         page = (path.parent / report.FILE).read_text(encoding="utf-8")
         assert "over 0.01 GiB" in page

@@ -49,10 +49,10 @@ def test_a_release_that_starts_and_dies_is_taken_back_and_its_last_words_are_sho
     before = visitor.processes(light, LIGHT)
     result = provision(serving.of_light(venom={"tree": str(tree)}))
     assert result.status == 1
-    told = result.endings["light"]
-    assert "Backend (venom-backend.service) does not serve" in told
-    assert "RuntimeError: the database is gone" in told
-    assert "What served before serves again" in told
+    ending = result.endings["light"]
+    assert "Backend (venom-backend.service) does not serve" in ending
+    assert "RuntimeError: the database is gone" in ending
+    assert "What served before serves again" in ending
     assert light.run("readlink /opt/venom/current").stdout == release
     assert visitor.fetch(light, f"{BACKEND}/healthz").status == 200
     after = visitor.processes(light, LIGHT)
@@ -82,8 +82,8 @@ def test_another_profile_and_back_restarts_only_what_is_concerned(
     before = visitor.processes(light, LIGHT)
     layout = visitor.layout(light, "/opt", "/etc/systemd/system", "/var/lib/ollama/models/manifests")
     off = provision(serving.of_light(profile="llm_off")).check()
-    for told in ("profile: light -> llm_off", "nothing has to be built", "starts: venom-backend\n"):
-        assert f"[light] {told}" in off.output
+    for line in ("profile: light -> llm_off", "nothing has to be built", "starts: venom-backend\n"):
+        assert f"[light] {line}" in off.output
     assert "[light] keeps running: venom-ui, nginx\n" in off.output
     assert "[light] stops: ollama\n" in off.output
     assert "not used by this plan: weights gemma3:270m (0.3 GB)" in off.endings["light"]
@@ -131,7 +131,7 @@ def test_going_back_needs_no_network_and_no_inventory(
     assert first in lost.endings["light"], "it names what there is"
 
 
-def test_a_second_run_is_told_who_holds_the_host_and_a_dead_one_is_taken_over(
+def test_a_second_run_reads_who_holds_the_host_and_a_dead_one_is_taken_over(
     light: Host, serving: Serving, provision: Provision
 ) -> None:
     changed = serving.of_light(environment={"OLLAMA_RETRY_MAX_ATTEMPTS": 3})

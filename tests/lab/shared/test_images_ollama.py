@@ -112,7 +112,7 @@ def test_it_listens_on_loopback_and_may_nothing(served: Served, trio: Fleet, kin
 
 
 @_PER_KIND
-def test_a_chat_is_answered_and_the_journal_tells_of_it(served: Served, trio: Fleet, kind: str) -> None:
+def test_a_chat_is_answered_and_the_journal_has_it(served: Served, trio: Fleet, kind: str) -> None:
     host = trio.hosts[kind]
     assert visitor.chat(host, "Who runs you?").status == "COMPLETED"
     assert "/v1/chat/completions" in host.run("journalctl --unit ollama.service --output cat").stdout
@@ -173,25 +173,25 @@ def test_an_image_that_does_not_come_whole_leaves_the_old_one_serving(
     assert visitor.parts(trio.hosts[kind]) == ""
 
 
-def test_each_place_is_told_with_what_it_answered(troubled: Troubled) -> None:
-    said = troubled.result.endings["podman"]
+def test_each_place_is_reported_with_what_it_answered(troubled: Troubled) -> None:
+    ending = troubled.result.endings["podman"]
     places = [f"{_DOWN}/ollama/ollama@sha256:{_NOBODYS}", f"{DOOR[7:]}/ollama/ollama@sha256:{_NOBODYS}"]
     for place in places:
-        assert place in said, said
-    assert "connection refused" in said
-    assert "manifest unknown" in said.lower()
+        assert place in ending, ending
+    assert "connection refused" in ending
+    assert "manifest unknown" in ending.lower()
 
 
 def test_bytes_that_are_not_the_images_are_refused(troubled: Troubled) -> None:
-    said = troubled.result.endings["quadlet"]
-    assert digest(NEW) in said
-    assert "digest" in said.lower()
+    ending = troubled.result.endings["quadlet"]
+    assert digest(NEW) in ending
+    assert "digest" in ending.lower()
 
 
 def test_an_image_of_another_architecture_is_refused(troubled: Troubled) -> None:
-    said = troubled.result.endings["docker"]
-    assert "arm64" in said
-    assert "amd64" in said
+    ending = troubled.result.endings["docker"]
+    assert "arm64" in ending
+    assert "amd64" in ending
 
 
 # -- onward and back --------------------------------------------------------------------------------

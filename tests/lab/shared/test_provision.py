@@ -28,30 +28,32 @@ def test_hosts_that_can_serve_do_although_others_of_the_run_cannot(serving: Serv
 
 
 def test_the_end_says_what_was_changed_and_what_to_open(serving: Serving) -> None:
-    told = serving.first.endings["light"]
-    assert re.search(r"^open http://\S+", told, re.M)
-    assert re.search(r"^installed .*\bcurl\b", told, re.M), told
-    made = re.search(r"^made  (?:.*\n?)+", told, re.M)
-    assert made, told
+    ending = serving.first.endings["light"]
+    assert re.search(r"^open http://\S+", ending, re.M)
+    assert re.search(r"^installed .*\bcurl\b", ending, re.M), ending
+    made = re.search(r"^made  (?:.*\n?)+", ending, re.M)
+    assert made, ending
     assert re.search(r"Ollama 0.24.0 \([0-9]+ s, [0-9]+ MB downloaded\)", " ".join(made[0].split()))
-    assert re.search(r"^started   Ollama, Backend, UI(, Door)?$", told, re.M), told
+    assert re.search(r"^started   Ollama, Backend, UI(, Door)?$", ending, re.M), ending
     ready = r"\[light\] +UI build: ready, [0-9]+ (s|min), [0-9]+ MB downloaded$"
     assert re.search(ready, serving.first.output, re.M), "long work ends with a line in the log"
 
 
-def test_a_host_whose_port_is_taken_is_told_who_has_it_and_stays_bare(serving: Serving) -> None:
-    told = serving.first.endings["taken"]
-    assert "required  port 8000 free for backend" in told
-    assert re.search(r"found +held by perl \(process [0-9]+, unit somebody-else.service\)", told)
-    assert "do        stop it, or give backend another port" in told
+def test_a_host_whose_port_is_taken_is_reported_with_who_has_it_and_stays_bare(serving: Serving) -> None:
+    ending = serving.first.endings["taken"]
+    assert "required  port 8000 free for backend" in ending
+    assert re.search(r"found +held by perl \(process [0-9]+, unit somebody-else.service\)", ending)
+    assert "do        stop it, or give backend another port" in ending
     assert [op for host, op in serving.first.changed_operations if host == "taken"] == []
     assert visitor.files(serving.taken, *BARE) == serving.taken_before
 
 
 def test_a_host_that_is_not_there_is_named_with_its_address(serving: Serving) -> None:
-    told = serving.first.endings["nobody"]
-    assert re.match(r"was not reached\nrequired +an SSH connection to nobody: .*10\.77\.0\.251", told), told
-    assert re.search(r"^found +(no answer within|no route to host)", told, re.M), told
+    ending = serving.first.endings["nobody"]
+    assert re.match(r"was not reached\nrequired +an SSH connection to nobody: .*10\.77\.0\.251", ending), (
+        ending
+    )
+    assert re.search(r"^found +(no answer within|no route to host)", ending, re.M), ending
     assert "Traceback" not in serving.first.output
 
 
@@ -107,7 +109,7 @@ def test_llm_off_has_nothing_of_ollama_and_says_why_it_cannot_chat(serving: Serv
     host = serving.off
     assert host.run("systemctl list-unit-files --no-legend 'ollama*'", check=False).stdout == ""
     assert host.run("grep -l ollama /proc/[0-9]*/comm", check=False).stdout == ""
-    # Only what every host has, so that none tells which profile it had before: two empty stores.
+    # Only what every host has, so that none shows which profile it had before: two empty stores.
     found = host.run("find / -xdev -name 'ollama*' -not -path '/proc/*'").stdout.split()
     assert sorted(found) == ["/opt/ollama", "/var/lib/ollama"]
     assert host.run("find /opt/ollama /var/lib/ollama -type f").stdout == ""
@@ -183,7 +185,7 @@ def test_dry_on_hosts_that_serve_exits_0_and_changes_nothing(serving: Serving, p
     assert _state(serving) == before
 
 
-def test_dry_on_a_bare_host_tells_what_would_be_done_and_changes_nothing(
+def test_dry_on_a_bare_host_shows_what_would_be_done_and_changes_nothing(
     lab_host: LabHost, provision: Provision
 ) -> None:
     host = lab_host(13)
@@ -211,8 +213,8 @@ def test_a_host_that_was_rebooted_serves_again_by_itself_and_needs_no_change(
 
 def test_a_ui_that_a_fleet_built_is_not_built_again(serving: Serving, provision: Provision) -> None:
     serving.light.run("systemctl stop venom-ui && rm -r /opt/venom/uis/*")
-    told = provision(serving.of_light()).check().endings["light"]
-    assert "received  UI built by an earlier run" in told
+    ending = provision(serving.of_light()).check().endings["light"]
+    assert "received  UI built by an earlier run" in ending
     assert visitor.fetch(serving.light, f"{UI}/").status == 200
     assert provision(serving.of_light()).check().changed_operations == []
 

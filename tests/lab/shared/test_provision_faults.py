@@ -1,4 +1,4 @@
-"""What comes broken is not put in place: the operator is told what came, and what served goes on serving."""
+"""What comes broken is not put in place: the operator reads what came, and what served goes on serving."""
 
 from __future__ import annotations
 
@@ -77,7 +77,7 @@ def upgrade(twins: list[Host], tmp_path_factory: pytest.TempPathFactory) -> Roun
 
 
 @pytest.mark.parametrize(
-    ("name", "told"),
+    ("name", "patterns"),
     [
         (
             "wrong",
@@ -87,16 +87,16 @@ def upgrade(twins: list[Host], tmp_path_factory: pytest.TempPathFactory) -> Roun
         ("cut", ["source    http://.*{release}", "answered  .*\\(18\\)", "received  [0-9]+ bytes"]),
     ],
 )
-def test_a_file_that_comes_broken_is_told_with_its_source_and_what_came(
-    upgrade: Round, name: str, told: list[str]
+def test_a_file_that_comes_broken_is_reported_with_its_source_and_what_came(
+    upgrade: Round, name: str, patterns: list[str]
 ) -> None:
     pins = yaml.safe_load(PINS.read_text())
     digest = pins["artifacts"]["ollama"][_NEW]["amd64"]["sha256"]
-    said = upgrade.result.endings[name]
-    assert f"Ollama {_NEW} failed; what it made is not in place" in said
-    for pattern in told:
-        assert re.search(pattern.format(release=re.escape(_RELEASE), digest=digest), said), said
-    assert "could not be had from any source" in said
+    ending = upgrade.result.endings[name]
+    assert f"Ollama {_NEW} failed; what it made is not in place" in ending
+    for pattern in patterns:
+        assert re.search(pattern.format(release=re.escape(_RELEASE), digest=digest), ending), ending
+    assert "could not be had from any source" in ending
 
 
 @pytest.mark.parametrize("name", ["wrong", "gone", "cut"])
@@ -135,20 +135,20 @@ def release(upgrade: Round, twins: list[Host], tmp_path_factory: pytest.TempPath
     return _round(hosts, settings, folder)
 
 
-def test_a_model_that_the_registry_has_not_is_told_with_its_source(release: Round) -> None:
-    said = release.result.endings["unknown"]
-    assert "Weights gemma3:1b failed" in said
-    assert "source    10.77.0.1:5000/library/gemma3:1b" in said
-    assert re.search("answered  .*file does not exist", said)
+def test_a_model_that_the_registry_has_not_is_reported_with_its_source(release: Round) -> None:
+    ending = release.result.endings["unknown"]
+    assert "Weights gemma3:1b failed" in ending
+    assert "source    10.77.0.1:5000/library/gemma3:1b" in ending
+    assert re.search("answered  .*file does not exist", ending)
     assert State.of(release.hosts["unknown"]) == release.before["unknown"]
 
 
 def test_a_release_that_does_not_import_is_refused_with_python_s_words_and_the_old_serves_on(
     release: Round,
 ) -> None:
-    said = release.result.endings["import"]
-    assert "ModuleNotFoundError: No module named 'module_that_nobody_wrote'" in said
-    assert "does not import with these packages: what serves now goes on serving" in said
+    ending = release.result.endings["import"]
+    assert "ModuleNotFoundError: No module named 'module_that_nobody_wrote'" in ending
+    assert "does not import with these packages: what serves now goes on serving" in ending
     assert State.of(release.hosts["import"]) == release.before["import"]
     assert visitor.chat(release.hosts["import"], "Still there?").status == "COMPLETED"
 
@@ -156,11 +156,11 @@ def test_a_release_that_does_not_import_is_refused_with_python_s_words_and_the_o
 def test_a_ui_that_does_not_build_is_refused_with_its_first_error_and_the_old_serves_on(
     release: Round,
 ) -> None:
-    said = release.result.endings["page"]
-    assert "Type 'string' is not assignable to type 'number'" in said
-    assert "required  a UI that builds: npm run build in web-next of /" in said
-    assert "do        name another commit, or a release, under venom" in said
-    assert "what serves now goes on serving" in said
+    ending = release.result.endings["page"]
+    assert "Type 'string' is not assignable to type 'number'" in ending
+    assert "required  a UI that builds: npm run build in web-next of /" in ending
+    assert "do        name another commit, or a release, under venom" in ending
+    assert "what serves now goes on serving" in ending
     host = release.hosts["page"]
     assert visitor.parts(host) == ""
     assert State.of(host) == release.before["page"]
@@ -184,11 +184,11 @@ def test_weights_with_another_digest_than_the_pin_are_removed_again(
     declared = of({"pinned": (host, {})}, pins=[*fleet.default()["pins"], str(pins)])
     result = provision(declared)
     assert result.status != 0
-    said = result.endings["pinned"]
-    assert "source    10.77.0.1:5000/library/gemma3:270m" in said
-    assert f"expected  manifest sha256 {pin}" in said
-    assert f"found     manifest sha256 {before.models['gemma3:270m']}" in said
-    assert "It was removed again; weights that were there before stay." in said
+    ending = result.endings["pinned"]
+    assert "source    10.77.0.1:5000/library/gemma3:270m" in ending
+    assert f"expected  manifest sha256 {pin}" in ending
+    assert f"found     manifest sha256 {before.models['gemma3:270m']}" in ending
+    assert "It was removed again; weights that were there before stay." in ending
     assert State.of(host) == before
 
 

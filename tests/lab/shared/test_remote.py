@@ -1,6 +1,6 @@
 """A remote request never looks local to Venom: every way in, from another host, with what nobody would send.
 
-What counts is what the backend noted in its journal, and what became of the host, whatever was answered.
+What counts is what the backend logged in its journal, and what became of the host, whatever was answered.
 """
 
 from __future__ import annotations
@@ -42,13 +42,13 @@ class Target:
         ).stdout
         return services + visitor.files(self.host, "/var/lib/venom/venom.env", "/var/lib/venom/env-history")
 
-    def asked(self, since: str) -> list[re.Match[str]]:
-        """What the backend noted of requests since that mark."""
+    def requests(self, since: str) -> list[re.Match[str]]:
+        """What the backend logged of requests since that mark."""
         behind = self._journal(self.mark()).partition(since)[2]
         return [it for it in _ASKED.finditer(behind) if "/healthz?mark=" not in it["path"]]
 
     def mark(self) -> str:
-        """Have the backend note a word of its own, and wait for it: then all before it is noted, too."""
+        """Have the backend log a word of its own, and wait for it: then all before it is logged, too."""
         word = uuid.uuid4().hex
         assert visitor.fetch(self.host, f"{visitor.BACKEND}/healthz?mark={word}").status == 200
         self._journal(word)
@@ -99,9 +99,9 @@ CLOSED = [Wanted("POST", f"/api/v1/runtime/{it}") for it in ("ollama/stop", "pro
 def test_the_host_itself_administers(target: Target, administration: list[Wanted]) -> None:
     since = target.mark()
     assert [target.local(it.path, it.body).status for it in administration] == [200] * 3
-    # What the next tests look for is noted so.
-    noted = [(it["client"], it["method"], it["path"]) for it in target.asked(since)]
-    assert [it for it in noted if "/config/" in it[2]] == [
+    # What the next tests look for is logged so.
+    logged = [(it["client"], it["method"], it["path"]) for it in target.requests(since)]
+    assert [it for it in logged if "/config/" in it[2]] == [
         ("127.0.0.1", it.method, it.path) for it in administration
     ]
 
@@ -112,14 +112,16 @@ def test_no_remote_request_administers_or_looks_local(target: Target, administra
 
 def test_what_is_closed_at_the_door_is_so_in_every_spelling(target: Target) -> None:
     every = [it for wanted in CLOSED for it in attacks.on(target.host.address, wanted)]
-    for asked in _attacked(target, every):
-        assert "/api/v1/runtime" not in _read(asked["path"]) or asked["method"] in {"GET", "HEAD"}, asked[0]
+    for request in _attacked(target, every):
+        assert "/api/v1/runtime" not in _read(request["path"]) or request["method"] in {"GET", "HEAD"}, (
+            request[0]
+        )
 
 
 def test_the_ui_fetches_no_picture_from_the_backend(target: Target, administration: list[Wanted]) -> None:
     [path, *_] = [it.path for it in administration]
-    asked = _attacked(target, list(attacks.in_pictures(target.host.address, path)))
-    assert [it[0] for it in asked if path in _read(it["path"])] == []
+    requests = _attacked(target, list(attacks.in_pictures(target.host.address, path)))
+    assert [it[0] for it in requests if path in _read(it["path"])] == []
     picture = Attack("", b"GET /_next/image?url=%2Fa.png&w=640&q=75 HTTP/1.0\r\nHost: localhost\r\n\r\n")
     [answer] = attacks.sent(target.attacker, target.host.address, [picture])
     assert attacks.status(answer) != 403, "the UI's own pictures are refused, too"
@@ -136,19 +138,19 @@ def test_a_foreign_page_and_a_foreign_name_are_refused(target: Target) -> None:
         ("evil.example.org", own): 421,
         (address, own): 101,
     }
-    asked = [
+    requests = [
         Attack("", f"GET /ws/events HTTP/1.1\r\nHost: {host}\r\n{upgrade}Origin: {origin}\r\n\r\n".encode())
         for host, origin in expected
     ]
-    said = attacks.sent(target.attacker, address, asked)
-    assert dict(zip(expected, map(attacks.status, said), strict=True)) == expected
+    answers = attacks.sent(target.attacker, address, requests)
+    assert dict(zip(expected, map(attacks.status, answers), strict=True)) == expected
 
 
 def test_the_services_answer_no_other_host(target: Target) -> None:
     question = [Attack("", b"GET / HTTP/1.0\r\n\r\n")]
     ask = partial(attacks.sent, target.attacker, target.host.address, question)
-    said = {name: ask(port=port) for name, port in _PORTS.items()}
-    assert said == {name: ["no answer: ConnectionRefusedError"] for name in _PORTS}
+    answers = {name: ask(port=port) for name, port in _PORTS.items()}
+    assert answers == {name: ["no answer: ConnectionRefusedError"] for name in _PORTS}
 
 
 def _attacked(target: Target, every: list[Attack]) -> list[re.Match[str]]:
@@ -158,19 +160,19 @@ def _attacked(target: Target, every: list[Attack]) -> list[re.Match[str]]:
         zip((it.name for it in every), attacks.sent(target.attacker, target.host.address, every), strict=True)
     )
     granted = re.compile(r'"backups":|"updated_keys"|"restored|"backup_path"')
-    assert {name: said for name, said in answers.items() if granted.search(said)} == {}
+    assert {name: answer for name, answer in answers.items() if granted.search(answer)} == {}
     refused = {it.name: attacks.status(answers[it.name]) for it in every if it.plain}
-    assert {name: said for name, said in refused.items() if said not in {400, 403}} == {}
-    asked = target.asked(since)
-    local = [it for it in asked if it["client"] != target.attacker.address]
+    assert {name: answer for name, answer in refused.items() if answer not in {400, 403}} == {}
+    requests = target.requests(since)
+    local = [it for it in requests if it["client"] != target.attacker.address]
     # To make a page, the UI's server asks the backend for its state: by itself, whoever wants the page.
     assert [it[0] for it in local if it["method"] != "GET" or _NOT_THE_UI.search(_read(it["path"]))] == []
     # To read the settings, secrets masked, is for everybody in Venom.
-    asked = [it for it in asked if "GET /api/v1/config/runtime" not in it[0]]
-    of_the_host = [it for it in asked if "/config/" in _read(it["path"])]
+    requests = [it for it in requests if "GET /api/v1/config/runtime" not in it[0]]
+    of_the_host = [it for it in requests if "/config/" in _read(it["path"])]
     assert [it[0] for it in of_the_host if it["status"] == "200"] == []
     assert target.state == before
-    return asked
+    return requests
 
 
 def _read(path: str) -> str:

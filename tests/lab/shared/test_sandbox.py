@@ -56,8 +56,8 @@ def host(request: pytest.FixtureRequest, serving: Serving) -> Host:
 
 def test_no_unit_that_runs_is_exposed_more_than_the_goal(host: Host) -> None:
     units = LIGHT if host.debian == 12 else LLM_OFF
-    said = {it: host.run(f"systemd-analyze security --no-pager {it}").stdout for it in units}
-    assert {unit: text for unit, text in said.items() if _exposure(text) > EXPOSED} == {}
+    analyses = {it: host.run(f"systemd-analyze security --no-pager {it}").stdout for it in units}
+    assert {unit: text for unit, text in analyses.items() if _exposure(text) > EXPOSED} == {}
 
 
 def test_neither_is_one_that_runs_elsewhere(host: Host) -> None:
@@ -74,8 +74,8 @@ def test_neither_is_one_that_runs_elsewhere(host: Host) -> None:
     for name, text in units.items():
         host.put(text, f"/root/units/{name}")
         line = f"systemd-analyze security --no-pager --offline=true /root/units/{name}"
-        said = host.run(line).stdout
-        assert _exposure(said) <= EXPOSED, said
+        analysis = host.run(line).stdout
+        assert _exposure(analysis) <= EXPOSED, analysis
     host.run("rm -r /root/units")
 
 
@@ -83,8 +83,8 @@ def test_the_user_of_a_service_writes_nothing_but_its_state_and_runs_nothing_of_
     for unit, (_, uid) in visitor.owners(host, LIGHT if host.debian == 12 else LLM_OFF).items():
         inside = _inside(host, unit, uid)
         try:
-            told = host.run([*inside, "sh", "-c", _INSIDE]).stdout.splitlines()
-            done = [line.split(" ", 1) for line in told]
+            lines = host.run([*inside, "sh", "-c", _INSIDE]).stdout.splitlines()
+            done = [line.split(" ", 1) for line in lines]
             places = {path for what, path in done if what == "writes"}
             assert {*TEMPORARY, STATES[unit]} <= places, "the probe did not see what it can write"
             others = [path for what, path in done if not _allowed(path, unit)]
@@ -112,7 +112,7 @@ def test_the_ui_reaches_the_backend_and_nothing_beyond_the_host(host: Host) -> N
 
 
 def test_the_backend_locks_as_python_does_and_measures_the_host(host: Host) -> None:
-    # A lock between processes lies in shared memory; memory and load are told there.
+    # A lock between processes lies in shared memory; memory and load are read there.
     script = (
         "import multiprocessing; multiprocessing.Lock(); [open(it) for it in ('/proc/meminfo', '/proc/stat')]"
     )
@@ -146,5 +146,5 @@ def _inside(host: Host, unit: str, uid: int) -> list[str]:
 def _allowed(path: str, unit: str) -> bool:
     if any(path == it or path.startswith(f"{it}/") for it in (*TEMPORARY, STATES[unit])):
         return True
-    # The unit asks the kernel there to be told when memory runs short: systemd 254 and later.
+    # The unit asks the kernel there to be woken when memory runs short: systemd 254 and later.
     return path == f"/sys/fs/cgroup/system.slice/{unit}/memory.pressure"

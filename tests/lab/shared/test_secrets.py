@@ -41,8 +41,8 @@ while not select.select([sys.stdin], [], [], 0.01)[0]:
                 continue
 print("looked" if min(looks, itself) > 100 else (looks, itself), *sorted(found), sep="\n")
 """
-# What the host tells by other ways than its files.
-_TOLD = (
+# What the host shows by other ways than its files.
+_SOURCES = (
     "journalctl --quiet --sync; journalctl --quiet --output=export",
     "systemctl show '*'; systemctl cat 'venom*' ollama",
     "cat /proc/[0-9]*/cmdline /proc/[0-9]*/environ",
@@ -51,14 +51,14 @@ _TOLD = (
 
 @dataclass(frozen=True)
 class Planted:
-    """Secrets by every kind of reference, what was said by the runs that brought them, and what was seen."""
+    """Secrets by every kind of reference, what the runs that brought them printed, and what was seen."""
 
     host: Host
     marker: str  # what all of the values have in common
     references: Mapping[str, str]
     env: Mapping[str, str]  # what a run needs for them
     values: Mapping[str, str]
-    said: Mapping[str, str]  # command → its output, standard error included
+    printed: Mapping[str, str]  # command → its output, standard error included
     observed: str  # what the watcher on the host saw
     here: frozenset[Path]  # what holds a secret on this machine
 
@@ -87,13 +87,13 @@ def planted(serving: Serving, tmp_path_factory: pytest.TempPathFactory) -> Itera
     plan = [sys.executable, "-m", "schemas", str(inventory.with_suffix(".yaml"))]
     with _watching(host, marker) as observed:
         host.run(f"touch {_STAMP}")
-        said = {
-            "dry": _said([*run, "--dry", str(inventory), "deploy/venom.py"], env),
-            "run": _said([*run, "-y", str(inventory), "deploy/venom.py"], env),
-            "status": _said([pyinfra, "-y", "--json", str(inventory), "deploy/status.py"], env),
-            "plan": _said(plan, env),
-            "plan as JSON": _said([*plan, "--json"], env),
-            "debug-inventory": _said([*run, str(inventory), "debug-inventory"], env),
+        printed = {
+            "dry": _output_of([*run, "--dry", str(inventory), "deploy/venom.py"], env),
+            "run": _output_of([*run, "-y", str(inventory), "deploy/venom.py"], env),
+            "status": _output_of([pyinfra, "-y", "--json", str(inventory), "deploy/status.py"], env),
+            "plan": _output_of(plan, env),
+            "plan as JSON": _output_of([*plan, "--json"], env),
+            "debug-inventory": _output_of([*run, str(inventory), "debug-inventory"], env),
         }
         update = {"updates": {"VENOM_THEME": "dark"}}
         earlier = _copies(host)
@@ -103,7 +103,7 @@ def planted(serving: Serving, tmp_path_factory: pytest.TempPathFactory) -> Itera
         assert restored.status == 200
     here = _holding(marker, folder, since=inventory)
     here -= frozenset(given.values())
-    yield Planted(host, marker, references, env, values, said, "\n".join(observed), here)
+    yield Planted(host, marker, references, env, values, printed, "\n".join(observed), here)
     provisioning.run(provisioning.inventory(folder, serving.of_light())).check()
     assert not set(values) & set(visitor.settings(host)), "they go with the references"
 
@@ -118,12 +118,12 @@ def test_each_reference_brings_its_secret(planted: Planted) -> None:
     assert {name: settings[name] for name in planted.values} == planted.values
 
 
-def test_nothing_that_is_printed_tells_a_secret(planted: Planted) -> None:
-    assert "Switch" in planted.said["run"]
-    assert '"from_plan": []' in planted.said["status"]
-    assert "env:LAB_TOKEN" in planted.said["plan as JSON"]
-    assert "LAB_TOKEN" in planted.said["debug-inventory"]
-    assert [name for name, text in planted.said.items() if planted.marker in text] == []
+def test_nothing_that_is_printed_shows_a_secret(planted: Planted) -> None:
+    assert "Switch" in planted.printed["run"]
+    assert '"from_plan": []' in planted.printed["status"]
+    assert "env:LAB_TOKEN" in planted.printed["plan as JSON"]
+    assert "LAB_TOKEN" in planted.printed["debug-inventory"]
+    assert [name for name, text in planted.printed.items() if planted.marker in text] == []
 
 
 def test_on_this_machine_nothing_keeps_a_secret(planted: Planted) -> None:
@@ -153,10 +153,10 @@ def test_on_the_host_secrets_lie_in_files_of_root_and_the_backend_alone(planted:
     assert host.run(["stat", "-c", "%a", *folders]).stdout.split() == ["700"] * 3
 
 
-@pytest.mark.parametrize("told", _TOLD, ids=lambda it: it.split()[0])
-def test_no_journal_unit_or_process_tells_a_secret(planted: Planted, told: str) -> None:
+@pytest.mark.parametrize("source", _SOURCES, ids=lambda it: it.split()[0])
+def test_no_journal_unit_or_process_shows_a_secret(planted: Planted, source: str) -> None:
     # The marker comes on standard input, else the look would find itself.
-    line = f"exec 3<&0; {{ {told}; }} </dev/null 2>/dev/null | grep -acF -f /dev/fd/3"
+    line = f"exec 3<&0; {{ {source}; }} </dev/null 2>/dev/null | grep -acF -f /dev/fd/3"
     assert planted.host.run(line, check=False, input=planted.marker).stdout == "0\n"
 
 
@@ -164,7 +164,7 @@ def test_while_they_come_no_process_has_a_secret_in_its_arguments_or_environment
     assert planted.observed == "looked"
 
 
-def test_a_backend_that_tells_its_settings_as_it_dies_is_quoted_without_secrets(
+def test_a_backend_that_shows_its_settings_as_it_dies_is_quoted_without_secrets(
     planted: Planted, serving: Serving, tmp_path: Path
 ) -> None:
     tree = provisioning.own_venom(tmp_path / "telling")
@@ -178,7 +178,7 @@ def test_a_backend_that_tells_its_settings_as_it_dies_is_quoted_without_secrets(
         tmp_path, serving.of_light(venom={"tree": str(tree)}, secrets=dict(planted.references))
     )
     result = provisioning.run(inventory, env=planted.env)
-    # It is Venom's own journal that tells them, to root and who may read journals.
+    # It is Venom's own journal that shows them, to root and who may read journals.
     assert planted.marker in planted.host.run("journalctl --quiet --unit venom-backend").stdout
     assert "(secret HF_TOKEN)" in result.endings["light"]
     assert "serves again" in result.endings["light"]
@@ -186,8 +186,8 @@ def test_a_backend_that_tells_its_settings_as_it_dies_is_quoted_without_secrets(
     assert planted.host.run(f"grep -rlF {planted.marker} /opt/venom/jobs", check=False).stdout == ""
 
 
-def _said(line: list[str], env: Mapping[str, str]) -> str:
-    """What a command says. Whether it succeeds is told by what it leaves."""
+def _output_of(line: list[str], env: Mapping[str, str]) -> str:
+    """What a command prints. Whether it succeeds is seen by what it leaves."""
     done = subprocess.run(
         line,
         cwd=REPOSITORY,

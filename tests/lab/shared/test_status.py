@@ -1,4 +1,4 @@
-"""One command tells how the hosts stand: it names every difference, and changes nothing."""
+"""One command reports how the hosts stand: it names every difference, and changes nothing."""
 
 from __future__ import annotations
 
@@ -67,11 +67,11 @@ def things(differences: list[dict[str, str]]) -> set[str]:
 def test_hosts_that_serve_are_in_sync_and_nothing_on_them_changes(fleet: Serving, tmp_path: Path) -> None:
     hosts, units = (fleet.light, fleet.off), {fleet.light.name: LIGHT, fleet.off.name: LLM_OFF}
     before = [(visitor.files(it, *MANAGED), visitor.processes(it, units[it.name])) for it in hosts]
-    status, told = ask(tmp_path, fleet.inventory())
+    status, reports = ask(tmp_path, fleet.inventory())
     assert status == 0
     assert [(visitor.files(it, *MANAGED), visitor.processes(it, units[it.name])) for it in hosts] == before
-    light, off = told["light"], told["off"]
-    assert {it["state"] for it in told.values()} == {"in sync"}
+    light, off = reports["light"], reports["off"]
+    assert {it["state"] for it in reports.values()} == {"in sync"}
     assert (light["profile"], off["profile"]) == ("light", "llm_off")
     assert light["generation"] == visitor.receipt(fleet.light)["generation"]
     health = {it["unit"]: it["health"] for it in light["services"]}
@@ -85,14 +85,14 @@ def test_hosts_that_serve_are_in_sync_and_nothing_on_them_changes(fleet: Serving
     assert ask(tmp_path, fleet.of_light(), "--data", "json=yes")[1]["light"]["state"] == "in sync"
 
 
-def test_a_service_that_was_restarted_by_itself_is_told(fleet: Serving, provision: Provision) -> None:
+def test_a_service_that_was_restarted_by_itself_is_reported(fleet: Serving, provision: Provision) -> None:
     light = fleet.light
     light.run(f"kill -KILL {visitor.processes(light, LLM_OFF)['venom-backend.service']}")
     visitor.await_answer(light, f"{BACKEND}/healthz")
-    told = provision(fleet.of_light(), deploy=_STATUS).check()
-    assert "systemd restarted it once: journalctl -u venom-backend.service" in told.output
-    assert "light (" in told.output
-    assert "in sync" in told.output
+    result = provision(fleet.of_light(), deploy=_STATUS).check()
+    assert "systemd restarted it once: journalctl -u venom-backend.service" in result.output
+    assert "light (" in result.output
+    assert "in sync" in result.output
 
 
 def test_every_managed_thing_that_is_changed_by_hand_is_named_and_mended_by_one_run(
@@ -126,19 +126,19 @@ def test_every_managed_thing_that_is_changed_by_hand_is_named_and_mended_by_one_
             *planned.generation.stopped,
             *cheap,
         }
-    status, told = ask(tmp_path, inventory)
+    status, reports = ask(tmp_path, inventory)
     assert status == 2
     for name, wanted in expected.items():
-        assert wanted - things(told[name]["drift"]["from_receipt"]) == set(), name
-        assert told[name]["drift"]["from_plan"] == [], "the inventory is what was applied"
-    said = next(
-        it["why"] for it in told["light"]["drift"]["from_receipt"] if it["thing"].endswith("venom.env")
+        assert wanted - things(reports[name]["drift"]["from_receipt"]) == set(), name
+        assert reports[name]["drift"]["from_plan"] == [], "the inventory is what was applied"
+    why = next(
+        it["why"] for it in reports["light"]["drift"]["from_receipt"] if it["thing"].endswith("venom.env")
     )
-    assert _KEY in said
-    assert _SECRET not in json.dumps(told)
+    assert _KEY in why
+    assert _SECRET not in json.dumps(reports)
     provision(inventory).check()
-    status, told = ask(tmp_path, inventory)
-    assert (status, [it["drift"]["from_receipt"] for it in told.values()]) == (0, [[], []])
+    status, reports = ask(tmp_path, inventory)
+    assert (status, [it["drift"]["from_receipt"] for it in reports.values()]) == (0, [[], []])
     for name, it in hosts.items():
         assert comparison.differences(before[name], comparison.describe(it)) == []
 
@@ -171,19 +171,19 @@ def spoil(it: Resource, number: int) -> str:  # noqa: PLR0911
             return f"mkdir -p $(dirname {path}); printf '%s\\n' {lines} >{path}"
 
 
-def test_what_the_inventory_says_since_is_told_apart_from_what_was_changed_by_hand(
+def test_what_the_inventory_says_since_is_kept_apart_from_what_was_changed_by_hand(
     fleet: Serving, provision: Provision, tmp_path: Path
 ) -> None:
     fleet.light.run("chmod 0600 /etc/systemd/system/venom-ui.service")
-    status, told = ask(tmp_path, fleet.of_light(profile="llm_off"))
+    status, reports = ask(tmp_path, fleet.of_light(profile="llm_off"))
     assert status == 2
-    drift = told["light"]["drift"]
+    drift = reports["light"]["drift"]
     assert drift["from_receipt"] == [{"thing": "/etc/systemd/system/venom-ui.service", "why": "mode is 0600"}]
-    asked = {it["thing"]: it["why"] for it in drift["from_plan"]}
-    assert asked["profile"] == asked["plan profile"] == "light -> llm_off"
-    assert asked["ollama.service"] == "must not run"
-    assert "/var/lib/venom/venom.env" in asked
-    assert "/etc/systemd/system/venom-ui.service" not in asked, "what differs from both is named once"
+    pending = {it["thing"]: it["why"] for it in drift["from_plan"]}
+    assert pending["profile"] == pending["plan profile"] == "light -> llm_off"
+    assert pending["ollama.service"] == "must not run"
+    assert "/var/lib/venom/venom.env" in pending
+    assert "/etc/systemd/system/venom-ui.service" not in pending, "what differs from both is named once"
     table = provision(fleet.of_light(profile="llm_off"), deploy=_STATUS)
     assert table.status == 2
     assert "the host is not as it was left:\n" in table.output
@@ -201,24 +201,24 @@ def test_a_host_that_cannot_be_reached_and_one_that_never_was_provisioned_do_not
     inventory = serving.of({"light": (fleet.light, {}), "taken": (fleet.taken, {})})
     inventory["hosts"]["nobody"] = {"address": str(network.SUBNET[251])}
     before = visitor.files(fleet.taken, *serving.BARE)
-    told = provision(inventory, deploy=_STATUS)
-    assert told.status == 1
-    _, _, tables = told.output.partition("light (")
+    result = provision(inventory, deploy=_STATUS)
+    assert result.status == 1
+    _, _, tables = result.output.partition("light (")
     assert tables.startswith(f"{fleet.light.address}): in sync")
     assert f"taken ({fleet.taken.address}): drift\n  drift       not provisioned" in tables
     assert "): error\n  error       was not reached" in tables
     assert visitor.files(fleet.taken, *serving.BARE) == before
 
 
-def test_what_cannot_be_known_without_a_network_is_said_and_the_rest_is_told(
+def test_what_cannot_be_known_without_a_network_is_reported_and_so_is_the_rest(
     fleet: Serving, tmp_path: Path
 ) -> None:
     fleet.light.run("systemctl stop venom-ui.service")
     # Nothing was ever resolved for these packages.
-    status, told = ask(tmp_path, fleet.of_light(requirements={"add": ["iniconfig==2.0.0"]}))
+    status, reports = ask(tmp_path, fleet.of_light(requirements={"add": ["iniconfig==2.0.0"]}))
     assert status == 1
-    assert "required  a lock" in told["light"]["errors"][0]
-    assert told["light"]["drift"]["from_receipt"] == [{"thing": "venom-ui.service", "why": "inactive"}]
+    assert "required  a lock" in reports["light"]["errors"][0]
+    assert reports["light"]["drift"]["from_receipt"] == [{"thing": "venom-ui.service", "why": "inactive"}]
 
 
 def test_it_is_run_by_itself(fleet: Serving, tmp_path: Path) -> None:

@@ -23,7 +23,7 @@ from tests.lab.visitor import LIGHT, LLM_OFF
 
 @dataclass(frozen=True)
 class Verdict:
-    """What one run said, and its report."""
+    """What one run printed, and its report."""
 
     status: int
     output: str
@@ -70,26 +70,26 @@ def failed(host: HostAcceptance) -> dict[str, str]:
 def test_hosts_that_serve_are_accepted_and_nothing_on_them_changes(fleet: Serving, verify: Any) -> None:
     hosts, units = (fleet.light, fleet.off), {fleet.light.name: LIGHT, fleet.off.name: LLM_OFF}
     left = "/var/lib/venom/"  # where the backend keeps its chats
-    kept = [it for it in MANAGED if not left.startswith(it)]
-    before = [(visitor.files(it, *kept), visitor.processes(it, units[it.name])) for it in hosts]
-    said = verify(fleet.inventory())
-    assert said.status == 0, said.output
-    assert [(visitor.files(it, *kept), visitor.processes(it, units[it.name])) for it in hosts] == before
+    unchanged = [it for it in MANAGED if not left.startswith(it)]
+    before = [(visitor.files(it, *unchanged), visitor.processes(it, units[it.name])) for it in hosts]
+    verified = verify(fleet.inventory())
+    assert verified.status == 0, verified.output
+    assert [(visitor.files(it, *unchanged), visitor.processes(it, units[it.name])) for it in hosts] == before
 
-    light, off = said.host("light"), said.host("off")
+    light, off = verified.host("light"), verified.host("off")
     assert (light.result, light.profile, off.result, off.profile) == ("passed", "light", "passed", "llm_off")
     skipped = {it.name for it in light.checks if it.result == "skipped"}
     assert skipped == {"gpu.used"}, "the machine of the tests has a browser, and no card"
-    assert said.check("light", "api.chat").found.startswith("COMPLETED after")
-    assert said.check("off", "cloud.key").found.startswith("no key is given, and a chat says so: FAILED")
+    assert verified.check("light", "api.chat").found.startswith("COMPLETED after")
+    assert verified.check("off", "cloud.key").found.startswith("no key is given, and a chat says so: FAILED")
     assert {it.name for it in off.checks if it.result == "skipped"} == {
         *("api.chat", "api.stream", "ui.chat", "budget.chat_seconds", "budget.ui_chat_seconds"),
     }
     shots = [it.file for host in (light, off) for check in host.checks for it in check.evidence if it.file]
     assert len(shots) == 5
-    assert all((said.folder / it).read_bytes().startswith(b"\x89PNG") for it in shots)
-    assert "\naccepted; 6 checks were skipped" in said.output
-    suites = JUnitXml.fromfile(str(said.folder / junit.FILE))
+    assert all((verified.folder / it).read_bytes().startswith(b"\x89PNG") for it in shots)
+    assert "\naccepted; 6 checks were skipped" in verified.output
+    suites = JUnitXml.fromfile(str(verified.folder / junit.FILE))
     assert [(it.name, it.failures, it.errors) for it in suites] == [("light", 0, 0), ("off", 0, 0)]
 
 
@@ -100,20 +100,20 @@ def test_what_is_broken_is_named(fleet: Serving, verify: Any) -> None:
     fleet.off.run(f"mv {css} {css}.away")
     fleet.light.run("systemctl stop venom-ui.service")
     fleet.light.run(f'curl -sS -X DELETE {visitor.OLLAMA}/api/delete -d \'{{"model": "gemma3:270m"}}\'')
-    said = verify(fleet.inventory())
+    verified = verify(fleet.inventory())
     fleet.off.run(f"mv {css}.away {css}")
-    assert said.status == 1
+    assert verified.status == 1
 
-    light = failed(said.host("light"))
+    light = failed(verified.host("light"))
     assert light["units.venom-ui"] == "venom-ui.service: inactive"
     assert "Connection refused" in light["health.venom-ui"]
     assert light["model.digest"] == "gemma3:270m is not there; there is none"
     assert light["api.chat"].startswith("FAILED after")
     assert {"ui.pages", "ui.chat", "plan.applied"} <= set(light)
-    journals = [it for it in said.check("light", "units.venom-ui").evidence if it.kind == "journal"]
+    journals = [it for it in verified.check("light", "units.venom-ui").evidence if it.kind == "journal"]
     assert journals
-    assert failed(said.host("off")).keys() == {"ui.pages", "ui.narrow"}
-    assert Path(css).name in said.check("off", "ui.pages").found
+    assert failed(verified.host("off")).keys() == {"ui.pages", "ui.narrow"}
+    assert Path(css).name in verified.check("off", "ui.pages").found
 
 
 def test_hosts_that_cannot_be_judged_do_not_hide_the_others(fleet: Serving, verify: Any) -> None:
@@ -122,12 +122,12 @@ def test_hosts_that_cannot_be_judged_do_not_hide_the_others(fleet: Serving, veri
     )
     inventory["hosts"]["taken"] = {"address": fleet.taken.address}
     inventory["hosts"]["nobody"] = {"address": str(network.SUBNET[251])}
-    said = verify(inventory)
-    assert said.status == 1
-    assert {it.name: it.result for it in said.report.hosts} == {
+    verified = verify(inventory)
+    assert verified.status == 1
+    assert {it.name: it.result for it in verified.report.hosts} == {
         **{"off": "failed", "taken": "unreached", "nobody": "unreached"},
     }
-    assert "was never provisioned: run deploy/venom.py" in said.host("taken").serves
-    assert "was not reached" in said.host("nobody").serves
-    found = failed(said.host("off"))["plan.applied"]
+    assert "was never provisioned: run deploy/venom.py" in verified.host("taken").serves
+    assert "was not reached" in verified.host("nobody").serves
+    found = failed(verified.host("off"))["plan.applied"]
     assert "not yet as the inventory asks: environment.OLLAMA_RETRY_MAX_ATTEMPTS: none -> 3" in found
