@@ -11,8 +11,9 @@ import pytest
 from schemas.declared.host import DeclaredHost
 from schemas.hardware import Gpu, Hardware
 from schemas.inventory import Inventory, InventoryError, load
+from schemas.plan.host import plan_host
 from schemas.plan.memory import GIB
-from schemas.reading.problem import Problem
+from schemas.reading.problem import PlanError, Problem
 
 Write = Callable[[str], Path]
 Load = Callable[..., Inventory]
@@ -74,3 +75,11 @@ def card(vram_gib: float, *, vendor: str = "nvidia", python: str = "3.11.2") -> 
     """A host with one card that reports so much VRAM."""
     gpu = Gpu(vendor, "a card", int(vram_gib * GIB), "550.163.01", "8.9")
     return Hardware("amd64", python, 32 * GIB, (gpu,))
+
+
+def unplannable(host: Host, settings: str, hardware: Hardware) -> Problem:
+    """The one problem for which the plan of a host with these settings is refused."""
+    with pytest.raises(PlanError) as caught:
+        plan_host(host(settings), hardware)
+    (problem,) = caught.value.problems
+    return problem
