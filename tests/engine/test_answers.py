@@ -30,10 +30,10 @@ from roles.verification import inside
 from roles.verification.measuring import measured
 from tests.engine.test_observation import answer, question
 from tests.roles.plans import components_of, plan
+from tests.roles.states import GENERATION, answer_of_status, desired
 from tests.roles.test_development import TREE, WORK
 from tests.roles.test_figures import NAMES, SAID
 from tests.roles.test_preflight import PROBE
-from tests.roles.test_status import GENERATION, answer_of_status, desired
 
 
 def looked() -> str:
