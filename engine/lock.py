@@ -28,7 +28,7 @@ _held: dict[str, Conversation] = {}
 @operation()
 def host_locked(needed: bool, what: str, generation: str) -> Commands:
     """
-    Keep other runs from changing this host until `released`, or until this run is gone.
+    Keep other runs from changing this host until `host_unlocked`, or until this run is gone.
 
     + needed: whether this run changes anything there
     + what: what it does, for others to read

@@ -53,7 +53,7 @@ def _parser() -> argparse.ArgumentParser:
     )
     parser.add_argument("release", nargs="*", help="pinned releases (default: all of them)")
     parser.add_argument(
-        "--tier", action="append", help=f"a tier of the contract (default: {', '.join(_TIERS)})"
+        "--tier", action="append", help=f"a requirements tier of the contract (default: {', '.join(_TIERS)})"
     )
     parser.add_argument(
         "--repository", help="a local git repository with the releases, instead of upstream's"

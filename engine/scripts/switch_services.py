@@ -139,7 +139,7 @@ def generate(service):
         report("%s is loaded: %.1f GiB, %.1f GiB of it in VRAM, context %s" % gib)
         if wanted["gpu"] and vram < 0.9 * size:
             report(
-                "warning: %s is not wholly in VRAM, so it will be slow. Choose a smaller model or tier, "
+                "warning: %s is not wholly in VRAM, so it will be slow. Choose a smaller model or VRAM tier, "
                 "or see what else uses the card (nvidia-smi)." % model
             )
     return round(seconds, 1)

@@ -112,12 +112,13 @@ def _excluded(plan: HostPlan, have: Mapping[str, Listed]) -> list[tuple[str, str
             continue
         way = [_NAMES.get(name, name) for name in chain(have, package.name)]
         if plan.profile == "full" and way[0] == _NAMES[OPERATOR]:
-            continue  # asked for by name, where heavy things may be
+            continue  # requested by name, where heavy things may be
         findings.append(
             (
-                f"no {package.name} in profile {plan.profile} with the tier {wanted.tier} ({decided.why})",
+                f"no {package.name} in profile {plan.profile} with the requirements tier {wanted.tier} "
+                f"({decided.why})",
                 f"{package.name} {package.version}, by {' > '.join(way)}",
-                f"remove {way[0]} if it is yours; to have it, set `profile: full` and an extra tier",
+                f"remove {way[0]} if it is yours; to have it, set `profile: full` and `requirements.extras`",
             )
         )
     return findings

@@ -118,7 +118,7 @@ def nginx_state_recorded(observed: Observed) -> Commands:
     + observed: what the host has
     """
     if observed.there(paths.NGINX_BEFORE):
-        host.noop("it was noted")
+        host.noop("it was recorded")
         return
     state = observed.units.get(paths.NGINX, {}).get("UnitFileState", "") or "absent"
     yield StringCommand("install", "-d", "-m", "0755", paths.ETC)

@@ -92,11 +92,13 @@ def _profile(drawn: Drawn, found: Installation) -> None:
         drawn.notes.append(f"profile: {profile!r} is none of the contract's; {contract().profile} is assumed")
     if values.get("ACTIVE_LLM_SERVER", "").lower() == "vllm":
         drawn.notes.append("vLLM is not run by the provisioner: Ollama serves the model here")
-    tier = values.get("VENOM_OLLAMA_PROFILE", "")
-    if tier in contract().vram_tiers and tier != contract().vram_tier:
-        drawn.host["vram_tier"] = tier
-    elif tier and tier not in contract().vram_tiers:
-        drawn.notes.append(f"vram_tier: {tier!r} is none of the contract's; {contract().vram_tier} holds")
+    vram_tier = values.get("VENOM_OLLAMA_PROFILE", "")
+    if vram_tier in contract().vram_tiers and vram_tier != contract().vram_tier:
+        drawn.host["vram_tier"] = vram_tier
+    elif vram_tier and vram_tier not in contract().vram_tiers:
+        drawn.notes.append(
+            f"vram_tier: {vram_tier!r} is none of the contract's; {contract().vram_tier} holds"
+        )
 
 
 def _model(drawn: Drawn, found: Installation, pins: Pins) -> None:

@@ -9,7 +9,7 @@ from engine.paths import STATE
 from engine.progress import size
 from roles.migration.installation import Installation
 
-# Packages that only a heavier tier has: by the contract's tier. The first that is installed says it.
+# Packages that only a heavier requirements tier of the contract has. The first that is installed shows it.
 _TIERS = {
     "vllm": ("vllm",),
     "onnx": ("onnxruntime-gpu", "onnxruntime-genai-cuda"),

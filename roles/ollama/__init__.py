@@ -1,1 +1,1 @@
-"""The Ollama server: the pinned release, unpacked aside, with the tier's resolved values."""
+"""The Ollama server: the pinned release, unpacked aside, with the VRAM tier's resolved values."""

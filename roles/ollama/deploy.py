@@ -1,4 +1,4 @@
-"""The Ollama server: its installation as a job of its own, its unit, and the tier's values beside it."""
+"""The Ollama server: its installation as a job of its own, its unit, and the VRAM tier's values beside it."""
 
 from __future__ import annotations
 
@@ -88,7 +88,7 @@ def pulls_by(plan: HostPlan) -> tuple[str, ...]:
     return proxy.names(plan, proxy.BOTH if plain else proxy.HTTPS_ONLY)
 
 
-def service(plan: HostPlan, ollama: Ollama, tier: VramTier, model: Model, gpu: bool) -> Service:
+def service(plan: HostPlan, ollama: Ollama, vram_tier: VramTier, model: Model, gpu: bool) -> Service:
     """Ollama as a running service, and the fingerprint of all that it depends on.
 
     It serves once `model` generates. `gpu`: whether the host has a card that it should lie on.
@@ -98,7 +98,7 @@ def service(plan: HostPlan, ollama: Ollama, tier: VramTier, model: Model, gpu: b
     return Service(
         unit=UNIT,
         title="Ollama",
-        fingerprint=_fingerprint(plan, ollama, tier),
+        fingerprint=_fingerprint(plan, ollama, vram_tier),
         url=f"{api}/api/version",
         ready_timeout=60,
         # Weights first, backend second: Venom rewrites its settings when its model is not there.
@@ -124,10 +124,13 @@ def prerequisites() -> list[Prerequisite]:
 def resources(plan: HostPlan) -> list[Switchable]:
     """What Ollama has on the host besides its files; a profile without it has nothing of it."""
     unit = f"{paths.UNITS}/{UNIT}"
-    ollama, tier = plan.ollama, plan.vram_tier
-    if ollama is None or tier is None:
+    ollama, vram_tier = plan.ollama, plan.vram_tier
+    if ollama is None or vram_tier is None:
         return [Absent(unit), *containers.absent(UNIT), Absent(f"{DROP_IN}/venom.conf"), Absent(CURRENT)]
-    settings = File(f"{DROP_IN}/venom.conf", _tier_text(plan, ollama, tier, _fingerprint(plan, ollama, tier)))
+    settings = File(
+        f"{DROP_IN}/venom.conf",
+        _vram_tier_text(plan, ollama, vram_tier, _fingerprint(plan, ollama, vram_tier)),
+    )
     link = Link(CURRENT, home(ollama).rsplit("/", 1)[-1])
     if ollama.image and plan.engine:
         container = _container(plan, ollama, ollama.image)
@@ -148,9 +151,9 @@ def resources(plan: HostPlan) -> list[Switchable]:
     ]
 
 
-def _fingerprint(plan: HostPlan, ollama: Ollama, tier: VramTier) -> str:
+def _fingerprint(plan: HostPlan, ollama: Ollama, vram_tier: VramTier) -> str:
     return services.fingerprint(
-        {"unit": _unit_text(plan, ollama), "tier": _tier_text(plan, ollama, tier, "")}
+        {"unit": _unit_text(plan, ollama), "tier": _vram_tier_text(plan, ollama, vram_tier, "")}
     )
 
 
@@ -176,12 +179,12 @@ def _container(plan: HostPlan, ollama: Ollama, image: Image) -> Container:
     )
 
 
-def _tier_text(plan: HostPlan, ollama: Ollama, tier: VramTier, fingerprint: str) -> str:
+def _vram_tier_text(plan: HostPlan, ollama: Ollama, vram_tier: VramTier, fingerprint: str) -> str:
     home = {} if ollama.image else {"HOME": paths.OLLAMA_STATE}
     return render(
         __file__,
         "vram_tier.conf.j2",
-        vram_tier=tier.name,
+        vram_tier=vram_tier.name,
         proxy=proxy.way(plan).digest,
         environment={**ollama.env, **home},
         fingerprint=fingerprint,
@@ -190,7 +193,7 @@ def _tier_text(plan: HostPlan, ollama: Ollama, tier: VramTier, fingerprint: str)
 
 def component(plan: HostPlan, *, gpu: bool) -> Component:
     """The model server; absent in a profile without one. `gpu`: as for `service`."""
-    ollama, tier, model = plan.ollama, plan.vram_tier, plan.model
+    ollama, vram_tier, model = plan.ollama, plan.vram_tier, plan.model
     whole = Component(
         name="ollama",
         prerequisites=tuple(prerequisites()),
@@ -199,13 +202,13 @@ def component(plan: HostPlan, *, gpu: bool) -> Component:
         versions=VERSIONS,
         sizes=SIZES,
     )
-    if not (ollama and tier and model):
+    if not (ollama and vram_tier and model):
         return whole
     job, remedy = install_job(plan, ollama), "install a newer driver, or choose an older `ollama.version`"
     return replace(
         whole,
         jobs=(job,),
-        service=service(plan, ollama, tier, model, gpu),
+        service=service(plan, ollama, vram_tier, model, gpu),
         ports=(Port(ollama.port, "ollama"),),
         store_paths=(job.makes, *job.needs),
         needs=(_need(ollama),),

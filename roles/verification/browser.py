@@ -73,7 +73,7 @@ def _page(browser: Browser, size: tuple[int, int], visit: Visit, settings: dict[
 
     def failed(request: Request) -> None:
         why = request.failure or "failed"
-        # What a page gives up by itself, when it is left or has heard enough, is no fault.
+        # What a page gives up by itself, when it is left or has read enough, is no fault.
         if why != "net::ERR_ABORTED":
             visit.failed.append(f"{_name(request)}: {why}")
 

@@ -21,8 +21,8 @@ PULL = Path(__file__).parent / "scripts" / "pull.py"
 def pull_job(model: Model, ollama: Ollama, command: list[str], proxy: Sequence[str] = ()) -> Job:
     """Makes the model's manifest, which Ollama writes last: whole weights with the pinned digest.
 
-    `command` starts the Ollama that pulls; it need not serve yet. `proxy`: names of the variables that it is
-    told of the way out.
+    `command` starts the Ollama that pulls; it need not serve yet. `proxy`: names of the variables that give
+    it the way out.
     """
     name, tag = model.name.split(":")
     request = {

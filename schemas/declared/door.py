@@ -56,7 +56,7 @@ def door_of(settings: Settings, profile: str, ports: Mapping[str, int], problems
 
 
 def effectless(settings: Settings) -> list[str]:
-    """What is said of the door and has no effect, for the operator."""
+    """What is declared of the door and has no effect, for the operator."""
     written, default = settings.get("door", default={}), contract().door
     notes = []
     if written.get("exposure", default.exposure) == "loopback" and "allow_from" in written:

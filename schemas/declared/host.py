@@ -105,11 +105,11 @@ def declare(settings: Settings, pins: Pins) -> tuple[DeclaredHost | None, list[P
     door = door_of(settings, profile, ports, problems)
     environment = checked(settings, profile, problems)
     secrets = _secrets(settings, problems)
-    tier = settings.get("requirements", "tier", default=known.profiles[profile].requirements)
+    requirements_tier = settings.get("requirements", "tier", default=known.profiles[profile].requirements)
     extras = tuple(settings.get("requirements", "extras", default=()))
     if source is not None:
-        _requirements(settings, profile, source.release, (tier, *extras), problems)
-        images = images_of(settings, pins, source, (tier, *extras), problems)
+        _requirements(settings, profile, source.release, (requirements_tier, *extras), problems)
+        images = images_of(settings, pins, source, (requirements_tier, *extras), problems)
     added = tuple(settings.get("requirements", "add", default=()))
     for index, requirement in enumerate(added):
         if not is_requirement(requirement):
@@ -142,7 +142,7 @@ def declare(settings: Settings, pins: Pins) -> tuple[DeclaredHost | None, list[P
         source=source,
         images=images,
         development=development,
-        requirements_tier=tier,
+        requirements_tier=requirements_tier,
         extras=extras,
         add=added,
         python=choices["python"],

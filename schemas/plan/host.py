@@ -30,8 +30,8 @@ def assumed_hardware(declared: DeclaredHost) -> Hardware:
     refused for it only where no card of the tier would do.
     """
     tiers = contract().vram_tiers
-    tier = tiers.get(declared.vram_tier) or next(iter(tiers.values()))
-    card = Gpu(ASSUMED, f"a card of {tier.name}", tier.min_vram_bytes, "", "")
+    vram_tier = tiers.get(declared.vram_tier) or next(iter(tiers.values()))
+    card = Gpu(ASSUMED, f"a card of {vram_tier.name}", vram_tier.min_vram_bytes, "", "")
     return Hardware(arch=declared.arch, python="", memory_bytes=0, gpus=(card,))
 
 

@@ -112,8 +112,8 @@ def _file(artifact: Artifact) -> Item:
 def _model(plan: HostPlan, model: Model, pins: Pins) -> Iterator[Item]:
     """The manifest and its largest part. The others the manifest names, by digest: they are pinned by it."""
     name, tag = model.name.split(":")
-    named = plan.mirrors.ollama or pins.registries["ollama"]
-    registry = named if "://" in named else f"http://{named}"
+    origin = plan.mirrors.ollama or pins.registries["ollama"]
+    registry = origin if "://" in origin else f"http://{origin}"
     within = f"v2/library/{name}"
     layer = pins.weights[model.name].layer
     parts = (
@@ -122,8 +122,8 @@ def _model(plan: HostPlan, model: Model, pins: Pins) -> Iterator[Item]:
     )
     for kind, path, digest, size in parts:
         face = f"{within}/{path}"
-        told, digests = f"{kind} of {model.name}", (f"sha256:{digest}",)
-        yield Item(kind, told, digests, size, (f"{registry}/{face}",), face)
+        title, digests = f"{kind} of {model.name}", (f"sha256:{digest}",)
+        yield Item(kind, title, digests, size, (f"{registry}/{face}",), face)
 
 
 def _image(image: Image) -> Item:

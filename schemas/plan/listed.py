@@ -83,8 +83,8 @@ def _runs_here(entry: Mapping[str, Any], arch: str) -> bool:
     return all(_among(word, entry.get(key, ())) for key, word in here.items())
 
 
-def _among(word: str, named: str | list[str]) -> bool:
-    words = [named] if isinstance(named, str) else list(named)
+def _among(word: str, allowed: str | list[str]) -> bool:
+    words = [allowed] if isinstance(allowed, str) else list(allowed)
     if f"!{word}" in words:
         return False
     wanted = [it for it in words if not it.startswith("!")]

@@ -157,14 +157,14 @@ def _door(door: Door) -> list[tuple[str, str]]:
 def _local(plan: HostPlan) -> list[tuple[str, str]]:
     if plan.ollama is None or plan.model is None or plan.vram_tier is None:
         return [("model", "none on the host")]
-    tier, need = plan.vram_tier, plan.model.need
-    slots = f"{tier.num_parallel} slot{'s' if tier.num_parallel != 1 else ''}"
-    context = f"{slots} of {tier.context_length} tokens, KV cache {tier.kv_cache_type}"
+    vram_tier, need = plan.vram_tier, plan.model.need
+    slots = f"{vram_tier.num_parallel} slot{'s' if vram_tier.num_parallel != 1 else ''}"
+    context = f"{slots} of {vram_tier.context_length} tokens, KV cache {vram_tier.kv_cache_type}"
     parts = f"{gib(need.weights)} weights, {gib(need.kv_cache)} KV cache"
     rest = gib(need.graph + need.reserve)
     return [
         ("ollama", f"{plan.ollama.version} ({_ollama(plan.ollama, plan.engine)})"),
-        ("vram tier", f"{tier.name}: {context}"),
+        ("vram tier", f"{vram_tier.name}: {context}"),
         ("model", f"{plan.model.name} {plan.model.digest[:12]} ({gib(plan.model.size)})"),
         ("memory", f"{gib(need.total)} ({parts}, {rest} graph and reserve)"),
     ]

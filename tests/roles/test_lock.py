@@ -137,7 +137,7 @@ def test_what_light_must_not_have_is_refused_with_what_pulls_it_in(source: Sourc
         with pytest.raises(RefusedError) as error:
             source.lock(profile)
         assert re.search(
-            rf"required  no onnxruntime in profile {profile} with the tier api \(.+\)\n"
+            rf"required  no onnxruntime in profile {profile} with the requirements tier api \(.+\)\n"
             r"found     onnxruntime 1.5, by requirements-profile-api.txt > middle > onnxruntime\n"
             r"do        remove requirements-profile-api.txt if it is yours",
             refusal(error),
