@@ -39,7 +39,7 @@ with refusal_ends_this_host():
         preview(it)
         host_locked(name="Lock", needed=True, what="deploy/venom.py", generation=observed.current)
         host_marked(observed=observed)
-        nginx_state_recorded(name="Door | note what was there", observed=observed)
+        nginx_state_recorded(name="Door | record what was there", observed=observed)
         prerequisites_made(
             prerequisites=planned.prerequisites, ca_bundle=declared.ca_bundle, observed=observed
         )

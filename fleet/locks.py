@@ -98,11 +98,11 @@ def _plans(release: str, given: argparse.Namespace) -> Iterator[HostPlan]:
 
 def _refresh(plan: HostPlan, given: argparse.Namespace) -> int:
     archive = pack(plan.source)
-    path = lock.KEPT / plan.source.release / lock.name(plan)
+    path = lock.FOLDER / plan.source.release / lock.name(plan)
     before = path.read_text(encoding="utf-8") if path.exists() else ""
     text = lock.make(plan, archive, given.cut_off or lock.cut_off(before) or _today())
     changes = _changes(before, text)
-    print(f"{path.relative_to(lock.KEPT.parent)}: {len(listed(text))} packages, {changes}", flush=True)
+    print(f"{path.relative_to(lock.FOLDER.parent)}: {len(listed(text))} packages, {changes}", flush=True)
     if text == before:
         return 0
     if given.check:

@@ -25,7 +25,7 @@ from roles.backend.resolve import resolve
 from schemas.model import HostPlan
 
 # Locks of pinned releases are kept in the repository, reviewed as text; others in the cache.
-KEPT = Path(schemas.__file__).parent / "data" / "locks"
+FOLDER = Path(schemas.__file__).parent / "data" / "locks"
 # The head of a lock: what it was made of, up to when the index counted, and what was added, and why.
 INPUTS, CUT_OFF, ADDED = "# inputs: ", "# cut-off: ", "# added: "
 
@@ -59,7 +59,7 @@ def lock_for(plan: HostPlan, archive: Archive, *, offline: bool = False) -> Lock
 
 def _lock(plan: HostPlan, archive: Archive, files: dict[str, str], offline: bool) -> Lock:
     digest = _inputs_digest(plan, files)
-    committed = KEPT / plan.source.release / name(plan)
+    committed = FOLDER / plan.source.release / name(plan)
     cached = controller.cache_directory("locks") / f"{digest[:16]}-{committed.name}"
     for path in (committed, cached):
         if path.exists() and f"{INPUTS}{digest}\n" in (text := path.read_text(encoding="utf-8")):

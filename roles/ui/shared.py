@@ -25,7 +25,7 @@ from engine.operations import Commands, fail
 from engine.resources import sha256
 
 # So many built UIs stay on the controller: 30 MB each.
-KEPT = 8
+STORED_BUILDS = 8
 
 
 @dataclass
@@ -172,7 +172,9 @@ def _fetch(state: Any, host: Any, work: UiWork) -> bool:
     part.rename(work.archive)
     remote.ask(StringCommand("rm", "-f", _packed()))
     with contextlib.suppress(FileNotFoundError):  # such a run tidies up, too
-        for old in sorted(work.archive.parent.glob("*.tar.zst"), key=lambda it: -it.stat().st_mtime)[KEPT:]:
+        for old in sorted(work.archive.parent.glob("*.tar.zst"), key=lambda it: -it.stat().st_mtime)[
+            STORED_BUILDS:
+        ]:
             old.unlink()
     size = work.archive.stat().st_size / 1e6
     wanted_by = ", ".join(sorted(work.build.needing - {work.host})) or "hosts that come later"

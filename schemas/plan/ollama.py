@@ -15,7 +15,7 @@ from schemas.plan.memory import gib
 from schemas.plan.room import ASSUMED, is_assumed, need_of, vram_of
 from schemas.plan.sources import artifact
 from schemas.plan.vram_tier import choose_tier, environment_without_card, without_card
-from schemas.plan.weights import choose_weights, model_of, note_undecided
+from schemas.plan.weights import add_undecided, choose_weights, model_of
 from schemas.reading.problem import Problem, listed
 
 _MODELS = "/var/lib/ollama/models"
@@ -54,7 +54,7 @@ def plan_local(
     if weights is not None and not hardware.gpus:
         tier = without_card(declared, hardware, tier, weights, version, notes)
     if weights is not None and is_assumed(hardware):
-        note_undecided(declared, tier, need_of(weights, tier, version, hardware), notes)
+        add_undecided(declared, tier, need_of(weights, tier, version, hardware), notes)
     vram = vram_of(hardware)
     notes += [
         f"{gpu.name} has no memory of its own: it uses main memory, {gib(vram, 2)} without what the rest "

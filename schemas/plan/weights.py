@@ -37,7 +37,7 @@ def choose_weights(
     return None
 
 
-def note_undecided(declared: DeclaredHost, tier: VramTier, needs: MemoryNeed, notes: list[str]) -> None:
+def add_undecided(declared: DeclaredHost, tier: VramTier, needs: MemoryNeed, notes: list[str]) -> None:
     """What only the host's own card decides."""
     if declared.vram_tier == "auto":
         notes.append(f"vram_tier auto: shown for {tier.name}, the host's card decides")

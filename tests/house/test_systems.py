@@ -9,7 +9,7 @@ import pytest
 
 from fleet.packing import BUILD_HOST
 from lab.base import SUITES
-from roles.backend.lock import KEPT
+from roles.backend.lock import FOLDER
 from roles.preflight.containers import OLDEST_PODMAN
 from roles.preflight.facts import QUADLETS_SINCE
 from schemas.data.pins import load as load_pins
@@ -92,5 +92,5 @@ def test_a_lock_is_of_the_pinned_python_or_of_a_systems_own_that_the_release_run
     for release in pins.releases.values():
         own = {it.python for it in systems().values() if in_range(it.python, release.python)}
         pinned = release.python_use.rpartition(".")[0]
-        committed = {re.findall(r"-py([0-9.]+)-", it.name)[0] for it in (KEPT / release.name).glob("*.txt")}
+        committed = {re.findall(r"-py([0-9.]+)-", it.name)[0] for it in (FOLDER / release.name).glob("*.txt")}
         assert committed == own | {pinned}

@@ -59,7 +59,7 @@ class Story:
     wrong: Result
     removed: Result
     foreign_runs: str
-    kept: dict[str, str]
+    after_removal: dict[str, str]
     audit: str
     again: Result
     after_again: dict[str, str]
@@ -98,7 +98,7 @@ def story(bare: tuple[Host, dict[str, str]], tmp_path_factory: pytest.TempPathFa
     wrong = provisioning.run(inventory, "--data", "purge=please", deploy=_REMOVE)
     removed = provisioning.run(inventory, deploy=_REMOVE)
     foreign_runs = host.run("systemctl is-active venom-ui; systemctl is-enabled venom-ui", check=False).stdout
-    kept = _state(host)
+    after_removal = _state(host)
     audit = host.read("/var/log/venom-provisioner.log")
     again = provisioning.run(inventory, deploy=_REMOVE)
     after_again = _state(host)
@@ -124,7 +124,7 @@ def story(bare: tuple[Host, dict[str, str]], tmp_path_factory: pytest.TempPathFa
         wrong=wrong,
         removed=removed,
         foreign_runs=foreign_runs,
-        kept=kept,
+        after_removal=after_removal,
         audit=audit,
         again=again,
         after_again=after_again,
@@ -161,7 +161,7 @@ def test_a_purge_that_is_none_is_refused_with_one_message(story: Story) -> None:
 def test_everything_goes_but_what_is_reported_to_stay(story: Story) -> None:
     (ending,) = story.removed.check().endings.values()
     assert ending.startswith("removed\n")
-    left = {line.partition(": ")[0] for line in comparison.differences(story.bare, story.kept)}
+    left = {line.partition(": ")[0] for line in comparison.differences(story.bare, story.after_removal)}
     assert {it for it in left if not it.startswith(("/var/lib/venom", "/var/lib/ollama"))} == {
         *("user ollama", "user venom", "users"),
         *("unit venom-ui.service", "unit files", _FOREIGN, _ENABLED, _DROP_IN, str(Path(_DROP_IN).parent)),
@@ -189,7 +189,7 @@ def test_the_audit_log_has_it(story: Story) -> None:
 
 def test_a_second_removal_changes_nothing(story: Story) -> None:
     assert story.again.check().changed_operations == []
-    assert comparison.differences(story.kept, story.after_again) == []
+    assert comparison.differences(story.after_removal, story.after_again) == []
     (ending,) = story.again.endings.values()
     assert ending.startswith("not provisioned; only kept data are left\nstays  /var/lib/ollama (weights, ")
 

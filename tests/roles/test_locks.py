@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from roles.backend.lock import KEPT, name
+from roles.backend.lock import FOLDER, name
 from roles.backend.requires import listed
 from schemas.data.contract import contract
 from schemas.data.dependencies import EXCLUDED, matrix
@@ -17,7 +17,7 @@ from schemas.data.systems import architectures, systems
 from schemas.plan.host import assumed_hardware, plan_host
 from tests.roles.plans import declared
 
-LOCKS = sorted(KEPT.glob("*/*.txt"))
+LOCKS = sorted(FOLDER.glob("*/*.txt"))
 _PACKAGE = re.compile(r"(?m)^(?P<name>[a-z0-9.\-]+)(\[[a-z0-9,\-]+\])?==(?P<version>\S+)")
 
 
@@ -40,7 +40,7 @@ def test_a_pinned_release_has_a_lock_for_every_host_that_asks_for_nothing_specia
     for arch in architectures():
         for python in ("", *(f"{it.python}.2" for it in systems().values())):
             plan = plan_host(host, replace(assumed_hardware(host), arch=arch, python=python))
-            assert (KEPT / release / name(plan)).exists()
+            assert (FOLDER / release / name(plan)).exists()
 
 
 @pytest.mark.parametrize("path", LOCKS, ids=_id)

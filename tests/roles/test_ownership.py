@@ -70,11 +70,11 @@ def test_a_folder_with_something_in_it_is_somebody_elses_unless_an_earlier_run_i
 
 
 def test_what_an_earlier_removal_kept_is_ours_and_weights_of_others_are_not() -> None:
-    kept = Observed(
+    after_removal = Observed(
         paths={paths.OLLAMA_STATE: {**FOLDER, "owner": "ollama"}}, holds={paths.OLLAMA_STATE: ("models",)}
     )
-    assert found(kept) == []
-    (finding,) = found(replace(kept, paths={paths.OLLAMA_STATE: FOLDER}))
+    assert found(after_removal) == []
+    (finding,) = found(replace(after_removal, paths={paths.OLLAMA_STATE: FOLDER}))
     assert "no /var/lib/ollama of somebody else's" in finding
 
 

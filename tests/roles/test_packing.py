@@ -17,7 +17,7 @@ from engine.jobs import Job
 from engine.refusal import RefusedError
 from engine.release import Release
 from roles.backend import deploy as backend
-from roles.backend.lock import KEPT, Lock
+from roles.backend.lock import FOLDER, Lock
 from roles.packing import sbom
 from roles.packing.contents import Contents, backend_contents, frontend_contents
 from roles.packing.deploy import base_job, pack_job
@@ -141,7 +141,7 @@ def test_the_bill_of_materials_is_valid_and_has_debian_python_and_the_interprete
 
 
 def test_every_package_of_a_lock_is_in_it() -> None:
-    text = (KEPT / "v1.9.0/api-py3.12-amd64.txt").read_text(encoding="utf-8")
+    text = (FOLDER / "v1.9.0/api-py3.12-amd64.txt").read_text(encoding="utf-8")
     pinned = [line for line in text.splitlines() if "==" in line and not line.startswith((" ", "#"))]
     assert len(sbom.of_lock(text)) == len(pinned) > 100
 

@@ -85,7 +85,7 @@ def test_what_an_earlier_removal_kept_goes_with_purge_and_nothing_beside_it() ->
     it = decided(replace(FOUND, marked=False), purge=True)
     assert it.needed
     assert (it.trees, it.files, it.units, it.users) == ((), (), (), ())
-    assert [kept.path for kept in it.data] == ["/var/lib/ollama", "/var/lib/venom"]
+    assert [data.path for data in it.data] == ["/var/lib/ollama", "/var/lib/venom"]
     assert it.data_users == ("ollama", "venom")
     assert not decided(replace(FOUND, marked=False)).needed
 
