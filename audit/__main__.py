@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import argparse
 import json
+import signal
 import sys
 from pathlib import Path
 from typing import Any
@@ -106,4 +107,6 @@ def _other(given: argparse.Namespace) -> dict[str, Any]:
 
 
 if __name__ == "__main__":
+    # A reader that has seen enough (head, less) ends this quietly, as it ends any other tool.
+    signal.signal(signal.SIGPIPE, signal.SIG_DFL)
     sys.exit(main())

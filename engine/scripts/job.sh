@@ -38,9 +38,9 @@ runs() {
     output=$("$@" 2>&1) || status=$?
     [ "$status" -eq 0 ] && return
     printf 'required  %s that runs on this host\n' "$what" >&2
-    printf 'found     %s ended with status %s and said:\n' "$(basename "$1") ${*:2}" "$status" >&2
+    printf 'found     %s ended with status %s and printed:\n' "$(basename "$1") ${*:2}" "$status" >&2
     printf '%s\n' "${output:-nothing}" | head -n 12 | sed 's/^/          /' >&2
-    printf 'do        mend on the host what it names, or pin a build for such a host (%s)\n' "$(uname -m)" >&2
+    printf 'do        repair on the host what it names, or pin a build for such a host (%s)\n' "$(uname -m)" >&2
     die 'nothing of it is in place'
 }
 
@@ -74,9 +74,9 @@ full() {
     read -r size free mount < <(df -Pm "$folder" | awk 'NR == 2 {print $2, $4, $6}') || return 0
     [ "$free" -lt "$2" ] || return 0
     printf 'required  more room in %s: it is on %s, a file system of %s MB\n' "$folder" "$mount" "$size"
-    printf 'found     %s MB free, with %s MB of what was being made, which are freed again\n' \
+    printf 'found     %s MB free; the %s MB of unfinished work are deleted now\n' \
         "$free" "$(du -sm "$1" | cut -f1)"
-    printf 'do        make it larger, or free some, and run again\n'
+    printf 'do        free some space there, or enlarge it, and run again\n'
 }
 
 # fetch PATH SHA256 BYTES URL…: a file, from the first place that has the right one.
@@ -92,7 +92,7 @@ fetch() {
     free=$(df -Pk "$folder" | awk 'NR == 2 {print $4}')
     if [ $((free * 1024)) -lt $((bytes - found)) ]; then
         printf 'required  %s MB free in %s for %s\n' $(((bytes - found) / 1000000 + 1)) "$folder" "$(basename "$path")" >&2
-        printf 'found     %s MB\ndo        free some, and run again\n' $((free / 1000)) >&2
+        printf 'found     %s MB\ndo        free some space, and run again\n' $((free / 1000)) >&2
         die "nothing of it is in place"
     fi
     printf 'file %s %s\n' "$bytes" "$part" >"$JOB/progress"

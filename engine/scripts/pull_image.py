@@ -128,7 +128,7 @@ def full(want):
     free = shutil.disk_usage("/var").free
     sys.exit(
         "required  room for an image of %d MB, packed, in /var: about four times that\n" % (want / 1e6 + 1)
-        + "found     %d MB free, after the pulled part was deleted\n" % (free / 1e6)
+        + "found     %d MB free; the pulled part is deleted now\n" % (free / 1e6)
         + "do        free some space there, or enlarge it, and run again"
     )
 

@@ -8,7 +8,7 @@ shift 4
 found=$(sha256sum "$archive" | cut -d' ' -f1)
 if [ "$found" != "$sha256" ]; then
     rm -f "$archive"
-    echo "what arrived is not what was sent: expected sha256 $sha256, found $found; run again" >&2
+    echo "the received file differs from the one sent: expected sha256 $sha256, found $found; run again" >&2
     exit 1
 fi
 part=$target.part

@@ -41,7 +41,7 @@ def test_a_program_that_does_not_run_here_says_why_itself(tmp_path: Path) -> Non
     lines = done.stderr.splitlines()
     assert lines[:3] == [
         "required  an Ollama 0.24.0 that runs on this host",
-        "found     ollama --version ended with status 2 and said:",
+        "found     ollama --version ended with status 2 and printed:",
         "          panic: $HOME is not defined",
     ]
     assert lines[3].startswith("do        ")

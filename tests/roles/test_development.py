@@ -119,7 +119,7 @@ def test_a_taken_port_ends_the_start_with_a_word_and_no_second_try(tmp_path: Pat
         port = other.getsockname()[1]
         done = start(port, "echo", "started", cwd=tmp_path)
     assert (done.returncode, done.stdout) == (78, "")
-    assert f"port {port} is taken by somebody else" in done.stderr
+    assert f"port {port} is in use" in done.stderr
     both = [
         *development.backend_resources(PLAN, WORK, RELEASE, {}),
         *development.ui_resources(PLAN, WORK, RELEASE),

@@ -220,6 +220,15 @@ def test_the_command_prints_plans_or_every_problem(tmp_path: Path) -> None:
     assert "Traceback" not in bad.stderr
 
 
+def test_plans_may_be_read_in_part() -> None:
+    command = [sys.executable, "-m", "schemas", "inventories/example.yaml"]
+    with subprocess.Popen(command, cwd=ROOT, stdout=subprocess.PIPE, stderr=subprocess.PIPE) as shown:
+        assert shown.stdout
+        assert shown.stderr
+        shown.stdout.close()  # as head does, once it has its lines
+        assert shown.stderr.read() == b""
+
+
 def test_pyinfra_reports_a_bad_inventory_without_a_traceback(tmp_path: Path) -> None:
     (tmp_path / "fleet.py").write_bytes((ROOT / "inventories" / "lab.py").read_bytes())
     (tmp_path / "fleet.yaml").write_text("hosts: {a: {profile: lihgt}}\n")

@@ -10,8 +10,8 @@ with socket.socket() as it:
     it.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
     it.bind(("127.0.0.1", int(sys.argv[1])))
 ' "$port" 2>/dev/null; then
-    echo "port $port is taken by somebody else: as root, ss -ltnp 'sport = :$port' names who" >&2
-    echo "stop that one, then: systemctl start venom.target" >&2
+    echo "port $port is in use: as root, ss -ltnp 'sport = :$port' names the process" >&2
+    echo "stop it, then: systemctl start venom.target" >&2
     exit 78
 fi
 

@@ -3,7 +3,7 @@
 if [ -x /usr/bin/python3 ]; then
     exec /usr/bin/python3 -I -S -c "$1"
 elif [ -e "$2" ]; then
-    echo 'there is no /usr/bin/python3, although something of ours is here: apt-get install python3' >&2
+    echo 'there is no /usr/bin/python3, which a provisioned host needs: apt-get install python3' >&2
     exit 1
 fi
 echo nothing

@@ -106,7 +106,7 @@ def test_who_is_started_by_hand_keeps_the_port_and_is_named(
         host.run("systemctl start venom.target")
         host.run("timeout 60 sh -c 'until systemctl is-failed --quiet venom-backend; do sleep 0.1; done'")
         journal = "journalctl --quiet --output=cat --lines=10 _SYSTEMD_UNIT=venom-backend.service"
-        assert "port 8000 is taken by somebody else" in host.run(journal).stdout
+        assert "port 8000 is in use" in host.run(journal).stdout
         restarts = host.run("systemctl show --property NRestarts --value venom-backend").stdout
         assert restarts.strip() == "0"
     host.run("systemctl start venom.target")

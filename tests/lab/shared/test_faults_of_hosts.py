@@ -110,7 +110,7 @@ def test_a_disk_that_fills_while_an_archive_is_unpacked_is_reported_with_its_fol
         "unpack",
         f"Ollama {_NEW} failed; what it made is not in place",
         "required  more room in /opt/ollama: it is on /opt/ollama, a file system of [0-9]+ MB",
-        "found     [0-7] MB free, with [0-9]+ MB of what was being made, which are freed again",
+        "found     [0-7] MB free; the [0-9]+ MB of unfinished work are deleted now",
         "do        free some space there, or enlarge it, and run again",
     )
     first.untouched("unpack", hosts["unpack"])
@@ -124,7 +124,7 @@ def test_a_disk_that_fills_during_a_build_is_reported_with_its_folder_and_sizes(
         "build",
         "UI build failed",
         "required  more room in /var/cache/venom-build: it is on .*, a file system of 150 MB",
-        "do        make it larger",
+        "do        free some space there, or enlarge it",
     )
     first.untouched("build", hosts["build"])
     assert hosts["build"].run("ls -A /var/cache/venom-build").stdout == "home\n"
