@@ -67,7 +67,9 @@ def ask(access: Access, patience: float) -> Chat:
                 if name == FINISHED:
                     break
                 if at > patience:
-                    raise NotSo(f"no {FINISHED} after {at:.0f} s; last came {name}: {_state(events[-1])}")
+                    raise NotSo(
+                        f"no {FINISHED} after {at:.0f} s; the last event was {name}: {_state(events[-1])}"
+                    )
         seconds = time.monotonic() - begun
         done = http.get(f"{tasks}/{task}", timeout=patience).json()
     return Chat(task, tuple(events), done["status"], done["result"] or "", seconds)

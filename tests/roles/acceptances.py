@@ -233,7 +233,7 @@ def _checks() -> tuple[Check, ...]:
             "Events of a task come as they happen",
             FAILED,
             "task_update … task_finished in 25 s",
-            "no task_finished after 30 s; last came task_update: PROCESSING",
+            "no task_finished after 30 s; the last event was task_update: PROCESSING",
             30.1,
             (Evidence("journal", "Journal of venom-backend", text=JOURNAL),),
         ),
