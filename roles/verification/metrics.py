@@ -194,7 +194,8 @@ def change(value: float, was: float, unit: str) -> str:
 
 
 def _grown(name: str, values: Mapping[str, float], earlier: Measured | None) -> tuple[Evidence, ...]:
-    if earlier is None:
+    # What was not measured before is not 0, so nothing is known to have grown.
+    if earlier is None or name not in earlier.metrics:
         return ()
     group = _PARTS.get(name)
     names = of_group(group, values) if group else [name]

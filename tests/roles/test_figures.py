@@ -187,6 +187,12 @@ def test_a_budget_is_a_check_with_what_was_found_and_what_grew() -> None:
     assert failed.evidence[0].text == "Backend: 300 MiB → 510 MiB\nAll services: 700 MiB → 905 MiB"
 
 
+def test_a_figure_that_was_not_measured_before_has_not_grown_from_nothing() -> None:
+    earlier = Measured("2026-11-01T00:00:00Z", "g1", "v1", "light", {"chat_seconds": 7.0})
+    [check] = metrics.budget_checks({"ui_chat_seconds": 21.1}, earlier, {"ui_chat_seconds": 15})
+    assert (check.result, check.found, check.evidence) == (FAILED, "21.1 s", ())
+
+
 def test_values_are_reported_as_people_write_them() -> None:
     assert metrics.quantity(0.012, "s") == "12 ms"
     assert metrics.quantity(1.94, "s") == "1.9 s"
