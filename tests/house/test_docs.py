@@ -27,6 +27,7 @@ FOLDERS = "audit|deploy|docs|engine|fleet|inventories|lab|roles|schemas|script|t
 _FENCE = re.compile(r"^```(?P<kind>[^\n]*)\n(?P<text>.*?)^```$", re.MULTILINE | re.DOTALL)
 _HEADING = re.compile(r"^(?P<level>#+) (?P<title>.+)$", re.MULTILINE)
 _LINK = re.compile(r"\[[^\]]*\]\((?P<target>[^)\s]+)\)")
+_PICTURE = re.compile(r"!\[([^\]]*)\]\(([^)\s]+)\)")
 _CODE = re.compile(r"`(?P<text>[^`\n]+)`")
 _CITED = re.compile(
     r"(?P<file>docs/[\w.]+\.md|README\.md|CONTRIBUTING\.md)(?:#(?P<anchor>[\w-]+)|, (?P<rule>[A-H]\d+))?"
@@ -89,6 +90,17 @@ def test_links_lead_somewhere(path: Path) -> None:
         assert target.exists(), link["target"]
         if anchor:
             assert anchor in _anchors(target), link["target"]
+
+
+@pytest.mark.parametrize("path", ENGLISH, ids=_name)
+def test_pictures_are_small_and_described_in_both_languages(path: Path) -> None:
+    shown = [_PICTURE.findall(_prose(one)) for one in (path, path.with_suffix(".pl.md"))]
+    assert [target for _, target in shown[0]] == [target for _, target in shown[1]]
+    for text, target in (*shown[0], *shown[1]):
+        assert text.strip(), target
+        assert (path.parent / target).stat().st_size < 250_000, target
+    for english, polish in zip(*shown, strict=True):
+        assert english[0] != polish[0], english[1]
 
 
 @each_document
