@@ -62,12 +62,12 @@ def check(folder: Path, signers: Path, wanted: Wanted, progress: Progress = sile
 def _is_wanted(manifest: Manifest, wanted: Wanted) -> None:
     if wanted.inventory is not None:
         _of_inventory(manifest, wanted.inventory)
-    for what, there, asked in (
+    for what, there, requested in (
         ("release", manifest.releases, wanted.releases),
         ("architecture", manifest.architectures, wanted.architectures),
         ("system", manifest.systems, wanted.systems),
     ):
-        if lacking := [it for it in asked if it not in there]:
+        if lacking := [it for it in requested if it not in there]:
             raise BundleError(
                 f"a bundle for the {what} {_listed(lacking)}",
                 f"one for {_listed(there) or 'none'}",

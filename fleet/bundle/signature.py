@@ -1,4 +1,4 @@
-"""Signs the manifest of a bundle with an operator's SSH key, and tells who signed one: by ssh-keygen.
+"""Signs the manifest of a bundle with an operator's SSH key, and finds who signed one: by ssh-keygen.
 
 Needs Python's own library only.
 """

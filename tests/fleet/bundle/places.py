@@ -54,9 +54,9 @@ def places() -> Iterator[Places]:
 
         def _file(self, path: str) -> None:
             content, begin = held.files[path], 0
-            asked = self.headers.get("Range", "")
-            if held.ranges and asked:
-                begin = int(asked.removeprefix("bytes=").removesuffix("-"))
+            span = self.headers.get("Range", "")
+            if held.ranges and span:
+                begin = int(span.removeprefix("bytes=").removesuffix("-"))
                 if begin >= len(content):
                     self._answer(416, b"", "text/plain")
                     return

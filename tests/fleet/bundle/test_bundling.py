@@ -1,4 +1,4 @@
-"""What is wrong with a wish for a bundle is told before anything is fetched."""
+"""What is wrong with a request for a bundle is reported before anything is fetched."""
 
 from __future__ import annotations
 
@@ -27,59 +27,63 @@ def _own_cache(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 @pytest.fixture
-def said(tmp_path: Path, ada: Signer) -> dict[str, str]:
-    """What must be said."""
+def options(tmp_path: Path, ada: Signer) -> dict[str, str]:
+    """The options that must be given."""
     inventory = tmp_path / "office.yaml"
     inventory.write_text(INVENTORY, encoding="utf-8")
     return {"inventory": str(inventory), "to": str(tmp_path / "bundle"), "key": str(ada.key)}
 
 
-def _plan(said: dict[str, str]) -> Bundling:
-    return plan_bundling(read(VERBS["deploy/bundle.py"], [f"{name}={it}" for name, it in said.items()]))
+def _plan(options: dict[str, str]) -> Bundling:
+    return plan_bundling(read(VERBS["deploy/bundle.py"], [f"{name}={it}" for name, it in options.items()]))
 
 
-def _refusal(said: dict[str, str]) -> str:
+def _refusal(options: dict[str, str]) -> str:
     with pytest.raises(RefusedError) as caught:
-        _plan(said)
+        _plan(options)
     return str(caught.value)
 
 
-def test_whatever_is_missing_is_told_at_once(said: dict[str, str]) -> None:
-    told = _refusal({"part_mib": "many"})
-    assert [line for line in told.splitlines() if line.startswith("required")] == [
+def test_whatever_is_missing_is_reported_at_once(options: dict[str, str]) -> None:
+    message = _refusal({"part_mib": "many"})
+    assert [line for line in message.splitlines() if line.startswith("required")] == [
         "required  --data inventory=FILE",
         "required  --data to=FOLDER",
         "required  --data key=FILE",
         "required  part_mib=NUMBER of MiB, e.g. 4095 for a FAT disk",
     ]
-    assert "found     0" in _refusal({**said, "part_mib": "0"})
+    assert "found     0" in _refusal({**options, "part_mib": "0"})
 
 
-def test_a_folder_that_is_there_is_refused(said: dict[str, str], tmp_path: Path) -> None:
-    assert f"found     {tmp_path} is there" in _refusal({**said, "to": str(tmp_path)})
+def test_a_folder_that_is_there_is_refused(options: dict[str, str], tmp_path: Path) -> None:
+    assert f"found     {tmp_path} is there" in _refusal({**options, "to": str(tmp_path)})
 
 
-def test_a_key_that_does_not_sign_is_told_before_any_download(said: dict[str, str], tmp_path: Path) -> None:
-    assert "No such file" in _refusal({**said, "key": str(tmp_path / "none")})
-    assert "a public key" in _refusal({**said, "key": f"{said['key']}.pub"})
+def test_a_key_that_does_not_sign_is_reported_before_any_download(
+    options: dict[str, str], tmp_path: Path
+) -> None:
+    assert "No such file" in _refusal({**options, "key": str(tmp_path / "none")})
+    assert "a public key" in _refusal({**options, "key": f"{options['key']}.pub"})
     locked = tmp_path / "locked"
     locked.write_bytes(pair("secret")[0])
-    assert "it has a passphrase, and no agent holds it" in _refusal({**said, "key": str(locked)})
-    Path(said["key"]).chmod(0o644)
-    assert "found     " in _refusal(said)
+    assert "it has a passphrase, and no agent holds it" in _refusal({**options, "key": str(locked)})
+    Path(options["key"]).chmod(0o644)
+    assert "found     " in _refusal(options)
 
 
-def test_an_unsound_inventory_is_told_as_a_run_tells_it(said: dict[str, str], tmp_path: Path) -> None:
-    Path(said["inventory"]).write_text("hosts:\n  box: {adress: 192.0.2.10}\n", encoding="utf-8")
+def test_an_unsound_inventory_is_reported_as_a_run_reports_it(
+    options: dict[str, str], tmp_path: Path
+) -> None:
+    Path(options["inventory"]).write_text("hosts:\n  box: {adress: 192.0.2.10}\n", encoding="utf-8")
     with pytest.raises(DeployError, match="adress"):
-        _plan(said)
+        _plan(options)
     with pytest.raises(DeployError, match=r"none\.yaml"):
-        _plan({**said, "inventory": str(tmp_path / "none.yaml")})
+        _plan({**options, "inventory": str(tmp_path / "none.yaml")})
 
 
-def test_a_model_that_the_card_decides_is_refused(said: dict[str, str]) -> None:
-    Path(said["inventory"]).write_text(f"{INVENTORY}    model: auto\n", encoding="utf-8")
-    assert "found     auto: box" in _refusal(said)
+def test_a_model_that_the_card_decides_is_refused(options: dict[str, str]) -> None:
+    Path(options["inventory"]).write_text(f"{INVENTORY}    model: auto\n", encoding="utf-8")
+    assert "found     auto: box" in _refusal(options)
 
 
 def test_a_system_that_is_not_known_is_refused_before_anything_is_run() -> None:
@@ -98,7 +102,7 @@ def test_a_real_run_without_hosts_says_what_is_missing() -> None:
         text=True,
         check=False,
     )
-    said = done.stdout + done.stderr
+    output = done.stdout + done.stderr
     assert done.returncode == 1
-    assert "required  --data inventory=FILE" in said
-    assert "Traceback" not in said
+    assert "required  --data inventory=FILE" in output
+    assert "Traceback" not in output

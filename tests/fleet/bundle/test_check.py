@@ -33,8 +33,8 @@ def _check(bundle: Path, ada: Signer, wanted: Wanted | None = None) -> Checked:
 def _fault(bundle: Path, ada: Signer, wanted: Wanted | None = None) -> BundleError:
     with pytest.raises(BundleError) as caught:
         _check(bundle, ada, wanted)
-    told = str(caught.value).splitlines()
-    assert [line[:10] for line in told] == ["required  ", "found     ", "do        "]
+    lines = str(caught.value).splitlines()
+    assert [line[:10] for line in lines] == ["required  ", "found     ", "do        "]
     return caught.value
 
 
@@ -63,7 +63,7 @@ def test_a_flipped_bit_is_found_wherever_it_is(bundle: Path, ada: Signer) -> Non
         file.write_bytes(whole)
 
 
-def test_swapped_parts_are_told_as_such(bundle: Path, ada: Signer) -> None:
+def test_swapped_parts_are_reported_as_such(bundle: Path, ada: Signer) -> None:
     first, second, aside = bundle / "tree.tar.001", bundle / "tree.tar.002", bundle / "aside"
     first.rename(aside)
     second.rename(first)

@@ -31,8 +31,8 @@ def tree(tmp_path: Path) -> Path:
     return tmp_path / "store"
 
 
-def _checked(making: Making, name: str, texts: list[str], **said: object) -> Checked:
-    return check(making.bundle(name, texts, **said), making.signer.signers, Wanted())  # type: ignore[arg-type]
+def _checked(making: Making, name: str, texts: list[str], **options: object) -> Checked:
+    return check(making.bundle(name, texts, **options), making.signer.signers, Wanted())  # type: ignore[arg-type]
 
 
 def _path(tree: Path, text: str) -> Path:
@@ -163,7 +163,7 @@ def test_a_full_disk_leaves_the_tree_as_it_was_and_nothing_aside(making: Making,
     assert [it.name for it in (tree / OURS).iterdir()] == ["lock"]
 
 
-def test_a_disk_that_is_too_small_is_told_before_anything_is_written(
+def test_a_disk_that_is_too_small_is_reported_before_anything_is_written(
     making: Making, tree: Path, tmp_path: Path
 ) -> None:
     bundle = _checked(making, "bundle", TEXTS)

@@ -209,11 +209,11 @@ def test_what_has_no_digest_or_no_fitting_file_is_refused(held: Places, tmp_path
 
 def test_licences_are_those_that_publishers_name(held: Places, tmp_path: Path) -> None:
     found = _gather(tmp_path, [_file(held), *_model(held), _package(held), _tarball(held)])
-    named = {it.item.name: it.item.licence for it in found.having.values()}
-    assert named["ollama 0.24.0"] == "MIT"
-    assert named["manifest of gemma3:4b"] == "Gemma Terms of Use"
-    assert named["@fonts/inter 5.3.0"] == "OFL-1.1"
-    assert named["six 1.17.0"] == ""
+    licences = {it.item.name: it.item.licence for it in found.having.values()}
+    assert licences["ollama 0.24.0"] == "MIT"
+    assert licences["manifest of gemma3:4b"] == "Gemma Terms of Use"
+    assert licences["@fonts/inter 5.3.0"] == "OFL-1.1"
+    assert licences["six 1.17.0"] == ""
 
 
 @pytest.mark.parametrize(
