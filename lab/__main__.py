@@ -37,18 +37,18 @@ def _parser() -> argparse.ArgumentParser:
     up.add_argument("name", nargs="?", default="lab1")
     up.add_argument("--debian", type=int, choices=sorted(base.SUITES), default=12)
     up.add_argument("--keep", action="store_true", help="start it as it is, if there is one")
-    up.add_argument("--airgapped", action="store_true", help="it reaches the lab and nothing else")
-    up.add_argument("--podman", action="store_true", help="somebody has installed podman before")
-    up.add_argument("--sudo-user", metavar="NAME", help="one more login, who may sudo")
-    up.add_argument("--address", help="instead of the one that its name or the next number gives")
+    up.add_argument("--airgapped", action="store_true", help="it reaches only the lab")
+    up.add_argument("--podman", action="store_true", help="podman is already installed")
+    up.add_argument("--sudo-user", metavar="NAME", help="a further login, which may sudo")
+    up.add_argument("--address", help="its address (default: by its name, or the next free one)")
     up.set_defaults(do=_up)
 
-    down = commands.add_parser("down", help="remove hosts with everything on them")
+    down = commands.add_parser("down", help="remove hosts and everything on them")
     down.add_argument("names", nargs="*", metavar="name")
     down.add_argument("--all", action="store_true", help="every host, the upstream and the bridge")
     down.set_defaults(do=_down)
 
-    commands.add_parser("list", help="show the hosts there are").set_defaults(do=_list)
+    commands.add_parser("list", help="list the hosts").set_defaults(do=_list)
 
     for name, do, meaning in (
         ("stop", _stop, "shut hosts down; their data stay"),
@@ -58,7 +58,7 @@ def _parser() -> argparse.ArgumentParser:
         command.add_argument("names", nargs="+", metavar="name")
         command.set_defaults(do=do)
 
-    clone = commands.add_parser("clone", help="boot a new host with all that is on a stopped one")
+    clone = commands.add_parser("clone", help="boot a new host with the contents of a stopped one")
     clone.add_argument("source")
     clone.add_argument("name")
     clone.set_defaults(do=lambda given: _print_host(Host.get(given.source).clone(given.name)))

@@ -25,7 +25,7 @@ def free(name: str, taken: Collection[str], wanted: str | None = None) -> str:
         if address not in taken and _in_lab(address):
             return address
     raise LabError(
-        f"{name}: {wanted or 'there'} is no free address of the lab"
+        f"{name}: {wanted or 'there'} is not a free address of the lab"
         f" ({network.SUBNET}; taken: {', '.join(sorted(taken)) or 'none'})"
     )
 

@@ -58,7 +58,7 @@ class Host:
         """Create the host, boot it, wait for its SSH.
 
         One of this name that exists already is destroyed first, or, where not `fresh`, started as
-        it is. With `podman` it is one on which somebody has installed podman before, with `packages`
+        it is. With `podman` it is one on which podman is already installed, with `packages`
         these Debian packages.
         """
         if not _NAME.fullmatch(name):
@@ -143,7 +143,7 @@ class Host:
             twin._erase()
             with locked("host", self._folder):
                 if self.up:
-                    raise LabError(f"{self.name} is up: stop it before it is cloned")
+                    raise LabError(f"{self.name} is up: stop it before you clone it")
                 self._cut_power()  # its systemd-nspawn may have died alone
                 overlay.unmount(self._folder)
                 layers.freeze(self._folder)
@@ -221,7 +221,7 @@ class Host:
             if time.monotonic() > deadline:
                 errors = result.stderr.strip()
                 raise LabError(
-                    f"{self.name} let nobody in within {seconds:g} s: {errors}\n{tail(self.console)}"
+                    f"{self.name} allowed no login within {seconds:g} s: {errors}\n{tail(self.console)}"
                 )
             time.sleep(0.1)
 

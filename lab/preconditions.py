@@ -25,7 +25,7 @@ _COMMANDS = {
 
 # What is tried, and what its failure means.
 _TRIALS = (
-    ("unshare --mount --uts --ipc --pid --net --fork true", "the kernel gives no namespaces here"),
+    ("unshare --mount --uts --ipc --pid --net --fork true", "the kernel allows no namespaces here"),
     ("unshare --net ip link add try-lab type bridge", "no network bridge can be made here"),
     ("unshare --net nft add table ip try_lab", "nftables does not work here"),
     ("unshare --mount mount -t proc proc /proc", "mounting is not allowed here"),
@@ -35,7 +35,7 @@ _TRIALS = (
 def missing() -> list[str]:
     """Everything that keeps this machine from booting a host, a line each; empty if nothing."""
     if not Path("/usr/bin/apt-get").exists():
-        return ["this is no Debian: there is no apt to build hosts with"]
+        return ["this is not Debian: there is no apt to build hosts with"]
     if os.geteuid() != 0:
         return ["root: only root may mount, make a bridge and start systemd-nspawn"]
     found = [

@@ -72,7 +72,7 @@ def _parser() -> argparse.ArgumentParser:
         prog="python -m lab.upstream", description=(__doc__ or "").split("\n")[0]
     )
     commands = parser.add_subparsers(dest="command", required=True)
-    commands.add_parser("prepare", help="build what is served, unless it is there")
+    commands.add_parser("prepare", help="build what is missing of what is served")
     serving = commands.add_parser("serve", help="serve it until it is stopped")
     serving.add_argument("--bind", default="10.77.0.1", metavar="ADDRESS")
     serving.add_argument("--files-port", type=int, default=8080, metavar="PORT")

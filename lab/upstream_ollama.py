@@ -38,7 +38,7 @@ def chosen(environment: Mapping[str, str] = os.environ) -> Path | str:
         return choice
     path = Path(choice).expanduser().resolve()
     if not path.is_file():
-        raise LabError(f"{VARIABLE}={choice}: no such file; name an {ASSET}, or say `{UPSTREAM}`")
+        raise LabError(f"{VARIABLE}={choice}: no such file; name an {ASSET}, or write `{UPSTREAM}`")
     return path
 
 
@@ -105,7 +105,9 @@ def _version(path: Path) -> str:
             output = str(error)
     found = _VERSION.search(output)
     if not found:
-        raise LabError(f"{VARIABLE}={path}: `bin/ollama --version` of it tells no version:\n{output[-1000:]}")
+        raise LabError(
+            f"{VARIABLE}={path}: `bin/ollama --version` of it prints no version:\n{output[-1000:]}"
+        )
     return found[1]
 
 

@@ -59,7 +59,7 @@ def prepare() -> None:
         if given is not None:
             served[given["version"]] = given
             for name, release in pins["releases"].items():
-                use = {**release["ollama"], "use": given["version"], "why": "the lab was named a file of it"}
+                use = {**release["ollama"], "use": given["version"], "why": "the lab was given a file of it"}
                 releases.setdefault(name, {})["ollama"] = use
         upstream_ollama.serve([*served.values()])
         lab["artifacts"]["ollama"] = _entries([*served.values()])

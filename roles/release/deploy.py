@@ -79,7 +79,7 @@ class _Tying:
     def begin(self) -> None:
         """Tie together what the others made."""
         release_tied(
-            name="Release | tie together",
+            name="Release | link its parts",
             release=self.release,
             launchers=self.launchers,
             description=self.description,

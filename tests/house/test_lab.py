@@ -153,7 +153,7 @@ def test_a_numbered_host_has_the_address_of_its_number_and_others_the_next_free_
 
 @pytest.mark.parametrize("wanted", ["192.0.2.1", "no address", network.GATEWAY])
 def test_an_address_that_is_not_the_labs_to_give_is_refused(wanted: str) -> None:
-    with pytest.raises(LabError, match="is no free address of the lab"):
+    with pytest.raises(LabError, match="is not a free address of the lab"):
         addresses.free("box", [], wanted=wanted)
 
 

@@ -176,7 +176,7 @@ def test_the_command_line_shows_hosts_and_passes_a_status_through(
         (["run", "nosuch", "--", "true"], "there is no lab host 'nosuch'"),
         (["run", "nosuch"], "a command is missing"),
         (["up", "Bad_Name"], "'Bad_Name' is no name of a host"),
-        (["up", "x", "--address", "10.0.0.1"], "10.0.0.1 is no free address of the lab"),
+        (["up", "x", "--address", "10.0.0.1"], "10.0.0.1 is not a free address of the lab"),
         (["down"], "say which hosts, or --all"),
     ],
 )
