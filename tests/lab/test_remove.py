@@ -251,7 +251,7 @@ def _await(host: Host, condition: str, seconds: int = 300) -> None:
 def _killed_everywhere(inventory: Path, *arguments: str) -> list[str]:
     """Remove; the runs are killed after one operation more each, until one gets through. Which they were."""
     record = inventory.with_name("killed")
-    env = {**os.environ, "KILLED_RUN": _REMOVE, "KILLED_RUN_NOTE": str(record)}
+    env = {**os.environ, "KILLED_RUN": _REMOVE, "KILLED_RUN_RECORD": str(record)}
     while (run := provisioning.run(inventory, *arguments, deploy="tests/lab/killed_run.py", env=env)).status:
         assert run.status == -signal.SIGKILL, run.output
     return [name.removeprefix(f"{_REMOVE} | ") for name in record.read_text().splitlines()]
