@@ -26,7 +26,9 @@ def _component(item: Item) -> Component:
     types = {kinds.PACKAGE: "pypi", kinds.TARBALL: "npm"}
     of_model = item.kind in (kinds.MANIFEST, kinds.BLOB)
     namespace, _, short = (name or version).rpartition("/")
-    if item.kind in types and item.origins:
+    if item.kind == kinds.DEBIAN and item.faces[0].endswith(".deb"):
+        purl = PackageURL("deb", "debian", name, version)
+    elif item.kind in types and item.origins:
         purl = PackageURL(types[item.kind], namespace or None, short, version)
     else:
         data = {"checksum": f"sha256:{item.sha256}"}

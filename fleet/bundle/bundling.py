@@ -5,7 +5,7 @@ from __future__ import annotations
 import hashlib
 import os
 import tempfile
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
@@ -14,39 +14,21 @@ from pathlib import Path
 from engine import controller
 from engine.options import Options
 from engine.refusal import Finding, RefusedError, ends_the_run, refuse
-from engine.release import Release
-from fleet.assessment import resolved
-from fleet.builds import Build
 from fleet.bundle import provisioner, signature
 from fleet.bundle.bill import bill_of
+from fleet.bundle.contents import Planned, add_cached, contents, plans
 from fleet.bundle.fault import BundleError
 from fleet.bundle.gathering import Gathered, Gathering
 from fleet.bundle.making import above, is_free, write
 from fleet.bundle.manifest import Inventory as Named
 from fleet.bundle.manifest import Manifest
 from fleet.bundle.pack import Progress, silent
-from fleet.needed import read_for
-from schemas.data.contract import contract
-from schemas.data.pins import Pins
-from schemas.data.systems import systems
 from schemas.declared import ssh_key
-from schemas.inventory import DeclaredHost, Inventory, InventoryError, load
-from schemas.model import HostPlan
+from schemas.inventory import Inventory, InventoryError, load
 from schemas.plan import item as kinds
-from schemas.plan.host import assumed_hardware
 from schemas.plan.item import Item
-from schemas.plan.items import needed
 
 DEFAULT = ("debian 12", "debian 13")
-
-
-@dataclass(frozen=True)
-class Planned:
-    """A plan on one system, with what it is built from."""
-
-    plan: HostPlan
-    pins: Pins
-    build: Build
 
 
 @dataclass(frozen=True)
@@ -90,20 +72,14 @@ class Bundling:
             return write(self.to, manifest, having, self.key, bill=bill, limit=self.limit, progress=progress)
 
     def _gathered(self, architectures: Sequence[str], progress: Progress) -> Gathered:
-        wanted = needed((it.plan, it.pins, read_for(it.plan, it.build)) for it in self.planned)
-        index = next((it.plan.mirrors.pypi for it in self.planned if it.plan.mirrors.pypi), "")
-        pythons = list(dict.fromkeys(systems()[it].python for it in self.systems))
-        own = provisioner.environment(
-            index or self.planned[0].pins.registries["pypi"], pythons, architectures
-        )
         cache = controller.cache_directory("bundle")
-        gathering = Gathering(cache, _made(self.planned), architectures, progress=progress)
-        found = gathering.gather([*wanted, *own])
+        wanted = contents(self.planned, cache)
+        found = Gathering(cache, wanted.made, architectures, progress=progress).gather(wanted.needed)
         clone = Item(kinds.SOURCE, "this provisioner", (), 0, (), provisioner.CLONE)
         found.add(clone, provisioner.clone(cache), ())
         for it in self.planned:
-            _cached(it, found)
-        found.lacks += sorted(_brought(self.planned))
+            add_cached(it, found)
+        found.lacks += wanted.lacks
         if changed := provisioner.uncommitted():
             found.lacks.append(f"what is not committed in {len(changed)} files of this repository")
         return found
@@ -136,7 +112,7 @@ def plan_bundling(options: Options) -> Bundling:
     return Bundling(
         inventory=inventory,
         systems=asked,
-        planned=tuple(_planned(inventory.hosts, asked)),
+        planned=tuple(plans(inventory.hosts, asked)),
         to=to,
         key=key,
         since=_path(options, "since") if since else None,
@@ -191,67 +167,6 @@ def _key(path: Path) -> Path:
         probe.write_bytes(b"")
         signature.sign(probe, path)
     return path
-
-
-def _planned(hosts: Sequence[DeclaredHost], asked: Sequence[str]) -> Iterator[Planned]:
-    """Each host's plan on each of these systems: its own Python may decide about the interpreter."""
-    undecided = [it.name for it in hosts if it.model == "auto" and _has_model(it)]
-    if undecided:
-        raise refuse(
-            "`model` by name for every host: a bundle is made before their cards are seen",
-            f"auto: {', '.join(undecided)}",
-            "write e.g. model: gemma3:4b",
-        )
-    for host in hosts:
-        for system in asked:
-            hardware = replace(assumed_hardware(host), python=systems()[system].python)
-            plan = resolved(host, hardware)
-            yield Planned(plan, host.pins, Build.of(plan))
-
-
-def _has_model(host: DeclaredHost) -> bool:
-    return "ollama" in contract().profiles[host.profile].services
-
-
-def _made(planned: Sequence[Planned]) -> Mapping[str, Path]:
-    """What this machine has packed or kept, by its face in the store."""
-    found: dict[str, Path] = {}
-    for it in planned:
-        archive, release = it.build.archive, it.build.release
-        if archive is None or not isinstance(release, Release):
-            continue
-        found[f"sources/{it.plan.source.commit or archive.sha256}.tar.gz"] = archive.path
-        kept = controller.cache_directory("uis") / f"{release.ui}.tar.zst"
-        if kept.exists():
-            found[f"uis/{kept.name}"] = kept
-    return found
-
-
-def _cached(planned: Planned, found: Gathered) -> None:
-    """Faces below which lies what the cache of the far controller must hold."""
-    plan, build = planned.plan, planned.build
-    folders = {"sources": build.archive and build.archive.path}
-    if build.lock and not build.lock.path.is_relative_to(provisioner.ROOT):
-        folders["locks"] = build.lock.path
-    if isinstance(build.release, Release):
-        folders["uis"] = _made([planned]).get(f"uis/{build.release.ui}.tar.zst")
-    for folder, file in folders.items():
-        if file:
-            face = f"{provisioner.CACHE}/{folder}/{file.name}"
-            found.add(Item(kinds.SOURCE, file.name, (), 0, (), face), file, (plan.host,))
-    if uv := found.having.get(plan.uv.integrity):
-        face = f"{provisioner.CACHE}/uv/uv-{plan.uv.version}-{plan.arch}.whl"
-        thing = Item(kinds.PACKAGE, uv.item.name, (), 0, (), face)
-        found.add(thing, uv.file, (plan.host,), uv.item.sha256)
-
-
-def _brought(planned: Sequence[Planned]) -> set[str]:
-    """What an inventory names on the controller itself."""
-    return {
-        f"the {it.plan.source.kind} {it.plan.source.location} of Venom, which the inventory names"
-        for it in planned
-        if it.plan.source.kind in ("tree", "repository")
-    }
 
 
 def _now() -> str:

@@ -13,12 +13,15 @@ from pathlib import Path
 from urllib.parse import urlsplit
 
 import requests
+from requests.adapters import HTTPAdapter
+from urllib3.util import Retry
 
 from fleet.bundle.fault import BundleError
 from fleet.bundle.pack import Progress, silent
 
 SECONDS = 60  # until a place that says nothing counts as dead
 TRIES = 3  # of one place, as long as bytes come
+_BUSY = (429, 502, 503, 504)
 _CHALLENGE = re.compile(r'(\w+)="([^"]*)"')
 _CHUNK = 1 << 16  # of one that is cut off, so many bytes are lost at most
 _DIGESTS = {"sha256": 32, "sha384": 48, "sha512": 64}  # bytes
@@ -30,6 +33,12 @@ class Session:
     def __init__(self) -> None:
         self._session = requests.Session()
         self._session.headers["User-Agent"] = "venom-provisioner"
+        # A place that is busy for a moment, or says nothing, is asked again.
+        again = HTTPAdapter(
+            max_retries=Retry(2, backoff_factor=0.5, status_forcelist=_BUSY, raise_on_status=False)
+        )
+        self._session.mount("http://", again)
+        self._session.mount("https://", again)
         self._tokens: dict[str, str] = {}
 
     def get(self, url: str, headers: Mapping[str, str], *, stream: bool = False) -> requests.Response:

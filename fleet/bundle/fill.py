@@ -53,7 +53,6 @@ def fill(bundle: Checked, tree: Path, progress: Progress = silent) -> Filled:
         _room(lacking, aside, tree)
         try:
             _unpack(bundle, lacking, aside, progress)
-            os.sync()
             _place(lacking, aside, tree)
             _link(bundle.manifest, tree)
             _record(bundle, own)
@@ -175,6 +174,9 @@ def _write(content: IO[bytes], item: Item, path: Path) -> None:
         while chunk := content.read(CHUNK):
             found.update(chunk)
             file.write(chunk)
+        # Else a power cut could leave the name and take the content.
+        file.flush()
+        os.fsync(file.fileno())
     if found.hexdigest() != item.sha256:
         path.unlink()
         raise BundleError(f"{item.name} with sha256 {item.sha256}", f"sha256 {found.hexdigest()}", COPY_AGAIN)
@@ -187,7 +189,6 @@ def _place(lacking: Sequence[Item], aside: Path, tree: Path) -> None:
         place = tree / it.path
         place.parent.mkdir(parents=True, exist_ok=True)
         (aside / it.path).replace(place)
-    os.sync()
 
 
 def _link(manifest: Manifest, tree: Path) -> None:
@@ -202,7 +203,6 @@ def _link(manifest: Manifest, tree: Path) -> None:
             aside.unlink(missing_ok=True)
             aside.symlink_to(target)
             aside.replace(place)
-    os.sync()
 
 
 def _record(bundle: Checked, own: Path) -> None:

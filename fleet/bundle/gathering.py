@@ -7,7 +7,7 @@ page of a static index that names it.
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
@@ -100,10 +100,11 @@ class Gathering:
                     # They are what a UI is built of, and nothing else.
                     if not built:
                         self._plain(it, found)
-                case kinds.SOURCE | kinds.UI:
+                case kinds.DEBIAN if it.item.digests:
+                    self._plain(it, found)
+                case kinds.SOURCE | kinds.UI | kinds.DEBIAN:
                     self._made(it, found)
         self._pages(found)
-        found.lacks += _elsewhere(needed)
         return found
 
     def _plain(self, it: Needed, found: Gathered, accept: str = "*/*") -> Path:
@@ -201,13 +202,6 @@ class Gathering:
         raise BundleError(
             f"a digest of {thing.name}", thing.unpinned, "pin it: what has no digest is not installed"
         )
-
-
-def _elsewhere(needed: Sequence[Needed]) -> Iterator[str]:
-    """What no bundle carries yet."""
-    debian = sorted({it.item.name for it in needed if it.item.kind == kinds.DEBIAN})
-    if debian:
-        yield f"Debian packages, and what they depend on: {', '.join(debian)}"
 
 
 def _both(known: Sequence[str], more: Sequence[str]) -> tuple[str, ...]:

@@ -18,6 +18,7 @@ class System:
 
     id: str  # as /etc/os-release has it, e.g. "debian 12"
     name: str  # e.g. "Debian 12"
+    codename: str  # e.g. "bookworm"
     python: str  # major and minor, e.g. "3.11"
     podman: str  # e.g. "4.3.1"
 

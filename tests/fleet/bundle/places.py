@@ -8,6 +8,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from urllib.parse import unquote
 
 
 @dataclass
@@ -38,7 +39,7 @@ def places() -> Iterator[Places]:
         protocol_version = "HTTP/1.1"
 
         def do_GET(self) -> None:
-            path = self.path.partition("?")[0].lstrip("/")
+            path = unquote(self.path.partition("?")[0]).lstrip("/")
             held.requests[path] += 1
             if path == "token":
                 self._answer(200, b'{"token": "for-everybody"}', "application/json")

@@ -115,7 +115,9 @@ def _tarball(held: Places) -> Needed:
 
 
 UI = Needed(Item(kinds.UI, "built UI aaaa", (), 0, (), "uis/aaaa.tar.zst", unpinned="made"), HOSTS)
-DEBIAN = Needed(Item(kinds.DEBIAN, "nginx", (), 0, (), "debian/", unpinned="signed"), HOSTS)
+RELEASE = Needed(
+    Item(kinds.DEBIAN, "InRelease of bookworm", (), 0, (), "debian/dists/bookworm/InRelease"), HOSTS
+)
 
 
 def _gather(tmp_path: Path, needed: list[Needed], made: dict[str, Path] | None = None) -> Gathered:
@@ -187,11 +189,16 @@ def test_without_one_they_come_and_the_bundle_says_so(held: Places, tmp_path: Pa
     assert found.lacks == ["built UI aaaa: the first host that needs it builds it from npm's packages"]
 
 
-def test_debians_packages_are_named_as_not_in_it(making: Making, held: Places, tmp_path: Path) -> None:
-    found = _gather(tmp_path, [_file(held), DEBIAN])
-    assert found.lacks == ["Debian packages, and what they depend on: nginx"]
-    tree = _tree(making, found)
-    assert json.loads((tree / ".bundle/manifest.json").read_bytes())["lacks"] == found.lacks
+def test_debians_part_of_an_archive_keeps_what_debian_signed(
+    making: Making, held: Places, tmp_path: Path
+) -> None:
+    release = tmp_path / "InRelease"
+    release.write_bytes(b"signed by Debian")
+    face = "debian/pool/main/n/nginx/nginx_1.22_amd64.deb"
+    package = _needed(kinds.DEBIAN, "nginx 1.22", b"nginx", held.put(face, b"nginx"), face)
+    tree = _tree(making, _gather(tmp_path, [package, RELEASE], {RELEASE.item.face: release}))
+    assert (tree / RELEASE.item.face).read_bytes() == b"signed by Debian"
+    assert (tree / face).read_bytes() == b"nginx"
 
 
 def test_what_has_no_digest_or_no_fitting_file_is_refused(held: Places, tmp_path: Path) -> None:
