@@ -63,7 +63,7 @@ def prepare() -> None:
                 releases.setdefault(name, {})["ollama"] = use
         upstream_ollama.serve([*served.values()])
         lab["artifacts"]["ollama"] = _entries([*served.values()])
-        weights = upstream_weights.prepare(published=given is not None)
+        weights = upstream_weights.prepare()
         lab["weights"] = {upstream_weights.MODEL: weights}
     if releases:
         lab["releases"] = releases

@@ -2,8 +2,9 @@
 
 The weights are the base model, quantised by llama.cpp's q4_k_m: not the file that Ollama publishes, so
 its digests are the lab's own. A base model was never taught a chat format; the template lays a
-conversation out as questions and answers, which it continues. The genuine Ollama gets the template and the
-parameters that it publishes with `gemma3`, byte for byte, although this model was not taught them.
+conversation out as questions and answers, which it continues. The genuine Ollama gets the same: with the
+template and the parameters that are published with `gemma3` a chat went on for minutes, or repeated Venom's
+own prompt, which the UI does not show.
 """
 
 from __future__ import annotations
@@ -24,40 +25,21 @@ PARTS = tuple(f"{PACKAGE}-part{number}" for number in (1, 2, 3, 4))
 
 TEMPLATE = "{{ if .System }}{{ .System }}\n\n{{ end }}Question: {{ .Prompt }}\nAnswer:{{ .Response }}\n"
 PARAMS = {"num_predict": 64, "repeat_penalty": 1.15, "stop": ["\nQuestion", "\n\n"], "temperature": 0.3}
-# Of registry.ollama.ai's gemma3: 358 bytes, sha256 e0a42594…, and 77 bytes, sha256 3116c522….
-PUBLISHED_TEMPLATE = """\
-{{- range $i, $_ := .Messages }}
-{{- $last := eq (len (slice $.Messages $i)) 1 }}
-{{- if or (eq .Role "user") (eq .Role "system") }}<start_of_turn>user
-{{ .Content }}<end_of_turn>
-{{ if $last }}<start_of_turn>model
-{{ end }}
-{{- else if eq .Role "assistant" }}<start_of_turn>model
-{{ .Content }}{{ if not $last }}<end_of_turn>
-{{ end }}
-{{- end }}
-{{- end }}"""
-PUBLISHED_PARAMS = '{"stop":["\\u003cend_of_turn\\u003e"],"temperature":1,"top_k":64,"top_p":0.95}\n'
 LICENSE = "Gemma is provided under and subject to the Gemma Terms of Use found at ai.google.dev/gemma/terms\n"
 
 _TYPE = "application/vnd.ollama.image."
 
 
-def prepare(*, published: bool = False) -> dict[str, Any]:
-    """The record of the model: {manifest, layer, bytes}, digests in hex.
-
-    `published`: with the template and the parameters that Ollama publishes, for the genuine one.
-    """
-    template = PUBLISHED_TEMPLATE if published else TEMPLATE
-    params = PUBLISHED_PARAMS if published else _json(PARAMS)
+def prepare() -> dict[str, Any]:
+    """The record of the model: {manifest, layer, bytes}, digests in hex."""
     blobs = work.REGISTRY / "blobs"
     key = {"sha256": GGUF_SHA256}
     model = work.made("gemma3-270m", key, blobs / f"sha256-{GGUF_SHA256}", _assemble)
     layers = [
         {"mediaType": f"{_TYPE}model", "digest": f"sha256:{GGUF_SHA256}", "size": model["size"]},
-        _blob(blobs, f"{_TYPE}template", template),
+        _blob(blobs, f"{_TYPE}template", TEMPLATE),
         _blob(blobs, f"{_TYPE}license", LICENSE),
-        _blob(blobs, f"{_TYPE}params", params),
+        _blob(blobs, f"{_TYPE}params", _json(PARAMS)),
     ]
     config = {
         "model_format": "gguf",
