@@ -14,7 +14,8 @@ from pathlib import Path
 
 from fleet.bundle.check import Checked, Wanted, check
 from fleet.bundle.fault import BundleError
-from fleet.bundle.fill import fill
+from fleet.bundle.fill import fill, go_on_as_owner
+from fleet.bundle.parts import Reader
 
 _LINE_SECONDS = 5.0
 
@@ -28,10 +29,17 @@ def main(arguments: Sequence[str] | None = None) -> int:
         checked = check(given.bundle, given.signers, wanted, progress)
         print(_summary(checked))
         if given.what == "fill":
-            done = fill(checked, given.store, progress)
+            with Reader(checked.folder, checked.manifest.parts) as archive:
+                go_on_as_owner(given.store)
+                done = fill(checked, archive, given.store, progress)
             print(f"{given.store}: {done.placed} files placed, {done.kept} were there")
     except BundleError as error:
         print(error, file=sys.stderr)
+        return 1
+    except OSError as error:
+        found = f"{error.filename or 'the disk'}: {error.strerror}"
+        required = "a bundle that can be read, and a folder that can be written"
+        print(BundleError(required, found, "run as who may do that"), file=sys.stderr)
         return 1
     return 0
 

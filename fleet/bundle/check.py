@@ -5,6 +5,7 @@ Needs Python's own library and ssh-keygen only.
 
 from __future__ import annotations
 
+import hashlib
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -31,8 +32,13 @@ class Checked:
 
     folder: Path
     manifest: Manifest
-    sha256: str  # of the manifest, as it was signed
+    text: bytes  # of the manifest, as it was signed
     signer: str
+
+    @property
+    def sha256(self) -> str:
+        """The digest that names the bundle."""
+        return hashlib.sha256(self.text).hexdigest()
 
 
 def check(folder: Path, signers: Path, wanted: Wanted, progress: Progress = silent) -> Checked:
@@ -56,7 +62,7 @@ def check(folder: Path, signers: Path, wanted: Wanted, progress: Progress = sile
         progress(part.name, done)
         _unchanged(folder, part, files)
         done += part.size
-    return Checked(folder, manifest, digest(file), signer)
+    return Checked(folder, manifest, text, signer)
 
 
 def _is_wanted(manifest: Manifest, wanted: Wanted) -> None:

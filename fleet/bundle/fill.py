@@ -35,8 +35,8 @@ class Filled:
     kept: int  # files that were there
 
 
-def fill(bundle: Checked, tree: Path, progress: Progress = silent) -> Filled:
-    """Put the bundle's files in place below `tree`, which is made if need be.
+def fill(bundle: Checked, archive: Reader, tree: Path, progress: Progress = silent) -> Filled:
+    """Put the bundle's files in place below `tree`, which is made if need be. `archive`: its parts.
 
     Raises BundleError where this bundle does not belong there, and where the disk has no room; then nothing
     of the tree has changed.
@@ -52,7 +52,7 @@ def fill(bundle: Checked, tree: Path, progress: Progress = silent) -> Filled:
                 shutil.rmtree(old)
         _room(lacking, aside, tree)
         try:
-            _unpack(bundle, lacking, aside, progress)
+            _unpack(bundle.manifest, archive, lacking, aside, progress)
             _place(lacking, aside, tree)
             _link(bundle.manifest, tree)
             _record(bundle, own)
@@ -63,6 +63,18 @@ def fill(bundle: Checked, tree: Path, progress: Progress = silent) -> Filled:
             raise _full(lacking, tree, error.strerror or "full") from error
         shutil.rmtree(aside, ignore_errors=True)
     return Filled(len(lacking), len(bundle.manifest.items) - len(lacking))
+
+
+def go_on_as_owner(tree: Path) -> None:
+    """Let root go on as the user to whom the tree belongs: root follows no link that somebody else made.
+
+    Whatever is made from then on can be read by everybody: it is served.
+    """
+    os.umask(0o022)
+    if os.geteuid() == 0 and tree.is_dir() and (owner := tree.stat()).st_uid != 0:
+        os.setgroups([])
+        os.setgid(owner.st_gid)
+        os.setuid(owner.st_uid)
 
 
 def filled(tree: Path) -> Manifest | None:
@@ -140,17 +152,16 @@ def _full(lacking: Sequence[Item], tree: Path, why: str) -> BundleError:
     )
 
 
-def _unpack(bundle: Checked, lacking: Sequence[Item], aside: Path, progress: Progress) -> None:
+def _unpack(
+    manifest: Manifest, archive: Reader, lacking: Sequence[Item], aside: Path, progress: Progress
+) -> None:
     """Write what the tree lacks below `aside`, each file verified."""
     wanted, done = {it.path for it in lacking}, 0
     if not wanted:
         return
-    packed = iter(bundle.manifest.packed)
+    packed = iter(manifest.packed)
     try:
-        with (
-            Reader(bundle.folder, bundle.manifest.parts) as stream,
-            tarfile.open(fileobj=stream, mode="r|") as tar,
-        ):
+        with tarfile.open(fileobj=archive, mode="r|") as tar:
             for entry in tar:
                 item = next(packed, None)
                 if item is None or not entry.isreg() or (entry.name, entry.size) != (item.path, item.size):
@@ -208,7 +219,7 @@ def _link(manifest: Manifest, tree: Path) -> None:
 def _record(bundle: Checked, own: Path) -> None:
     """Keep what was filled, for the next fill to compare with."""
     part = own / f"{NAME}.part"
-    part.write_bytes((bundle.folder / NAME).read_bytes())
+    part.write_bytes(bundle.text)
     part.replace(own / NAME)
 
 

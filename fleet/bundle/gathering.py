@@ -14,7 +14,7 @@ from typing import Any
 
 import requests
 
-from fleet.bundle import index
+from fleet.bundle import faces, index
 from fleet.bundle.download import Session, fetch, hexes
 from fleet.bundle.fault import BundleError
 from fleet.bundle.licences import licence_of
@@ -44,6 +44,7 @@ class Gathered:
     having: dict[str, Have] = field(default_factory=dict)
     lacks: list[str] = field(default_factory=list)
     pages: dict[str, dict[str, str]] = field(default_factory=dict)  # package's folder → file name → digest
+    tarballs: dict[str, dict[str, tuple[str, str]]] = field(default_factory=dict)  # name → version → face…
 
     def add(self, thing: Thing, file: Path, hosts: Sequence[str], sha256: str = "") -> None:
         """Take the file in; what is in already gets one more face, and is for these hosts, too.
@@ -86,8 +87,6 @@ class Gathering:
         """All of it. Raises BundleError where something that has an origin cannot be had."""
         found = Gathered()
         self.cache.mkdir(parents=True, exist_ok=True)
-        uis = {it.item.face for it in needed if it.item.kind == kinds.UI}
-        built = bool(uis) and uis <= self.made.keys()
         for it in needed:
             match it.item.kind:
                 case kinds.FILE | kinds.BLOB:
@@ -97,9 +96,7 @@ class Gathering:
                 case kinds.PACKAGE:
                     self._package(it, found)
                 case kinds.TARBALL:
-                    # They are what a UI is built of, and nothing else.
-                    if not built:
-                        self._plain(it, found)
+                    self._tarball(it, found)
                 case kinds.DEBIAN if it.item.digests:
                     self._plain(it, found)
                 case kinds.SOURCE | kinds.UI | kinds.DEBIAN:
@@ -120,6 +117,8 @@ class Gathering:
         """It, and all that it names, for the architectures of this bundle."""
         file = self._plain(it, found, MANIFESTS)
         listing: dict[str, Any] = json.loads(file.read_bytes())
+        if face := faces.of_type(it.item.face, listing):
+            found.add(replace(it.item, face=face), file, it.hosts)
         wanted = {**listing, "manifests": [one for one in listing.get("manifests", ()) if self._runs(one)]}
         of, kind = it.item.name.partition(" of ")[2], it.item.kind
         within = it.item.face.partition("/manifests/")[0]
@@ -162,6 +161,15 @@ class Gathering:
         if thing.face.startswith(INDEX):
             found.pages.setdefault(thing.face, {})[file.name] = file.sha256
 
+    def _tarball(self, it: Needed, found: Gathered) -> None:
+        """It, and what npm asks before it asks for it."""
+        thing = it.item
+        file = self._plain(it, found)
+        pinned = self._pinned(thing)
+        found.add(replace(thing, face=faces.of_integrity(pinned)), file, it.hosts)
+        name, _, version = thing.name.rpartition(" ")
+        found.tarballs.setdefault(name, {})[version] = (thing.face, pinned)
+
     def _listed(self, thing: Thing) -> list[index.File]:
         faults = []
         for url in thing.origins:
@@ -182,18 +190,24 @@ class Gathering:
         thing = it.item
         file = self.made.get(thing.face)
         if file is None:
-            found.lacks.append(f"{thing.name}: the first host that needs it builds it from npm's packages")
+            found.lacks.append(f"{thing.name}: the first host that needs it builds it")
             return
         found.add(replace(thing, origins=()), file, it.hosts)
 
     def _pages(self, found: Gathered) -> None:
-        """The pages of the static index, last: they name what came before."""
+        """The pages of the static indexes, last: they name what came before."""
         for folder, listed in found.pages.items():
             text = index.page(listed.items()).encode()
             name = folder.removeprefix(INDEX).strip("/")
             file = self.cache / f"page-{name}.html"
             file.write_bytes(text)
             found.add(Thing(kinds.PACKAGE, f"index of {name}", (), 0, (), f"{folder}index.html"), file, ())
+
+        for name, versions in found.tarballs.items():
+            file = self.cache / f"page-{name.replace('/', '-')}.json"
+            file.write_text(faces.npm_page(name, versions), encoding="utf-8")
+            thing = Thing(kinds.TARBALL, f"index of {name}", (), 0, (), f"npm/{name}/index.json")
+            found.add(thing, file, ())
 
     @staticmethod
     def _pinned(thing: Thing) -> str:

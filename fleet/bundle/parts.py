@@ -62,7 +62,8 @@ class Reader(io.RawIOBase):
     """The stream that these parts are, one after the other."""
 
     def __init__(self, folder: Path, parts: Sequence[Part]) -> None:
-        self._waiting = [folder / it.name for it in parts]
+        # All of them now: who reads on may not be whom the bundle's folder lets in.
+        self._waiting: list[BinaryIO] = [(folder / it.name).open("rb") for it in parts]
         self._file: BinaryIO | None = None
 
     def readable(self) -> bool:
@@ -76,7 +77,7 @@ class Reader(io.RawIOBase):
             if self._file is None:
                 if not self._waiting:
                     break
-                self._file = self._waiting.pop(0).open("rb")
+                self._file = self._waiting.pop(0)
             chunk = self._file.read(size)
             if not chunk:
                 self._file.close()
@@ -87,9 +88,8 @@ class Reader(io.RawIOBase):
         return b"".join(found)
 
     def close(self) -> None:
-        """Close the part that is open."""
-        if self._file is not None:
-            self._file.close()
-            self._file = None
-        self._waiting = []
+        """Close every part."""
+        for file in (*([self._file] if self._file else []), *self._waiting):
+            file.close()
+        self._file, self._waiting = None, []
         super().close()

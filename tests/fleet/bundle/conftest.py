@@ -9,12 +9,21 @@ from pathlib import Path
 
 import pytest
 
+from fleet.bundle.check import Checked
+from fleet.bundle.fill import Filled, fill
 from fleet.bundle.making import above, write
 from fleet.bundle.manifest import Inventory, Item, Manifest
 from fleet.bundle.pack import Have
+from fleet.bundle.parts import Reader
 from tests.ssh_keys import pair
 
 CREATED = "2026-11-28T05:00:00Z"
+
+
+def fill_from(bundle: Checked, tree: Path) -> Filled:
+    """Fill the tree from the bundle."""
+    with Reader(bundle.folder, bundle.manifest.parts) as archive:
+        return fill(bundle, archive, tree)
 
 
 @dataclass(frozen=True)

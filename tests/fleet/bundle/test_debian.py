@@ -16,11 +16,10 @@ from engine.refusal import RefusedError
 from fleet.bundle.bill import bill_of
 from fleet.bundle.check import Wanted, check
 from fleet.bundle.debian import Archive, archive, suites
-from fleet.bundle.fill import fill
 from fleet.bundle.gathering import Gathering
 from fleet.bundle.making import write
 from schemas.data.systems import System, systems
-from tests.fleet.bundle.conftest import Making
+from tests.fleet.bundle.conftest import Making, fill_from
 from tests.fleet.bundle.places import Places, places
 
 pytestmark = pytest.mark.skipif(
@@ -112,7 +111,7 @@ def test_the_part_is_an_archive_to_apt_by_debians_own_signature(
     having = list(found.having.values())
     manifest, _ = making.manifest([], items=tuple(it.item for it in having))
     write(tmp_path / "bundle", manifest, having, making.signer.key, bill=bill_of(manifest))
-    fill(check(tmp_path / "bundle", making.signer.signers, Wanted()), tmp_path / "store")
+    fill_from(check(tmp_path / "bundle", making.signer.signers, Wanted()), tmp_path / "store")
     with places() as held:
         for file in (tmp_path / "store").rglob("*"):
             if file.is_file():

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import fcntl
 import hashlib
+import os
 import resource
 import shutil
 import signal
@@ -17,9 +18,9 @@ import pytest
 from fleet.bundle.application import NAME as PROGRAM
 from fleet.bundle.check import Checked, Wanted, check
 from fleet.bundle.fault import BundleError
-from fleet.bundle.fill import Filled, fill, filled
+from fleet.bundle.fill import Filled, filled
 from fleet.bundle.manifest import NAME, OURS, Inventory
-from tests.fleet.bundle.conftest import Making
+from tests.fleet.bundle.conftest import Making, fill_from
 
 TEXTS = ["weights " * 9000, "python", "", "node " * 5000]
 LATER = "2026-12-01T00:00:00Z"
@@ -66,7 +67,7 @@ def _program(*arguments: object, limit: int = 0) -> subprocess.CompletedProcess[
 
 def test_a_tree_has_every_content_and_every_face(making: Making, tree: Path) -> None:
     bundle = _checked(making, "bundle", TEXTS, limit=5000)
-    assert fill(bundle, tree) == Filled(placed=4, kept=0)
+    assert fill_from(bundle, tree) == Filled(placed=4, kept=0)
     for it in bundle.manifest.items:
         assert hashlib.sha256((tree / it.path).read_bytes()).hexdigest() == it.sha256
         (face,) = it.faces
@@ -78,17 +79,17 @@ def test_a_tree_has_every_content_and_every_face(making: Making, tree: Path) -> 
 
 def test_a_second_fill_changes_nothing(making: Making, tree: Path) -> None:
     bundle = _checked(making, "bundle", TEXTS)
-    fill(bundle, tree)
+    fill_from(bundle, tree)
     before = {it: it.lstat().st_mtime_ns for it in tree.rglob("*") if OURS not in it.parts}
-    assert fill(bundle, tree) == Filled(placed=0, kept=4)
+    assert fill_from(bundle, tree) == Filled(placed=0, kept=4)
     assert {it: it.lstat().st_mtime_ns for it in tree.rglob("*") if OURS not in it.parts} == before
 
 
 def test_what_rotted_in_the_tree_is_put_right(making: Making, tree: Path) -> None:
     bundle = _checked(making, "bundle", TEXTS)
-    fill(bundle, tree)
+    fill_from(bundle, tree)
     _path(tree, "python").write_text("pythom", encoding="utf-8")
-    assert fill(bundle, tree) == Filled(placed=1, kept=3)
+    assert fill_from(bundle, tree) == Filled(placed=1, kept=3)
     assert _path(tree, "python").read_text(encoding="utf-8") == "python"
 
 
@@ -96,31 +97,31 @@ def test_a_delta_goes_on_top_of_what_it_names_and_on_nothing_else(making: Making
     older = _checked(making, "older", TEXTS)
     delta = _checked(making, "delta", [*TEXTS, "new"], since=older.folder, created=LATER)
     with pytest.raises(BundleError, match="this is a delta") as caught:
-        fill(delta, tree)
+        fill_from(delta, tree)
     assert older.sha256[:12] in caught.value.requirement
     assert caught.value.found.startswith(f"{tree} lacks 4 of its files")
     assert not _all(tree)
-    fill(older, tree)
-    assert fill(delta, tree) == Filled(placed=1, kept=4)
+    fill_from(older, tree)
+    assert fill_from(delta, tree) == Filled(placed=1, kept=4)
     assert _path(tree, "new").read_text(encoding="utf-8") == "new"
 
 
 def test_an_older_bundle_after_a_newer_one_is_refused(making: Making, tree: Path) -> None:
     older = _checked(making, "older", ["old"])
-    fill(_checked(making, "newer", ["new"], created=LATER), tree)
+    fill_from(_checked(making, "newer", ["new"], created=LATER), tree)
     before = _all(tree)
     with pytest.raises(BundleError) as caught:
-        fill(older, tree)
+        fill_from(older, tree)
     assert LATER in caught.value.requirement
     assert caught.value.found == "one from 2026-11-28T05:00:00Z"
     assert _all(tree) == before
 
 
 def test_a_tree_of_one_inventory_takes_no_bundle_for_another(making: Making, tree: Path) -> None:
-    fill(_checked(making, "office", TEXTS), tree)
+    fill_from(_checked(making, "office", TEXTS), tree)
     lab = _checked(making, "lab", ["lab"], inventory=Inventory("lab", "0" * 64), created=LATER)
     with pytest.raises(BundleError, match="found     one for lab"):
-        fill(lab, tree)
+        fill_from(lab, tree)
     assert not _path(tree, "lab").exists()
 
 
@@ -130,14 +131,14 @@ def test_two_fills_of_one_tree_do_not_meet(making: Making, tree: Path) -> None:
     with (tree / OURS / "lock").open("w", encoding="utf-8") as lock:
         fcntl.flock(lock, fcntl.LOCK_EX)
         with pytest.raises(BundleError, match="another fill is at work"):
-            fill(bundle, tree)
-    assert fill(bundle, tree).placed == 4
+            fill_from(bundle, tree)
+    assert fill_from(bundle, tree).placed == 4
 
 
 def test_a_part_that_changes_between_check_and_fill_leaves_the_tree_as_it_was(
     making: Making, tree: Path
 ) -> None:
-    fill(_checked(making, "older", ["old"]), tree)
+    fill_from(_checked(making, "older", ["old"]), tree)
     before = _all(tree)
     bundle = _checked(making, "bundle", TEXTS, created=LATER)
     part = bundle.folder / "tree.tar.001"
@@ -146,7 +147,7 @@ def test_a_part_that_changes_between_check_and_fill_leaves_the_tree_as_it_was(
     for damaged in (whole[:at] + b"N" + whole[at + 1 :], whole[:at], whole[: 70 * 1024] + b"\xff" * 2048):
         part.write_bytes(damaged)
         with pytest.raises(BundleError):
-            fill(bundle, tree)
+            fill_from(bundle, tree)
         assert _all(tree) == before
 
 
@@ -172,7 +173,7 @@ def test_a_disk_that_is_too_small_is_reported_before_anything_is_written(
     huge = first.__class__(**{**vars(first), "size": free * 2})
     manifest = bundle.manifest.__class__(**{**vars(bundle.manifest), "items": (huge, *others)})
     with pytest.raises(BundleError, match="MB free in"):
-        fill(Checked(bundle.folder, manifest, bundle.sha256, bundle.signer), tree)
+        fill_from(Checked(bundle.folder, manifest, bundle.text, bundle.signer), tree)
     assert _all(tree) == {}
 
 
@@ -187,6 +188,26 @@ def test_the_program_in_the_bundle_needs_python_and_ssh_keygen_only(making: Maki
     done = _program(bundle / PROGRAM, "check", bundle, "--signers", making.signer.signers, "--release", "v1")
     assert done.returncode == 1
     assert done.stderr.startswith("required  a bundle for the release v1\nfound     one for v1.9.0\n")
+
+
+@pytest.mark.skipif(os.geteuid() != 0, reason="only root can go on as somebody else")
+def test_root_fills_a_tree_of_somebody_elses_as_that_user(making: Making, tree: Path) -> None:
+    bundle = making.bundle("bundle", TEXTS)
+    user, elsewhere = 65534, making.folder / "elsewhere"
+    elsewhere.mkdir()
+    tree.mkdir()
+    os.chown(tree, user, user)
+    for folder in (making.folder, *list(making.folder.parents)[:2]):
+        folder.chmod(0o755)
+    (tree / "sha256").symlink_to(elsewhere)
+    done = _program(bundle / PROGRAM, "fill", bundle, tree, "--signers", making.signer.signers)
+    assert done.returncode == 1, "root followed a link of that user's"
+    assert done.stderr.endswith("Permission denied\ndo        run as who may do that\n")
+    assert list(elsewhere.iterdir()) == []
+    (tree / "sha256").unlink()
+    done = _program(bundle / PROGRAM, "fill", bundle, tree, "--signers", making.signer.signers)
+    assert done.returncode == 0, done.stderr
+    assert {it.lstat().st_uid for it in tree.rglob("*")} == {user}
 
 
 def test_a_fill_that_is_killed_anywhere_is_gone_on_with(making: Making, tree: Path) -> None:
