@@ -21,7 +21,7 @@ CHAT = [
     {"role": "system", "content": "Be brief."},
     {"role": "user", "content": "Hi"},
     {"role": "assistant", "content": "Hello"},
-    {"role": "user", "content": "And?"},
+    {"role": "user", "content": "What is the capital of France?"},
 ]
 # What 0.24.0 said of the lab's weights on a CPU with 16384 tokens of q4_0, bytes.
 MEASURED = 480649728
