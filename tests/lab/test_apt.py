@@ -49,7 +49,7 @@ def test_a_host_waits_for_another_apt_and_goes_on_without_sources_that_fail(
     assert "required  no other apt at work" in ending
     assert "perl (process " in ending
     assert "unit apt-daily-of-the-test.service) has held /var/lib/apt/lists/lock" in ending
-    assert "where it hangs, end it on the host: systemctl stop apt-daily-of-the-test.service" in ending
+    assert "if it hangs, end it on the host: systemctl stop apt-daily-of-the-test.service" in ending
     assert "Traceback" not in hung.output
     assert host.run("dpkg --status nginx", check=False).returncode != 0
 
@@ -61,7 +61,7 @@ def test_a_host_waits_for_another_apt_and_goes_on_without_sources_that_fail(
     _hold(host, "/var/lib/dpkg/lock-frontend", "/var/log/venom-provisioner.log")
     done = provision(declared, deploy=_GROUND).check()
     assert "packages: waiting for perl (process " in done.output
-    assert "who holds /var/lib/dpkg/lock-frontend" in done.output
+    assert "which holds /var/lib/dpkg/lock-frontend" in done.output
     assert "sources of packages that fail but were not needed" in done.endings["busy"]
     assert "/etc/apt/sources.list.d/gone.list:1: deb http://deb.example.invalid" in done.endings["busy"]
     for name in ("nginx", "zstd"):

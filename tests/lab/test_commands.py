@@ -65,7 +65,7 @@ def test_a_measurement_compares_with_an_ansible_that_finds_nothing_to_do(
     assert done.returncode == 0, done.stdout[-2000:]
     for row in ("`deploy/venom.py`, nothing to do", "Ansible, the same state", "`deploy/rollback.py`"):
         assert re.search(rf"^\| {re.escape(row)} \| 1 \| [0-9.]+ \|", done.stdout, re.MULTILINE), row
-    assert re.search(r"^\| plain Ansible, of ours \| ≥ 20 \| [0-9.]+ \|", done.stdout, re.MULTILINE)
+    assert re.search(r"^\| Ansible ÷ this product \| ≥ 20 \| [0-9.]+ \|", done.stdout, re.MULTILINE)
 
 
 def test_a_measurement_of_a_host_that_is_not_there_says_so() -> None:

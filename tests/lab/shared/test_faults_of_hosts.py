@@ -229,7 +229,7 @@ def test_a_service_that_ends_again_and_again_after_the_switch_is_reported_by_the
     assert re.search(
         r"Backend had ended by itself; systemd started it again [2-9] times, and .*\(.*UTC\)", ending
     ), ending
-    assert "journalctl -u venom-backend.service tells why" in ending
+    assert "journalctl -u venom-backend.service shows why" in ending
 
 
 # -- what the rounds are made of --------------------------------------------------------------------
