@@ -46,7 +46,9 @@ def main(arguments: list[str] | None = None) -> int:
 
 
 def _parser() -> argparse.ArgumentParser:
-    parser = argparse.ArgumentParser(prog="python -m audit", description=__doc__.splitlines()[0])
+    parser = argparse.ArgumentParser(
+        prog="python -m audit", description="Show which packages a Venom imports, when, and through what."
+    )
     parser.add_argument("source", help="a folder with Venom's source, or its git repository")
     parser.add_argument("--release", help="a pinned release in that repository, e.g. v1.9.0")
     parser.add_argument("--commit", help="a commit, a tag or a branch in that repository")

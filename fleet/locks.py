@@ -49,7 +49,8 @@ def main(arguments: list[str] | None = None) -> int:
 
 def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(
-        prog="python -m fleet.locks", description=(__doc__ or "").splitlines()[0]
+        prog="python -m fleet.locks",
+        description="Make or refresh the locks of pinned releases, and show what changed.",
     )
     parser.add_argument("release", nargs="*", help="pinned releases (default: all of them)")
     parser.add_argument(

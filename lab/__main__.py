@@ -29,7 +29,9 @@ def main() -> int:
 
 
 def _parser() -> argparse.ArgumentParser:
-    parser = argparse.ArgumentParser(prog="script/lab", description=__doc__)
+    parser = argparse.ArgumentParser(
+        prog="script/lab", description="Boot and manage disposable hosts on this machine."
+    )
     parser.set_defaults(do=lambda _: demo.run())
     commands = parser.add_subparsers(title="commands (none: boot lab1 and make it serve Venom)")
 

@@ -17,7 +17,8 @@ from schemas.data.image_reference import Reference
 def main(arguments: list[str] | None = None) -> int:
     """Run the command line; gives the exit status."""
     parser = argparse.ArgumentParser(
-        prog="python -m roles.packing.pin", description=(__doc__ or "").splitlines()[0]
+        prog="python -m roles.packing.pin",
+        description="Print the digest of each tag as an entry for a file of pins.",
     )
     parser.add_argument("reference", nargs="+", help="e.g. docker.io/ollama/ollama:0.24.0")
     status = 0

@@ -234,7 +234,10 @@ def _moment(iso: str) -> str:
 
 def main(arguments: Sequence[str]) -> int:
     """Make the page of a document anew."""
-    parser = argparse.ArgumentParser(prog="python -m roles.verification.report", description=__doc__)
+    parser = argparse.ArgumentParser(
+        prog="python -m roles.verification.report",
+        description="Write the page of an acceptance again from its report.json, without any host.",
+    )
     parser.add_argument("document", type=Path, help="report.json of an acceptance")
     path = parser.parse_args(arguments).document
     try:

@@ -22,7 +22,8 @@ from schemas.data.artifacts import variants
 def main(arguments: list[str] | None = None) -> int:
     """Runs the command line; gives the exit status."""
     parser = argparse.ArgumentParser(
-        prog="python -m roles.packing.tags", description="Whether a commit may be published, and as what."
+        prog="python -m roles.packing.tags",
+        description="Decide whether a commit may be published, and under which tags.",
     )
     parser.add_argument("source", type=Path, help="Venom's checkout: what would be published")
     kind = parser.add_mutually_exclusive_group(required=True)
