@@ -45,10 +45,12 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
 
 def _parser() -> argparse.ArgumentParser:
-    parser = argparse.ArgumentParser(prog="venom-bundle", description=(__doc__ or "").splitlines()[0])
+    parser = argparse.ArgumentParser(
+        prog="venom-bundle", description="Check a bundle, and fill a store's folder from it."
+    )
     verbs = parser.add_subparsers(dest="what", required=True)
     only = verbs.add_parser("check", help="check a bundle")
-    both = verbs.add_parser("fill", help="check a bundle, and fill a store with it")
+    both = verbs.add_parser("fill", help="check a bundle, and fill a store's folder from it")
     for one in (only, both):
         one.add_argument("bundle", type=Path, help="the bundle's folder")
     both.add_argument("store", type=Path, help="the folder that the store serves")
