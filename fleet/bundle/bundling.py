@@ -19,7 +19,7 @@ from fleet.bundle.bill import bill_of
 from fleet.bundle.contents import Planned, add_cached, contents, plans
 from fleet.bundle.fault import BundleError
 from fleet.bundle.gathering import Gathered, Gathering
-from fleet.bundle.making import above, is_free, write
+from fleet.bundle.making import above, beneath, is_free, write
 from fleet.bundle.manifest import Inventory as Named
 from fleet.bundle.manifest import Manifest
 from fleet.bundle.pack import Progress, silent
@@ -109,13 +109,17 @@ def plan_bundling(options: Options) -> Bundling:
     provisioner.commit()
     inventory = _inventory(_path(options, "inventory"))
     asked = tuple(dict.fromkeys(options.words("systems") or DEFAULT))
+    older = _path(options, "since") if since else None
+    if older:
+        with as_refusals():
+            beneath(older, inventory.path.stem)
     return Bundling(
         inventory=inventory,
         systems=asked,
         planned=tuple(plans(inventory.hosts, asked)),
         to=to,
         key=key,
-        since=_path(options, "since") if since else None,
+        since=older,
         limit=int(limit) << 20,
     )
 

@@ -7,6 +7,7 @@ same signature, too.
 from __future__ import annotations
 
 import hashlib
+import os
 import shutil
 from collections.abc import Sequence
 from dataclasses import replace
@@ -15,7 +16,7 @@ from pathlib import Path
 from fleet.bundle import application, signature
 from fleet.bundle.fault import BundleError
 from fleet.bundle.manifest import NAME, Beneath, Manifest, Part, read
-from fleet.bundle.pack import Have, Progress, digest, pack, silent
+from fleet.bundle.pack import Have, Progress, pack, silent
 
 BILL = "bill.cdx.json"
 FAT_BYTES = (1 << 32) - 1  # the largest file of a FAT disk
@@ -59,31 +60,44 @@ def write(
 
 def is_free(to: Path) -> None:
     """Raise BundleError where a bundle cannot be written there."""
+    required = "a folder that is made for the bundle"
     if to.exists():
-        raise BundleError("a folder that is made for the bundle", f"{to} is there", "name another: to=…")
+        raise BundleError(required, f"{to} is there", "name another: to=…")
+    there = next(it for it in to.absolute().parents if it.exists())
+    if not there.is_dir() or not os.access(there, os.W_OK):
+        raise BundleError(required, f"nothing can be made in {there}", "name another place: to=…")
 
 
 def above(manifest: Manifest, older: Path) -> Manifest:
     """The manifest as a delta on the bundle in the folder `older`: what that has is not packed again.
 
-    Raises BundleError where that is no bundle, or one for another inventory.
+    Raises BundleError as `beneath` does.
+    """
+    under = beneath(older, manifest.inventory.name)
+    there = {it.sha256 for it in under.items}
+    return replace(
+        manifest,
+        items=tuple(replace(it, packed=it.sha256 not in there) for it in manifest.items),
+        since=Beneath(under.sha256, under.created),
+    )
+
+
+def beneath(older: Path, inventory: str) -> Manifest:
+    """The manifest of the bundle in the folder `older`, or in that file.
+
+    Raises BundleError where that is no bundle, or one for another inventory than that of this name.
     """
     file = older / NAME if older.is_dir() else older
     if not file.is_file():
         raise BundleError("an older bundle", f"{older}: no {NAME}", "name its folder: since=…")
-    beneath = read(file.read_bytes())
-    if beneath.inventory.name != manifest.inventory.name:
+    found = read(file.read_bytes())
+    if found.inventory.name != inventory:
         raise BundleError(
-            f"an older bundle for the inventory {manifest.inventory.name}",
-            f"{older} is one for {beneath.inventory.name}",
+            f"an older bundle for the inventory {inventory}",
+            f"{older} is one for {found.inventory.name}",
             "name one for the same inventory",
         )
-    there = {it.sha256 for it in beneath.items}
-    return replace(
-        manifest,
-        items=tuple(replace(it, packed=it.sha256 not in there) for it in manifest.items),
-        since=Beneath(digest(file), beneath.created),
-    )
+    return found
 
 
 def _other(folder: Path, name: str, content: bytes) -> Part:

@@ -19,6 +19,7 @@ class Places:
     files: dict[str, bytes] = field(default_factory=dict)
     types: dict[str, str] = field(default_factory=dict)
     cut: dict[str, list[int]] = field(default_factory=dict)
+    busy: int = 0  # so many requests are refused for now
     token: str = ""  # which registries want
     ranges: bool = True
     requests: Counter[str] = field(default_factory=Counter)
@@ -46,6 +47,9 @@ def places() -> Iterator[Places]:
             elif held.token and self.headers.get("Authorization") != f"Bearer {held.token}":
                 challenge = f'Bearer realm="{held.url}/token",service="places",scope="pull"'
                 self._answer(401, b"", "text/plain", {"WWW-Authenticate": challenge})
+            elif held.busy:
+                held.busy -= 1
+                self._answer(503, b"", "text/plain")
             elif path not in held.files:
                 self._answer(404, b"", "text/plain")
             else:

@@ -12,8 +12,9 @@ from pyinfra.api.exceptions import DeployError
 from engine.options import read
 from engine.refusal import RefusedError
 from fleet.bundle.bundling import Bundling, plan_bundling
+from fleet.bundle.manifest import Inventory
 from fleet.verbs import VERBS
-from tests.fleet.bundle.conftest import Signer
+from tests.fleet.bundle.conftest import Making, Signer
 from tests.ssh_keys import pair
 
 ROOT = Path(__file__).parents[3]
@@ -57,6 +58,17 @@ def test_whatever_is_missing_is_reported_at_once(options: dict[str, str]) -> Non
 
 def test_a_folder_that_is_there_is_refused(options: dict[str, str], tmp_path: Path) -> None:
     assert f"found     {tmp_path} is there" in _refusal({**options, "to": str(tmp_path)})
+    (tmp_path / "file").touch()
+    inside = str(tmp_path / "file" / "bundle")
+    assert f"found     nothing can be made in {tmp_path / 'file'}" in _refusal({**options, "to": inside})
+
+
+def test_what_a_delta_lies_on_is_looked_at_before_anything_is_fetched(
+    options: dict[str, str], making: Making, tmp_path: Path
+) -> None:
+    assert "no manifest.json" in _refusal({**options, "since": str(tmp_path / "none")})
+    lab = making.bundle("lab", ["lab"], inventory=Inventory("lab", "0" * 64))
+    assert f"found     {lab} is one for lab" in _refusal({**options, "since": str(lab)})
 
 
 def test_a_key_that_does_not_sign_is_reported_before_any_download(

@@ -44,6 +44,14 @@ def test_the_next_place_is_asked_where_one_has_nothing(held: Places, tmp_path: P
     assert _fetch(held, tmp_path / "kept", "none", "file").read_bytes() == CONTENT
 
 
+def test_a_place_that_is_busy_for_a_moment_is_asked_again(held: Places, tmp_path: Path) -> None:
+    held.busy = 2
+    assert _fetch(held, tmp_path / "kept", "file").read_bytes() == CONTENT
+    held.busy = 9
+    with pytest.raises(BundleError, match="answered 503 Service Unavailable"):
+        _fetch(held, tmp_path / "other", "file")
+
+
 def test_a_line_that_is_cut_is_gone_on_with_where_it_was(held: Places, tmp_path: Path) -> None:
     held.cut["file"] = [1_000_000, 500_000]
     assert _fetch(held, tmp_path / "kept", "file").read_bytes() == CONTENT
