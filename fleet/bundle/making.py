@@ -48,6 +48,8 @@ def write(
         )
         parts = pack(having, aside, limit, progress)
         whole = replace(manifest, parts=parts, others=others)
+        # What could not be read on the far side is found here.
+        read(whole.text.encode())
         file = aside / NAME
         file.write_text(whole.text, encoding="utf-8")
         signature.sign(file, key)

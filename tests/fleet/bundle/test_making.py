@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import tarfile
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -61,6 +62,15 @@ def test_a_file_that_changed_since_it_was_verified_is_not_packed(making: Making)
         with pytest.raises(BundleError, match="holds something else"):
             write(making.folder / "bundle", manifest, having, making.signer.key, bill="{}")
         assert not list(making.folder.glob("bundle*"))
+
+
+def test_two_contents_for_one_place_make_no_bundle(making: Making) -> None:
+    manifest, having = making.manifest(["python", "node"])
+    first, second = manifest.items
+    items = (first, replace(second, faces=first.faces))
+    with pytest.raises(BundleError, match="two items in one place"):
+        write(making.folder / "bundle", replace(manifest, items=items), having, making.signer.key, bill="{}")
+    assert not list(making.folder.glob("bundle*"))
 
 
 def test_a_folder_that_is_there_is_not_written_over(making: Making) -> None:
