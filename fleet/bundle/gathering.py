@@ -8,12 +8,14 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
 import requests
 
+from engine import controller
 from fleet.bundle import faces, index
 from fleet.bundle.download import Session, fetch, hexes
 from fleet.bundle.fault import BundleError
@@ -34,6 +36,7 @@ MANIFESTS = ", ".join(
         "docker.distribution.manifest.list.v2",
     )
 )
+_SIDE_BY_SIDE = 8  # downloads
 INDEX = "pypi/"  # below it lies a static index
 
 
@@ -87,6 +90,8 @@ class Gathering:
         """All of it. Raises BundleError where something that has an origin cannot be had."""
         found = Gathered()
         self.cache.mkdir(parents=True, exist_ok=True)
+        with ThreadPoolExecutor(_SIDE_BY_SIDE) as pool:
+            list(pool.map(self._ahead, (it.item for it in needed)))
         for it in needed:
             match it.item.kind:
                 case kinds.FILE | kinds.BLOB:
@@ -104,13 +109,26 @@ class Gathering:
         self._pages(found)
         return found
 
-    def _plain(self, it: Needed, found: Gathered, accept: str = "*/*") -> Path:
-        thing = it.item
+    def _ahead(self, thing: Thing) -> None:
+        """Fetch it, if it is one file: most are small, and wait for their places rather than for the line."""
+        if thing.kind == kinds.PACKAGE:
+            thing = self._file(thing)
+        elif thing.kind in (kinds.MANIFEST, kinds.IMAGE) or not thing.digests:
+            return
+        self._fetched(thing)
+
+    def _fetched(self, thing: Thing, accept: str = "*/*") -> Path:
         pinned = self._pinned(thing)
-        algorithm, digits = hexes(pinned)
-        kept = self.cache / f"{algorithm}-{digits}"
-        file = fetch(self.session, thing.name, thing.origins, pinned, kept, accept, self.progress)
-        found.add(thing, file, it.hosts, digits if algorithm == "sha256" else "")
+        kept = self.cache / "-".join(hexes(pinned))
+        return controller.once(
+            ("bundle", kept),
+            lambda: fetch(self.session, thing.name, thing.origins, pinned, kept, accept, self.progress),
+        )
+
+    def _plain(self, it: Needed, found: Gathered, accept: str = "*/*") -> Path:
+        file = self._fetched(it.item, accept)
+        algorithm, digits = hexes(self._pinned(it.item))
+        found.add(it.item, file, it.hosts, digits if algorithm == "sha256" else "")
         return file
 
     def _manifest(self, it: Needed, found: Gathered) -> None:
@@ -145,7 +163,17 @@ class Gathering:
 
     def _package(self, it: Needed, found: Gathered) -> None:
         """The one file of it that fits, and its name on the page of the index."""
-        thing = it.item
+        file = self._file(it.item)
+        self._plain(Needed(file, it.hosts), found)
+        folder, _, name = file.face.rpartition("/")
+        if folder.startswith(INDEX):
+            found.pages.setdefault(f"{folder}/", {})[name] = file.digests[0].removeprefix("sha256:")
+
+    def _file(self, thing: Thing) -> Thing:
+        """The one file of a package that fits, as something to fetch."""
+        return controller.once(("bundle", self.cache, thing), lambda: self._chosen(thing))
+
+    def _chosen(self, thing: Thing) -> Thing:
         python, arch = thing.fits
         listed = self._listed(thing)
         file = index.chosen(listed, thing.digests, python, arch)
@@ -155,11 +183,8 @@ class Gathering:
                 f"none of the {len(listed)} files that {thing.origins[0]} lists",
                 "check the mirror; or refresh the lock: python -m fleet.locks",
             )
-        wheel = replace(thing, digests=(f"sha256:{file.sha256}",), origins=(file.url,))
-        wheel = replace(wheel, face=f"{thing.face}{file.name}")
-        self._plain(Needed(wheel, it.hosts), found)
-        if thing.face.startswith(INDEX):
-            found.pages.setdefault(thing.face, {})[file.name] = file.sha256
+        digests = (f"sha256:{file.sha256}",)
+        return replace(thing, digests=digests, origins=(file.url,), face=f"{thing.face}{file.name}")
 
     def _tarball(self, it: Needed, found: Gathered) -> None:
         """It, and what npm asks before it asks for it."""
