@@ -1,7 +1,8 @@
 """Converge: make each host of the inventory what its plan says, and prove that it serves.
 
 pyinfra inventories/lab.py deploy/venom.py
-pyinfra --data purge=yes inventories/lab.py deploy/venom.py    deletes weights that the plan does not use, too
+pyinfra --data purge=yes inventories/lab.py deploy/venom.py    deletes weights that the plan does not use,
+                                                               and what the store holds for nobody
 """
 
 from pyinfra.context import host
@@ -16,6 +17,7 @@ from fleet.preview import preview
 from fleet.verbs import declared_host, options_of
 from roles.base.deploy import host_marked, prerequisites_made
 from roles.door.deploy import nginx_state_recorded
+from roles.store.deploy import store_purged
 from roles.weights.unused import report_unused, weights_purged
 
 options = options_of("deploy/venom.py")
@@ -53,4 +55,5 @@ with refusal_ends_this_host():
         )
         if it.purge:
             weights_purged(name="Weights | purge", models=it.unused, observed=observed)
+            store_purged(name="Store | purge", plan=it.plan)
         host_unlocked(name="Unlock")

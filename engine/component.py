@@ -49,6 +49,7 @@ class Need:
     memory: int = 0  # bytes while it is made, beside all that serves
     sources: tuple[str, ...] = ()  # URLs, one of which must answer; none: nobody is asked
     while_: str = ""  # what takes the memory, e.g. "building the UI"
+    brings: tuple[str, ...] = ()  # items of the fleet's store, by kind or name; that of its own name besides
 
     def comes(self, observed: Observed) -> bool:
         """Whether it is not on the host yet."""
@@ -111,6 +112,7 @@ class Component:
     work: Callable[[str, Observed], Work] | None = None  # of a host by name; None: the jobs, side by side
     service: Service | None = None
     unit: str = ""  # its unit; where there is no service, it must not run
+    apart: bool = False  # its unit runs whatever generation serves: it is in none
     ports: tuple[Port, ...] = ()
     store_paths: tuple[str, ...] = ()  # what of the stores a generation with it needs
     looked_at: tuple[str, ...] = ()  # further paths that its work decides by
@@ -129,7 +131,8 @@ class Component:
     def owns_unit(self) -> bool:
         """Whether the file of its unit is ours: a distribution's brings its own."""
         file = f"{paths.UNITS}/{self.unit}"
-        return bool(self.unit) and any(getattr(it, "path", "") == file for it in self.resources)
+        declared = (*self.resources, *self.prerequisites)
+        return bool(self.unit) and any(getattr(it, "path", "") == file for it in declared)
 
     def to_do(self, host: str, observed: Observed) -> Work:
         """What a run does for it on the host of this name, from what it has."""

@@ -125,7 +125,13 @@ def need_of(image: Image, unless: Mapping[str, str], typical: int) -> Need:
     """That the image is pulled. `typical`: bytes of it packed, which no registry reports before."""
     # Packed and unpacked, side by side in the engine's store.
     room = {"/var": typical * (1 + UNPACKED)}
-    return Need(f"the image {image.name} {image.version}", unless, room, sources=image.places)
+    return Need(
+        f"the image {image.name} {image.version}",
+        unless,
+        room,
+        sources=image.places,
+        brings=(f"image of {image.name} {image.version}",),
+    )
 
 
 def resources(container: Container, engine: Engine) -> list[Switchable]:

@@ -7,7 +7,7 @@ from collections.abc import Mapping
 
 from engine.component import Need
 from engine.paths import CACHE
-from schemas.model import Artifact
+from schemas.model import Artifact, Store
 
 
 def archive_path(artifact: Artifact) -> str:
@@ -18,6 +18,17 @@ def archive_path(artifact: Artifact) -> str:
 def fetch_line(artifact: Artifact) -> str:
     """A call of the job library's `fetch`, which verifies before anything is in place."""
     return shlex.join(["fetch", archive_path(artifact), artifact.sha256, str(artifact.size), *artifact.urls])
+
+
+def sources_of(store: Store | None, face: str, mirror: str) -> tuple[str, ...]:
+    """URLs one of which must answer for what a tool fetches itself; none where the public places will do.
+
+    `face`: its place in the fleet's store; `mirror`: of the operator's own, or empty.
+    """
+    own = (mirror,) if mirror else ()
+    if store is None or not (mirror or store.closed):
+        return own
+    return (store.place(face), *own)
 
 
 # An archive unpacks to about so many times its size.

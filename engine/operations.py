@@ -106,6 +106,9 @@ def _mend(resource: Prerequisite, observed: Observed) -> Commands:
         case File():
             yield remote.shell("put.sh", resource.path, resource.owner, resource.mode, stdin=resource.content)
         case Absent():
+            if resource.path.startswith(f"{UNITS}/"):
+                name = QuoteString(resource.path.rpartition("/")[2])
+                yield StringCommand("systemctl", "disable", "--quiet", "--now", name)
             yield StringCommand("rm", "-rf", QuoteString(resource.path))
         case Diverted():
             yield remote.shell("divert.sh", resource.path, resource.package, resource.to)

@@ -46,6 +46,9 @@ OLLAMA_STATE = "/var/lib/ollama"
 MODELS = f"{OLLAMA_STATE}/models"
 MANIFESTS = f"{MODELS}/manifests"
 
+# The fleet's store, on the host that serves it.
+STORE = "/var/lib/venom-store"
+
 # Downloads and build trees: may be deleted at any time.
 CACHE = "/var/cache/venom"
 BUILD = "/var/cache/venom-build"

@@ -19,7 +19,7 @@ from engine.env import quoted
 from engine.refusal import refuse
 from engine.resources import Absent, File
 from engine.secrets import reveal
-from schemas.model import HostPlan, Mirrors, Proxy
+from schemas.model import HostPlan, Mirrors, Proxy, Store
 
 LOOPBACK = ("localhost", "127.0.0.1", "::1")
 # The variables of a process that downloads; most tools know one of the two spellings.
@@ -81,15 +81,19 @@ def way(plan: HostPlan) -> Way:
             raise refuse(
                 "user:password in proxy.credentials", "text without both (not shown)", "write it anew"
             )
-    return Way(plan.proxy.url, exempt(plan.proxy, plan.mirrors), credentials)
+    return Way(plan.proxy.url, exempt(plan.proxy, plan.mirrors, plan.store), credentials)
 
 
-def exempt(proxy: Proxy, mirrors: Mirrors) -> tuple[str, ...]:
-    """What is reached directly. Not every tool knows networks: a mirror in one is named by itself."""
+def exempt(proxy: Proxy, mirrors: Mirrors, store: Store | None = None) -> tuple[str, ...]:
+    """What is reached directly. Not every tool knows networks: a mirror in one is named by itself.
+
+    So is the fleet's store, which is behind no proxy.
+    """
     urls = (*mirrors.files, mirrors.pypi, mirrors.npm, *mirrors.images, f"//{mirrors.ollama.split('//')[-1]}")
     hosts = [host for url in urls if (host := urlsplit(url).hostname)]
     within = [host for host in hosts if any("/" in it and _within(host, it) for it in proxy.exempt)]
-    return tuple(dict.fromkeys((*proxy.exempt, *within)))
+    own = [urlsplit(store.url).hostname or ""] if store else []
+    return tuple(dict.fromkeys((*proxy.exempt, *within, *own)))
 
 
 def file(way: Way) -> File | Absent:

@@ -53,9 +53,14 @@ def program(name: str, modules: Sequence[str] = (), folder: Path = SCRIPTS) -> s
         module = it.removesuffix(".py")
         lines += [
             f"sys.modules[{module!r}] = types.ModuleType({module!r})",
-            f"exec(compile({script(it)!r}, {it!r}, 'exec'), sys.modules[{module!r}].__dict__)",
+            f"exec(compile({_module(it, folder)!r}, {it!r}, 'exec'), sys.modules[{module!r}].__dict__)",
         ]
     return "\n".join([*lines, script(name, folder)])
+
+
+def _module(name: str, folder: Path) -> str:
+    """The text of a script that another one imports: beside that, or the engine's."""
+    return script(name, folder if (folder / name).exists() else SCRIPTS)
 
 
 def python(

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
-from functools import cached_property
+from functools import cache, cached_property
 from typing import Any
 
 from pyinfra.context import host
@@ -32,7 +32,8 @@ from engine.resources import (
 from engine.secrets import reveal
 from engine.switch import Switch
 from fleet.builds import Build
-from fleet.components import components
+from fleet.components import Shares, components
+from fleet.needed import fleet_of, wanted_by
 from roles.door import certificate
 from roles.door import deploy as door
 from roles.door.secrets import Revealed, revealed
@@ -99,7 +100,7 @@ class Planned:
             name=f"{serving_name(plan)}, {plan.profile}",
             resources=tuple(_switchable(listed)),
             services=tuple(it.service for it in listed if it.service),
-            stopped=tuple(it.unit for it in listed if it.unit and not it.service),
+            stopped=tuple(it.unit for it in listed if it.unit and not (it.service or it.apart)),
             store_paths=tuple(path for it in listed for path in it.store_paths),
             record={"applied": {"plan": to_dict(plan), "release": self.build.release.key}},
             declaration=self.declaration,
@@ -164,7 +165,8 @@ class Assessment:
     @property
     def in_sync(self) -> bool:
         """Whether nothing has to be changed on the host."""
-        return not self.planned.differs(self.observed) and not (self.purge and self.unused.manifests)
+        freed = self.unused.manifests or self.plan.serves_store
+        return not self.planned.differs(self.observed) and not (self.purge and freed)
 
     @property
     def unused(self) -> Unused:
@@ -224,7 +226,8 @@ def plan_one(declared: DeclaredHost, hardware: Hardware, *, offline: bool = Fals
     plan = resolved(declared, hardware)
     build = Build.of(plan, offline=offline)
     settings = {**plan.backend.env_file, **reveal(plan.backend.secrets)}
-    listed = components(plan, build, settings, revealed(plan.door), gpu=bool(hardware.gpus))
+    shares = Shares(fleet_of(declared), cache(lambda: wanted_by(declared, hardware, build)))
+    listed = components(plan, build, settings, revealed(plan.door), shares, gpu=bool(hardware.gpus))
     return Planned(hardware, plan, declaration(declared), build, settings, listed)
 
 

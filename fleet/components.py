@@ -5,11 +5,13 @@ Who adds a service adds its folder below `roles/` and its line here; CONTRIBUTIN
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
 from functools import partial
 
 from engine import proxy
 from engine.component import Component
+from engine.observation import Observed
 from engine.refusal import Finding
 from engine.release import ImageRelease, Release
 from fleet.builds import Build
@@ -26,15 +28,35 @@ from roles.door.site import Inner
 from roles.ollama import deploy as ollama
 from roles.release import deploy as release_role
 from roles.source import deploy as source
+from roles.store import deploy as store
+from roles.store.wants import NOBODY, Fleet
 from roles.ui import deploy as ui
 from roles.ui import image as ui_image
 from roles.weights import deploy as weights
 from schemas.model import HostPlan
+from schemas.plan.item import Item
 from schemas.plan.show import release_name
 
 
+@dataclass(frozen=True)
+class Shares:
+    """What a host has to do with the fleet's store."""
+
+    fleet: Fleet = NOBODY
+    wants: Callable[[], Sequence[Item]] = tuple  # what it needs from elsewhere
+
+
+_ALONE = Shares()
+
+
 def components(
-    plan: HostPlan, build: Build, settings: Mapping[str, str], secrets: Revealed, *, gpu: bool
+    plan: HostPlan,
+    build: Build,
+    settings: Mapping[str, str],
+    secrets: Revealed,
+    shares: Shares = _ALONE,
+    *,
+    gpu: bool,
 ) -> tuple[Component, ...]:
     """All components of a host, in the order in which their services start.
 
@@ -42,18 +64,30 @@ def components(
     references have revealed; `gpu`: whether the host has a card that the model should lie on.
     """
     pulls = ollama.serve_command(plan, plan.ollama) if plan.ollama else []
-    found = (
-        base.component(plan.engine, plan.ca_bundle, proxy.way(plan)),
+    made = (
         ollama.component(plan, gpu=gpu),
-        weights.component(plan.model, plan.ollama, pulls, ollama.pulls_by(plan)),
+        weights.component(plan.model, plan.ollama, pulls, ollama.pulls_by(plan), plan.store),
         source.component(build.release, build.archive),
         release_role.component(plan, build.release, build.launchers),
         *_venom(plan, build, settings),
         development.component(plan, lambda _observed: _unfit(plan, build)),
         door.component(plan.door, Inner.of(plan), secrets, partial(nginx.unfit, plan.door)),
     )
+    found = (
+        base.component(plan.engine, plan.ca_bundle, proxy.way(plan)),
+        # Before all others: what they fetch, they fetch from there.
+        store.component(plan, shares.fleet, shares.wants, partial(_coming, made)),
+        *made,
+    )
     behind = [it.number for one in found for it in one.ports if not it.exposed]
-    return (*found, firewall.component(plan.door, behind))
+    served = plan.serves_store
+    besides = {served.port: served.allow_from} if served else {}
+    return (*found, firewall.component(plan.door, behind, besides))
+
+
+def _coming(listed: Sequence[Component], observed: Observed) -> dict[str, tuple[str, ...]]:
+    """What will come to a host → the items of the store that this brings."""
+    return {need.what: need.brings for it in listed for need in it.needs if need.comes(observed)}
 
 
 def _venom(plan: HostPlan, build: Build, settings: Mapping[str, str]) -> tuple[Component, Component]:

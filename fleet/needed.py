@@ -3,17 +3,25 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import replace
+from typing import Any
 
-from engine import containers
+from pyinfra.context import state as pyinfra_state
+
+from engine import containers, controller
+from engine.refusal import RefusedError
 from engine.release import Release
 from fleet.builds import Build
 from roles.backend.deploy import BUILD_CONSTRAINTS
 from roles.base.deploy import PACKAGES
+from roles.store.wants import NOBODY, Fleet
+from schemas.hardware import Hardware
 from schemas.inventory import DeclaredHost
 from schemas.model import HostPlan
 from schemas.plan.host import assumed_hardware, plan_host
-from schemas.plan.item import Needed
-from schemas.plan.items import Packed, Read, needed
+from schemas.plan.item import Item, Needed
+from schemas.plan.items import Packed, Read, items, needed
+from schemas.reading.problem import PlanError
 
 NPM_LOCK = "web-next/package-lock.json"
 
@@ -24,8 +32,50 @@ def needed_by(hosts: Sequence[DeclaredHost], *, offline: bool = False) -> list[N
     Raises RefusedError where a source or its lock cannot be had. `offline`: of what this machine does not
     have, nothing is fetched or resolved for it.
     """
-    plans = [(plan_host(it, assumed_hardware(it)), it.pins) for it in hosts]
+    plans = [(_plan(it, assumed_hardware(it)), it.pins) for it in hosts]
     return needed((plan, pins, read_for(plan, Build.of(plan, offline=offline))) for plan, pins in plans)
+
+
+def wanted_by(declared: DeclaredHost, hardware: Hardware, build: Build) -> list[Item]:
+    """What a host needs, from upstream and mirrors. `build`: of its plan."""
+    plan = _plan(declared, hardware)
+    return items(plan, declared.pins, read_for(plan, build))
+
+
+def fleet_of(declared: DeclaredHost) -> Fleet:
+    """Who has to do with the store that a host asks, or serves; in a run."""
+    server = declared.settings.get("store", "host", default="")
+    if declared.serves_store:
+        server = declared.name
+    return controller.once(("fleet", server), lambda: _fleet(server)) if server else NOBODY
+
+
+def _fleet(server: str) -> Fleet:
+    every = {one.name: one for it in pyinfra_state.inventory if (one := _declared(it))}
+    askers = [name for name, it in every.items() if it.settings.get("store", "host") == server]
+    here = {one.name for it in pyinfra_state.inventory.get_active_hosts() if (one := _declared(it))}
+    store = every[server].store if server in every else None
+    feeds = not (store and store.closed)
+    return Fleet(server, askers, lambda name: _items_of(every[name]), here=server in here, feeds=feeds)
+
+
+def _declared(one: Any) -> DeclaredHost | None:
+    found = one.data.get("declared")
+    return found if isinstance(found, DeclaredHost) else None
+
+
+def _items_of(declared: DeclaredHost) -> list[Item]:
+    """What a host needs that is not in this run, as its hardware is declared; nothing if that is unknown."""
+    hardware = assumed_hardware(declared)
+    try:
+        return wanted_by(declared, hardware, Build.of(_plan(declared, hardware), offline=True))
+    except (PlanError, RefusedError):
+        return []
+
+
+def _plan(declared: DeclaredHost, hardware: Hardware) -> HostPlan:
+    """The plan as it would be without a store: with all places that things come from."""
+    return plan_host(replace(declared, store=None), hardware)
 
 
 def read_for(plan: HostPlan, build: Build) -> Read:

@@ -5,9 +5,11 @@ Nothing is changed and nothing refused: what can be known is reported, and why t
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any
 
+from engine import paths
 from engine.component import Component
 from engine.observation import Observed
 from engine.question import observe_host
@@ -17,6 +19,7 @@ from roles.status.deploy import errors_collected, request_state
 from roles.status.drift import Desired, drift
 from roles.status.report import Report, report
 from roles.status.state import HostState
+from roles.store.server import holdings
 from roles.verification.acceptance import HostAcceptance
 from roles.verification.deploy import judge, unreached
 from roles.verification.trying import Subject
@@ -33,6 +36,7 @@ class Standing:
     planned: Planned | None  # what it is to be
     observed: Observed | None  # how everything that either names is
     errors: Sequence[str]
+    store: Mapping[str, Any] = field(default_factory=dict)  # what it holds, where it serves one
 
     @property
     def desired(self) -> Desired | None:
@@ -47,6 +51,7 @@ def standing(declared: DeclaredHost) -> Standing:
     """Ask the current host, plan for it, and look at all that was applied or is planned."""
     errors: list[str] = []
     state = planned = observed = None
+    store: Mapping[str, Any] = {}
     possible: tuple[Component, ...] = ()
     # Which versions to ask for. Whether the plan can be is decided by the host's own hardware, below.
     with errors_collected([]):
@@ -65,7 +70,10 @@ def standing(declared: DeclaredHost) -> Standing:
                 [unit for it in managed for unit in it.units],
                 [service for it in managed if it.generation for service in it.generation.services],
             )
-    return Standing(state, planned, observed, errors)
+    if observed and observed.there(paths.STORE) and declared.serves_store:
+        with errors_collected(errors):
+            store = holdings(declared.serves_store)
+    return Standing(state, planned, observed, errors, store)
 
 
 def status_of(declared: DeclaredHost) -> Report:
@@ -78,6 +86,7 @@ def status_of(declared: DeclaredHost) -> Report:
         observed=it.observed,
         desired=it.desired,
         errors=it.errors,
+        store=it.store,
     )
 
 

@@ -14,7 +14,10 @@ from schemas.data.systems import systems
 from schemas.inventory import DeclaredHost
 
 _VERBS = (
-    Verb("deploy/venom.py", (flag("purge", "weights that the plan does not use are deleted"),)),
+    Verb(
+        "deploy/venom.py",
+        (flag("purge", "weights that the plan does not use are deleted, and what a store holds for nobody"),),
+    ),
     Verb("deploy/status.py", (flag("json", "one document instead of tables"),)),
     Verb("deploy/verify.py", (flag("suites", "Venom's own suites run, too"),)),
     Verb(

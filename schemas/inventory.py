@@ -20,6 +20,7 @@ from schemas.declared.checks import is_file, machine
 from schemas.declared.host import DeclaredHost, declare
 from schemas.declared.references import absolute
 from schemas.declared.remedies import InventoryRemedies
+from schemas.declared.store import store_problems, with_stores
 from schemas.plan.host import assumed_hardware, plan_host
 from schemas.reading.document import Document, read
 from schemas.reading.inherit import Settings, settings_of
@@ -76,7 +77,9 @@ def load(path: str | Path, environ: Mapping[str, str] | None = None) -> Inventor
     for one in settings:
         problems += machine(one, os.environ if environ is None else environ)
     problems += _addresses(settings)
+    problems += store_problems(settings)
     if not problems:
+        hosts = with_stores(hosts, settings)
         problems += _cannot_work(hosts)
     if problems:
         raise InventoryError(problems)

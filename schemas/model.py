@@ -252,6 +252,26 @@ class Proxy:
 
 
 @dataclass(frozen=True)
+class Store:
+    """The fleet's store: the first place from which a host gets what it fetches."""
+
+    url: str  # as this host reaches it, without a slash at its end
+    closed: bool  # nothing comes from elsewhere, but for mirrors: the host has no Internet
+
+    def place(self, face: str) -> str:
+        """The URL of a path in its tree (schemas/plan/item.py)."""
+        return f"{self.url}/{face}"
+
+
+@dataclass(frozen=True)
+class ServedStore:
+    """The same on the host that serves it."""
+
+    port: int
+    allow_from: tuple[str, ...]  # networks that may read it, besides the host itself
+
+
+@dataclass(frozen=True)
 class VenomImages:
     """Backend and UI as images, which hold source, packages, interpreter and build."""
 
@@ -287,4 +307,6 @@ class HostPlan:
     keep_generations: int  # on the host: what serves, and what one can go back to
     engine: Engine | None = None  # None: nothing runs from an image
     proxy: Proxy | None = None  # None: the way out is as the host has it
+    store: Store | None = None
+    serves_store: ServedStore | None = None
     notes: tuple[str, ...] = ()  # what the operator should know; no part of what is applied

@@ -14,7 +14,7 @@ import audit
 from engine import contained, jobs, paths, proxy, remote, services
 from engine.component import Component, Need, Port, Work
 from engine.env import settings_digest
-from engine.fetch import archive_path, fetch_line, need_of
+from engine.fetch import archive_path, fetch_line, need_of, sources_of
 from engine.jobs import Job
 from engine.observation import Observed
 from engine.operations import Commands, log_line
@@ -25,6 +25,7 @@ from engine.templates import render
 from roles.backend.lock import Lock
 from roles.backend.uv import wheel as uv_wheel
 from schemas.model import HostPlan
+from schemas.plan.item import PACKAGE
 
 UNIT = "venom-backend.service"
 # Resident: up to 314 MB, more while it answers (docs/facts.md#the-backend).
@@ -41,6 +42,7 @@ BUILD_CONSTRAINTS = Path(__file__).parent / "files" / "build-constraints.txt"
 def environment_job(plan: HostPlan, release: Release, lock: Lock) -> Job:
     """Makes interpreter and virtual environment, and proves them by importing the application."""
     artifact = plan.python.artifact
+    first = plan.store.place("pypi") if plan.store else ""
     script = render(
         __file__,
         "environment.sh.j2",
@@ -56,7 +58,8 @@ def environment_job(plan: HostPlan, release: Release, lock: Lock) -> Job:
         build_constraints=BUILD_CONSTRAINTS.read_text(encoding="utf-8"),
         uv=uv_path(plan),
         uv_version=plan.uv.version,
-        index=plan.mirrors.pypi,
+        first=first,
+        index=plan.mirrors.pypi or (first if plan.store and plan.store.closed else ""),
         process_env=dict(plan.backend.process_env),
         imports=IMPORTS.read_text(encoding="utf-8"),
         refused=lock.refused,
@@ -277,5 +280,5 @@ def _needs(plan: HostPlan, release: Release) -> Iterator[Need]:
     there = {release.venv_path: ""}
     if plan.python.artifact:
         yield need_of(plan.python.artifact, there, paths.OPT, _PYTHON_BYTES)
-    mirror = (plan.mirrors.pypi,) if plan.mirrors.pypi else ()
-    yield Need("Python packages (mirrors.pypi)", there, _VENV_BYTES, sources=mirror)
+    sources = sources_of(plan.store, "pypi/", plan.mirrors.pypi)
+    yield Need("Python packages (mirrors.pypi)", there, _VENV_BYTES, sources=sources, brings=(PACKAGE,))

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from ipaddress import ip_network
 
@@ -20,51 +20,63 @@ LOADED = "/run/venom-firewall/loaded"
 LISTING = "/usr/sbin/nft --stateless list table inet venom"
 
 
+Open = Mapping[int, Sequence[str]]
+_NOTHING: Open = {}
+
+
 @dataclass(frozen=True)
 class _Networks:
     four: list[str] = field(default_factory=list)
     six: list[str] = field(default_factory=list)
 
 
-def resources(door: Door, behind: Sequence[int]) -> list[Switchable]:
+def resources(door: Door, behind: Sequence[int], besides: Open = _NOTHING) -> list[Switchable]:
     """The rules and their unit; nothing of them where the inventory wants none."""
     unit = f"{paths.UNITS}/{UNIT}"
     if not door.firewall:
         return [Absent(RULES), Absent(unit)]
     text = render(__file__, "venom-firewall.service.j2", rules=RULES, loaded=LOADED, listing=LISTING)
-    return [File(RULES, _rules(door, behind, _fingerprint(door, behind))), File(unit, text), Enabled(UNIT)]
+    return [
+        File(RULES, _rules(door, behind, besides, _fingerprint(door, behind, besides))),
+        File(unit, text),
+        Enabled(UNIT),
+    ]
 
 
-def service(door: Door, behind: Sequence[int]) -> Service:
+def service(door: Door, behind: Sequence[int], besides: Open = _NOTHING) -> Service:
     """The table as a service that takes a reload, and answers with its fingerprint."""
     return Service(
         unit=UNIT,
         title="Firewall",
-        fingerprint=_fingerprint(door, behind),
+        fingerprint=_fingerprint(door, behind, besides),
         url=f"nft:{LOADED}",
         ready_timeout=15,
         reloads=Reloads(("nft", "--check", "--file", RULES), RULES, "", ()),
     )
 
 
-def component(door: Door, behind: Sequence[int]) -> Component:
-    """The packet filter; absent where the inventory wants none. `behind`: ports of the host alone."""
+def component(door: Door, behind: Sequence[int], besides: Open = _NOTHING) -> Component:
+    """The packet filter; absent where the inventory wants none.
+
+    `behind`: ports of the host alone; `besides`: further ones, with the networks that may reach each.
+    """
     return Component(
         name="firewall",
-        resources=tuple(resources(door, behind)),
-        service=service(door, behind) if door.firewall else None,
+        resources=tuple(resources(door, behind, besides)),
+        service=service(door, behind, besides) if door.firewall else None,
         unit=UNIT,
     )
 
 
-def _fingerprint(door: Door, behind: Sequence[int]) -> str:
-    return fingerprint({"rules": _rules(door, behind, "")})
+def _fingerprint(door: Door, behind: Sequence[int], besides: Open = _NOTHING) -> str:
+    return fingerprint({"rules": _rules(door, behind, besides, "")})
 
 
-def _rules(door: Door, behind: Sequence[int], fingerprint: str) -> str:
+def _rules(door: Door, behind: Sequence[int], besides: Open, fingerprint: str) -> str:
     opened = {
         door.port: door.allow_from,
         **({door.ollama.port: door.ollama.allow_from} if door.ollama else {}),
+        **besides,
     }
     return render(
         __file__,

@@ -17,6 +17,8 @@ from schemas.hardware import Gpu
 from schemas.plan.memory import gib
 
 IN_SYNC, DRIFT, ERROR = "in sync", "drift", "error"
+# So many things that a store lacks are named.
+_NAMED = 5
 # The process's exit status; where hosts differ, an error counts before a drift.
 EXIT = {IN_SYNC: 0, DRIFT: 2, ERROR: 1}
 
@@ -68,6 +70,7 @@ class Report:
     kept: tuple[Mapping[str, str], ...] = ()
     lock: str = ""
     certificate: str = ""  # of the door: its fingerprint, and how long it is valid; empty without TLS
+    store: Mapping[str, Any] = field(default_factory=dict)  # of the fleet's store that it serves; or empty
     changed: tuple[Difference, ...] = ()  # the host is not what was applied last
     pending: tuple[Difference, ...] = ()  # the plan is not what was applied last
 
@@ -96,6 +99,8 @@ def _plain(report: Report) -> dict[str, Any]:
     document["versions"] = {name.lower(): version for name, version in report.versions.items()}
     if not report.vram_tier:
         del document["vram_tier"]
+    if not report.store:
+        del document["store"]
     drift = {"from_receipt": document.pop("changed"), "from_plan": document.pop("pending")}
     return {"state": report.state, **document, "drift": drift}
 
@@ -108,6 +113,7 @@ def report(
     observed: Observed | None,
     desired: Desired | None,
     errors: Iterable[str],
+    store: Mapping[str, Any] | None = None,
 ) -> Report:
     """How the host stands. What could not be had is None, and `errors` say why."""
     why = tuple(errors)
@@ -136,8 +142,18 @@ def report(
         cards=tuple(map(_card, desired.cards)) if desired else (),
         remarks=tuple(desired.remarks) if desired else (),
         changed=tuple(changed),
-        pending=tuple(pending),
+        store=store or {},
+        pending=(*pending, *_of_store(store or {})),
     )
+
+
+def _of_store(store: Mapping[str, Any]) -> Iterable[Difference]:
+    """What a store that the host serves is not as the inventory asks."""
+    if trouble := store.get("trouble"):
+        yield Difference("the store", f"does not serve: {trouble}")
+    if missing := store.get("missing"):
+        more = f" and {len(missing) - _NAMED} more" if len(missing) > _NAMED else ""
+        yield Difference("the store", f"lacks {', '.join(missing[:_NAMED])}{more}")
 
 
 def _services(state: HostState) -> tuple[ServiceReport, ...]:

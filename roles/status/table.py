@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import textwrap
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from datetime import UTC, datetime
+from typing import Any
 
 import click
 
 from engine.following import folded
-from engine.progress import duration
+from engine.progress import duration, size
 from engine.resources import Difference
 from roles.status.report import DRIFT, ERROR, IN_SYNC, ModelReport, Report, ServiceReport
 from schemas.plan.memory import gib
@@ -60,6 +61,7 @@ def _rows(report: Report) -> list[Row]:
         *(("card", it) for it in (*report.cards, *report.remarks)),
         *_services(report.services, report.now),
         *([("door", report.certificate)] if report.certificate else []),
+        *_store(report.store),
         ("applied", f"{moment(report.applied_at)} by {report.applied_by or 'unknown'}: {report.generation}"),
         *(("kept", line) for line in kept),
     ]
@@ -87,6 +89,22 @@ def _services(services: Sequence[ServiceReport], now: int) -> list[Row]:
             times = "once" if it.restarts == 1 else f"{it.restarts} times"
             rows.append((it.title.lower(), f"systemd restarted it {times}: journalctl -u {it.unit}"))
     return rows
+
+
+def _store(store: Mapping[str, Any]) -> list[Row]:
+    if not store:
+        return []
+    hosts = ", ".join(f"{host} {count}" for host, count in store["hosts"].items())
+    rows = [
+        f"{store['held']} of {store['items']} items, {size(store['bytes'])}; {size(store['free'])} free",
+        *([f"for {hosts}"] if hosts else []),
+    ]
+    if store["unneeded"]:
+        freed = (
+            f"{size(store['unneeded_bytes'])} that nobody needs: deploy/venom.py --data purge=yes frees it"
+        )
+        rows.append(freed)
+    return [("store", it) for it in rows]
 
 
 def _drift(report: Report) -> list[Row]:

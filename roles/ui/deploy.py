@@ -11,7 +11,7 @@ from pyinfra.api.deploy import deploy
 
 from engine import contained, paths, services
 from engine.component import Component, Need, Port
-from engine.fetch import archive_path, fetch_line, need_of
+from engine.fetch import archive_path, fetch_line, need_of, sources_of
 from engine.jobs import Job
 from engine.observation import Observed
 from engine.release import Release
@@ -21,6 +21,7 @@ from engine.templates import render
 from roles.ui import shared
 from roles.ui.shared import UiWork
 from schemas.model import HostPlan
+from schemas.plan.item import TARBALL
 
 UNIT = "venom-ui.service"
 # Resident: 95 MB, more under load (docs/facts.md#the-ui).
@@ -46,6 +47,8 @@ def build_job(plan: HostPlan, release: Release) -> Job:
         ui=release.ui_path,
         source=release.source_path,
         registry=plan.mirrors.npm,
+        first=plan.store.place("npm/") if plan.store else "",
+        closed=bool(plan.store and plan.store.closed),
         fonts=plan.ui.fonts,
         font_server=FONT_SERVER.read_text(encoding="utf-8"),
         build_env=dict(plan.ui.build_env),
@@ -198,7 +201,12 @@ def made(
 def _needs(plan: HostPlan, release: Release) -> Iterator[Need]:
     there = {release.ui_path: ""}
     yield need_of(plan.node.artifact, {**there, release.node_path: ""}, paths.OPT, _NODE_BYTES)
-    mirror = (plan.mirrors.npm,) if plan.mirrors.npm else ()
     yield Need(
-        "npm packages (mirrors.npm)", there, _BUILD_BYTES, _BUILD_MEMORY, mirror, while_="building the UI"
+        "npm packages (mirrors.npm)",
+        there,
+        _BUILD_BYTES,
+        _BUILD_MEMORY,
+        sources_of(plan.store, "npm/", plan.mirrors.npm),
+        while_="building the UI",
+        brings=(TARBALL,),
     )

@@ -119,6 +119,7 @@ class Contract:
     ready_timeout: int  # of the backend, seconds
     keep_generations: int
     door: DoorDefaults
+    store_port: int  # where a host serves the fleet's store
     main_memory_reserve: int  # bytes
     without_card: WithoutCard
     budgets: dict[str, float]  # figure → what it may be at most; the unit is in the name
@@ -160,6 +161,7 @@ def contract() -> Contract:
         ready_timeout=defaults["ready_timeout"],
         keep_generations=defaults["keep_generations"],
         door=DoorDefaults(**defaults["door"]),
+        store_port=defaults["store_port"],
         main_memory_reserve=int(data["main_memory_reserve_gib"] * _GIB),
         without_card=WithoutCard(**data["without_card"]),
         budgets=data["budgets"],

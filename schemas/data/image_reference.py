@@ -37,10 +37,15 @@ class Reference:
         return f"{self.registry}/{self.path}{tag}{f'@sha256:{self.sha256}' if self.sha256 else ''}"
 
 
-def image(name: str, version: str, reference: Reference, mirrors: Sequence[str]) -> Image:
-    """The image with the places that may have it: each mirror instead of its registry, then that."""
+def image(
+    name: str, version: str, reference: Reference, mirrors: Sequence[str], *, upstream: bool = True
+) -> Image:
+    """The image with the places that may have it: each mirror instead of its registry, then that.
+
+    `upstream`: whether its own registry is a place.
+    """
     pinned = f"{reference.path}@sha256:{reference.sha256}"
-    registries = (*mirrors, f"https://{reference.registry}")
+    registries = (*mirrors, *([f"https://{reference.registry}"] if upstream else []))
     return Image(name, version, reference.sha256, tuple(f"{it}/{pinned}" for it in registries))
 
 

@@ -16,7 +16,7 @@ from schemas.declared.environment import checked
 from schemas.declared.references import absolute, reference, secret_of
 from schemas.declared.spellings import model_meant
 from schemas.declared.venom import images_of, source_of
-from schemas.model import Development, Door, Mirrors, Proxy, Secret, Source, Ssh
+from schemas.model import Development, Door, Mirrors, Proxy, Secret, ServedStore, Source, Ssh, Store
 from schemas.reading.inherit import Settings
 from schemas.reading.problem import Problem, did_you_mean, listed
 
@@ -64,6 +64,8 @@ class DeclaredHost:
     secrets: Mapping[str, Secret]
     pins: Pins = field(repr=False)
     settings: Settings = field(repr=False)
+    store: Store | None = None
+    serves_store: ServedStore | None = None
 
     @property
     def by_image(self) -> bool:

@@ -59,6 +59,7 @@ def _values() -> Mapping[str, Any]:
         "door.properties.runtime_control.default": door.runtime_control,
         "door.properties.firewall.default": door.firewall,
         "door.properties.ollama.properties.port.default": door.ollama_port,
+        "store.properties.port.default": known.store_port,
         "ready_timeout.default": known.ready_timeout,
         "keep_generations.default": known.keep_generations,
         **{f"budgets.properties.{name}.default": known.budgets.get(name) for name in figures},

@@ -75,6 +75,8 @@ def plan_host(declared: DeclaredHost, hardware: Hardware) -> HostPlan:
         keep_generations=declared.keep_generations,
         engine=hardware.engine if declared.by_image else None,
         proxy=declared.proxy,
+        store=declared.store,
+        serves_store=declared.serves_store,
         notes=tuple(notes),
     )
 

@@ -13,6 +13,7 @@ which some tool asks for it, and a link to that. The faces:
 
 from __future__ import annotations
 
+import hashlib
 from dataclasses import dataclass
 from urllib.parse import unquote, urlsplit
 
@@ -35,13 +36,18 @@ class Item:
     size: int  # bytes; 0 where nothing that is pinned states it
     origins: tuple[str, ...]  # URLs, in the order in which they are tried; of a package: its page in an index
     face: str  # its path in the tree; of what is several files: their folder, with a slash at its end
-    fits: tuple[str, ...] = ()  # of a package: Python's minor version and the architecture
+    fits: tuple[str, ...] = ()  # of a package: Python's minor version and the architecture; of an image: that
     unpinned: str = ""
 
     @property
     def key(self) -> tuple[object, ...]:
         """The same for two hosts that need the same, wherever each would get it."""
         return (self.kind, self.name, self.digests, self.face, self.fits)
+
+    @property
+    def id(self) -> str:
+        """The key in sixteen hex digits: by it a store tells what it holds."""
+        return hashlib.sha256(repr(self.key).encode()).hexdigest()[:16]
 
     @property
     def content(self) -> str:

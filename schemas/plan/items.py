@@ -43,7 +43,7 @@ class Read:
 
 
 def items(plan: HostPlan, pins: Pins, read: Read) -> list[Item]:
-    """What the plan's host needs, whatever it has already."""
+    """What the plan's host needs, whatever it has already. Of a plan without a store, the origins are all."""
     return [*_venom(plan, pins, read), *_local(plan, pins), *map(_debian, read.debian)]
 
 
@@ -67,8 +67,8 @@ def unpinned(of: Iterable[Needed]) -> list[Needed]:
 
 def _venom(plan: HostPlan, pins: Pins, read: Read) -> Iterator[Item]:
     if plan.images:
-        yield _image(plan.images.backend)
-        yield _image(plan.images.frontend)
+        yield _image(plan.images.backend, plan.arch)
+        yield _image(plan.images.frontend, plan.arch)
         return
     if plan.python.artifact:
         yield _file(plan.python.artifact)
@@ -93,7 +93,7 @@ def _local(plan: HostPlan, pins: Pins) -> Iterator[Item]:
     if plan.ollama and plan.ollama.artifact:
         yield _file(plan.ollama.artifact)
     if plan.ollama and plan.ollama.image:
-        yield _image(plan.ollama.image)
+        yield _image(plan.ollama.image, plan.arch)
     if plan.model:
         yield from _model(plan, plan.model, pins)
 
@@ -126,7 +126,7 @@ def _model(plan: HostPlan, model: Model, pins: Pins) -> Iterator[Item]:
         yield Item(kind, title, digests, size, (f"{registry}/{face}",), face)
 
 
-def _image(image: Image) -> Item:
+def _image(image: Image, arch: str) -> Item:
     """The manifest of an image, or its list of architectures; what it names is pinned by it."""
     origins = []
     for place in image.places:
@@ -135,7 +135,8 @@ def _image(image: Image) -> Item:
         origins.append(f"{scheme}://{registry}/v2/{path}/manifests/sha256:{image.sha256}")
     digest = f"sha256:{image.sha256}"
     face = f"v2/{path}/manifests/{digest}"
-    return Item(kinds.IMAGE, f"image of {image.name} {image.version}", (digest,), 0, tuple(origins), face)
+    name = f"image of {image.name} {image.version}"
+    return Item(kinds.IMAGE, name, (digest,), 0, tuple(origins), face, fits=(arch,))
 
 
 def _index(plan: HostPlan, pins: Pins) -> str:

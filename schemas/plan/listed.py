@@ -6,6 +6,7 @@ import json
 import re
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
+from functools import cache
 from typing import Any
 from urllib.parse import quote
 
@@ -42,7 +43,8 @@ class Blob:
     size: int  # bytes
 
 
-def packages(lock: str) -> list[Locked]:
+@cache
+def packages(lock: str) -> tuple[Locked, ...]:
     """The packages of a requirements file with hashes, as `uv pip compile` writes it."""
     found = []
     for line in re.split(r"(?<!\\)\n", lock):
@@ -50,10 +52,11 @@ def packages(lock: str) -> list[Locked]:
         if match:
             name = re.sub(r"[-_.]+", "-", match["name"]).lower()
             found.append(Locked(name, match["version"], tuple(_HASH.findall(line))))
-    return found
+    return tuple(found)
 
 
-def tarballs(lock: str, arch: str) -> list[Tarball]:
+@cache
+def tarballs(lock: str, arch: str) -> tuple[Tarball, ...]:
     """What `npm ci` fetches by this package-lock.json on Debian of this architecture (Debian's name)."""
     found = []
     for folder, entry in json.loads(lock)["packages"].items():
@@ -62,7 +65,7 @@ def tarballs(lock: str, arch: str) -> list[Tarball]:
             name = entry.get("name") or folder.rpartition("node_modules/")[2]
             version, integrity = entry["version"], entry.get("integrity", "").partition(" ")[0]
             found.append(Tarball(name, version, integrity, tarball_path(name, version)))
-    return list(dict.fromkeys(found))
+    return tuple(dict.fromkeys(found))
 
 
 def tarball_path(name: str, version: str) -> str:

@@ -13,7 +13,7 @@ from schemas.hardware import Hardware
 from schemas.model import Image, Model, Ollama, VramTier
 from schemas.plan.memory import gib
 from schemas.plan.room import ASSUMED, is_assumed, need_of, vram_of
-from schemas.plan.sources import artifact
+from schemas.plan.sources import artifact, image_of
 from schemas.plan.vram_tier import choose_tier, environment_without_card, without_card
 from schemas.plan.weights import add_undecided, choose_weights, model_of
 from schemas.reading.problem import Problem, listed
@@ -94,7 +94,7 @@ def _image(declared: DeclaredHost, version: str, problems: list[Problem]) -> Ima
         hint = f"{images.how_to_pin(f'docker.io/ollama/ollama:{version}')}, for a file of pins"
         problems.append(declared.problem(("ollama",), found, listed(pinned) or "none", hint))
         return None
-    return images.image("ollama", version, reference, declared.mirrors.images)
+    return image_of(declared, "ollama", version, reference)
 
 
 def _server(

@@ -20,7 +20,9 @@ _HELD_BY_IMAGES = ("requirements", "python", "uv", "node")  # nothing is made wi
 
 def to_dict(plan: HostPlan) -> dict[str, Any]:
     """What is applied to the host, as JSON can hold it: the same plan gives the same data."""
-    left_out = (*_NOT_APPLIED, *(_HELD_BY_IMAGES if plan.images else ("images",)))
+    left_out = {*_NOT_APPLIED, *(_HELD_BY_IMAGES if plan.images else ("images",))}
+    # A plan without a store is the same, word by word, as before there were any.
+    left_out |= {name for name in ("store", "serves_store") if getattr(plan, name) is None}
     return {
         field.name: _plain(getattr(plan, field.name)) for field in fields(plan) if field.name not in left_out
     }
@@ -172,7 +174,8 @@ def _local(plan: HostPlan) -> list[tuple[str, str]]:
 
 def _mirrors(plan: HostPlan) -> list[tuple[str, str]]:
     mirrors = plan.mirrors
-    rows = [("mirror", f"files {url}") for url in mirrors.files]
+    rows = _store(plan)
+    rows += [("mirror", f"files {url}") for url in mirrors.files]
     for kind, place in (("pypi", mirrors.pypi), ("npm", mirrors.npm), ("ollama", mirrors.ollama)):
         if place:
             rows.append(("mirror", f"{kind} {place}"))
@@ -183,6 +186,19 @@ def _mirrors(plan: HostPlan) -> list[tuple[str, str]]:
         rows.append(("proxy", f"{plan.proxy.url}{by}{directly}"))
     if plan.ca_bundle:
         rows.append(("ca bundle", plan.ca_bundle))
+    return rows
+
+
+def _store(plan: HostPlan) -> list[tuple[str, str]]:
+    rows = []
+    if plan.store:
+        after = "without the Internet" if plan.store.closed else "then the Internet"
+        rows.append(("store", f"{plan.store.url}, {after}"))
+    if plan.serves_store:
+        networks = ", ".join(plan.serves_store.allow_from)
+        rows.append(
+            ("store", f"served here, port {plan.serves_store.port}, for the host itself and {networks}")
+        )
     return rows
 
 

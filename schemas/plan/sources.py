@@ -5,16 +5,29 @@ from __future__ import annotations
 from collections.abc import Mapping
 from urllib.parse import urlsplit
 
+from schemas.data.image_reference import Reference, image
 from schemas.data.pins import File, how_to_pin
 from schemas.declared.host import Choice, DeclaredHost
-from schemas.model import Artifact
+from schemas.model import Artifact, Image
 from schemas.reading.problem import Problem, listed
 
 
-def _urls(url: str, mirrors: tuple[str, ...]) -> tuple[str, ...]:
-    """Each mirror's place for `url` (HOST/PATH, as `wget -x` lays files out), then upstream's."""
-    parts = urlsplit(url)
-    return (*(f"{mirror}/{parts.netloc}{parts.path}" for mirror in mirrors), url)
+def _urls(url: str, declared: DeclaredHost) -> tuple[str, ...]:
+    """The store's place for `url`, each mirror's (HOST/PATH, as `wget -x` lays files out), upstream's."""
+    parts, store = urlsplit(url), declared.store
+    path = f"{parts.netloc}{parts.path}"
+    first = (store.place(f"files/{path}"),) if store else ()
+    last = () if store and store.closed else (url,)
+    return (*first, *(f"{mirror}/{path}" for mirror in declared.mirrors.files), *last)
+
+
+def image_of(declared: DeclaredHost, name: str, version: str, reference: Reference) -> Image:
+    """The image with the registries that may have it: the store, each mirror, then its own."""
+    store = declared.store
+    first = (store.url,) if store else ()
+    return image(
+        name, version, reference, (*first, *declared.mirrors.images), upstream=not (store and store.closed)
+    )
 
 
 def artifact(
@@ -37,5 +50,5 @@ def artifact(
             )
         )
         return None
-    urls = _urls(file.url, declared.mirrors.files)
+    urls = _urls(file.url, declared)
     return Artifact(kind, version, file.sha256, file.size, urls)

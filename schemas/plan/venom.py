@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from schemas.data import image_reference as images
 from schemas.data.contract import contract
 from schemas.declared.host import DeclaredHost
 from schemas.model import VenomImages
+from schemas.plan.sources import image_of
 
 # What an image was made with: it cannot be chosen when it is run.
 _HELD = ("python", "node")
@@ -17,9 +17,7 @@ def venom_images(declared: DeclaredHost, notes: list[str]) -> VenomImages | None
     if not found:
         return None
     _effectless(declared, notes)
-    return VenomImages(
-        *(images.image(it, version, found[it], declared.mirrors.images) for it in ("backend", "frontend"))
-    )
+    return VenomImages(*(image_of(declared, it, version, found[it]) for it in ("backend", "frontend")))
 
 
 def _effectless(declared: DeclaredHost, notes: list[str]) -> None:

@@ -15,6 +15,7 @@ from engine.release import Release
 from roles.backend import deploy as backend
 from roles.backend.lock import Lock
 from roles.ollama import deploy as ollama
+from roles.store import deploy as store
 from roles.ui import deploy as ui
 from roles.weights import deploy as weights
 from tests.roles.plans import plan
@@ -55,6 +56,7 @@ def jobs() -> list[Job]:
         ui.node_job(it, release),
         ollama.install_job(it, it.ollama),
         weights.pull_job(it.model, it.ollama, ollama.serve_command(it, it.ollama)),
+        store.fill_job(["an id"]),
     ]
 
 
@@ -79,8 +81,9 @@ def test_a_program_for_hosts_imports_what_is_there(path: Path) -> None:
         modules = [node.module] if isinstance(node, ast.ImportFrom) else [it.name for it in node.names]
         ours = [it for it in modules if it and it.partition(".")[0] not in sys.stdlib_module_names]
         for name in ours:
-            neighbour = remote.SCRIPTS / f"{name}.py"
-            assert neighbour.exists(), f"{name} does not travel with {path.name}"
+            places = [folder / f"{name}.py" for folder in (path.parent, remote.SCRIPTS)]
+            neighbour = next((it for it in places if it.exists()), None)
+            assert neighbour, f"{name} does not travel with {path.name}"
             if isinstance(node, ast.ImportFrom):
                 assert {it.name for it in node.names} <= defined(neighbour), path.name
 

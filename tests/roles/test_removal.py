@@ -55,12 +55,12 @@ def test_what_is_declared_goes_but_for_shared_folders_and_data() -> None:
     }
     assert it.units == (
         *("venom-firewall.service", "venom-ui.service", "venom-backend.service"),
-        *("ollama.service", "venom.target"),
+        *("ollama.service", "venom-store.service", "venom.target"),
     )
     assert "/usr/local/share/ca-certificates/venom-operator.crt" in it.files
     units = ("ollama", "venom-backend", "venom-ui")
     assert set(it.folders) == {f"/etc/systemd/system/{it}.service.d" for it in units}
-    assert (it.users, it.data_users) == (("venom-build",), ("ollama", "venom"))
+    assert (it.users, it.data_users) == (("venom-build",), ("ollama", "venom", "venom-store"))
     assert not NOT_OURS & {*it.trees, *it.folders, *it.files}
 
 
@@ -86,7 +86,7 @@ def test_what_an_earlier_removal_kept_goes_with_purge_and_nothing_beside_it() ->
     assert it.needed
     assert (it.trees, it.files, it.units, it.users) == ((), (), (), ())
     assert [data.path for data in it.data] == ["/var/lib/ollama", "/var/lib/venom"]
-    assert it.data_users == ("ollama", "venom")
+    assert it.data_users == ("ollama", "venom", "venom-store")
     assert not decided(replace(FOUND, marked=False)).needed
 
 

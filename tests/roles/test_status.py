@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 
 from engine.resources import Difference
-from roles.status.report import document, exit_status, report
+from roles.status.report import Report, document, exit_status, report
 from schemas.hardware import Gpu
 from tests.roles.states import (
     KEY,
@@ -141,3 +141,29 @@ def test_a_line_of_a_table_fits_a_terminal() -> None:
     )
     assert max(len(line) for line in plain(it).splitlines()) <= 110
     assert re.findall(r"SETTING_NUMBER_\d+", plain(it)) == names
+
+
+STORE = {
+    **{"items": 214, "held": 212, "missing": ["ollama 0.32.15", "node 24.21.0"], "bytes": 5_100_000_000},
+    **{"hosts": {"one": 190, "two": 188}, "unneeded": 3, "unneeded_bytes": 1_200_000_000},
+    **{"free": 80_000_000_000, "trouble": ""},
+}
+
+
+def _with_store(store: dict[str, Any] | None = None) -> Report:
+    return report("box", "192.0.2.1", state=state(), observed=SEEN, desired=desired(), errors=[], store=store)
+
+
+def test_a_store_is_reported_with_what_it_holds_for_whom_and_what_nobody_needs() -> None:
+    text = plain(_with_store(STORE))
+    assert "store       212 of 214 items, 5100 MB; 80.0 GB free" in text
+    assert "for one 190, two 188" in text
+    assert "1200 MB that nobody needs: deploy/venom.py --data purge=yes frees it" in text
+
+
+def test_a_store_that_lacks_something_or_does_not_serve_is_a_drift() -> None:
+    it = _with_store(STORE)
+    assert [str(one) for one in it.pending] == ["the store: lacks ollama 0.32.15, node 24.21.0"]
+    silent = _with_store({**STORE, "missing": [], "trouble": "connection refused"})
+    assert [str(one) for one in silent.pending] == ["the store: does not serve: connection refused"]
+    assert "store" not in json.loads(document([_with_store()]))["hosts"]["box"]

@@ -11,7 +11,7 @@ echo "python=$(/usr/bin/python3 -c 'import sys; print("%d.%d" % sys.version_info
 echo "memory=$(awk '/^MemTotal:/ {print $2 * 1024}' /proc/meminfo)"
 # The file system that holds each place, or will: each may be a mount of its own, or a link to another disk.
 places='' holders=''
-for place in /opt/venom /opt/ollama /var/lib/ollama /var/cache/venom /var/cache/venom-build /usr /var; do
+for place in /opt/venom /opt/ollama /var/lib/ollama /var/lib/venom-store /var/cache/venom /var/cache/venom-build /usr /var; do
     at=$place
     until [ -d "$at/" ]; do at=${at%/*}; done
     places="$places$place ${at:-/}

@@ -21,8 +21,12 @@ import urllib.request
 DIRECT = urllib.request.build_opener(urllib.request.ProxyHandler({}))
 
 request = json.loads(sys.argv[1])
-name, pull_name, digest = request["name"], request["pull_name"], request["digest"]
+name, digest = request["name"], request["digest"]
 models, job = request["models"], os.environ["JOB"]
+
+
+class NotHadError(Exception):
+    """What a place answered instead of these weights."""
 
 
 def step(text):
@@ -102,15 +106,15 @@ def full(there):
     )
 
 
-def pull(api, there):
+def pull(api, there, pull_name, insecure):
     done, totals, status = {}, {}, ""
-    body = {"model": pull_name, "insecure": request["insecure"], "stream": True}
+    body = {"model": pull_name, "insecure": insecure, "stream": True}
     for line in call(api, "/api/pull", body):
         report = json.loads(line)
         if "no space left on device" in report.get("error", ""):
             sys.exit(full(there))
         if "error" in report:
-            sys.exit("source    %s\nanswered  %s" % (pull_name, report["error"]))
+            raise NotHadError("source    %s\nanswered  %s" % (pull_name, report["error"]))
         if report.get("total"):
             done[report["digest"]] = report.get("completed", 0)
             totals[report["digest"]] = report["total"]
@@ -120,7 +124,7 @@ def pull(api, there):
             status = report.get("status", "")
             print(status, flush=True)
     if status != "success":
-        sys.exit("source    %s\nanswered  the pull ended without success: %s" % (pull_name, status))
+        raise NotHadError("source    %s\nanswered  the pull ended without success: %s" % (pull_name, status))
     with open(os.path.join(job, "fetched"), "w", encoding="utf-8") as file:
         file.write("%d\n" % sum(done.values()))
 
@@ -155,7 +159,7 @@ def clear():
             os.unlink(path)
 
 
-def take_out(before, there):
+def take_out(pull_name, before, there):
     """What was pulled is not what was asked for: what was there before is there again."""
     path = manifest_of(pull_name)
     if before is None:
@@ -170,27 +174,40 @@ def take_out(before, there):
         os.unlink(blob)
 
 
-def main():
-    clear()
+def pull_from(api, pull_name, insecure):
+    """Have the weights from this place, under their own name. Raises NotHadError."""
     there, before = blobs(), None
     if os.path.exists(manifest_of(pull_name)):
         with open(manifest_of(pull_name), "rb") as file:
             before = file.read()
+    step("pull %s" % pull_name)
+    pull(api, there, pull_name, insecure)
+    found = digest_of(api, pull_name)
+    if found != digest:
+        take_out(pull_name, before, there)
+        raise NotHadError(
+            "source    %s\nexpected  manifest sha256 %s\nfound     manifest sha256 %s\n"
+            "It was removed again; weights that were there before stay." % (pull_name, digest, found)
+        )
+    if pull_name != name:
+        step("name it %s" % name)
+        call(api, "/api/copy", {"source": pull_name, "destination": name})
+        call(api, "/api/delete", {"model": pull_name}, method="DELETE")
+
+
+def main():
+    clear()
     server, api = serve()
+    answers = []
     try:
-        step("pull %s" % pull_name)
-        pull(api, there)
-        found = digest_of(api, pull_name)
-        if found != digest:
-            take_out(before, there)
-            sys.exit(
-                "source    %s\nexpected  manifest sha256 %s\nfound     manifest sha256 %s\n"
-                "It was removed again; weights that were there before stay." % (pull_name, digest, found)
-            )
-        if pull_name != name:
-            step("name it %s" % name)
-            call(api, "/api/copy", {"source": pull_name, "destination": name})
-            call(api, "/api/delete", {"model": pull_name}, method="DELETE")
+        for place in request["places"]:
+            try:
+                pull_from(api, place["name"], place["insecure"])
+                break
+            except NotHadError as error:
+                answers.append(str(error))
+        else:
+            sys.exit("\n".join(answers))
         step("done")
     finally:
         server.terminate()

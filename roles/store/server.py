@@ -1,0 +1,140 @@
+"""What serves the fleet's store on its host: an nginx of its own, as resources and as a question."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from ipaddress import ip_network
+from pathlib import Path
+from typing import Any, TypedDict
+
+from pyinfra.api.command import StringCommand
+
+from engine import paths, remote
+from engine.answers import data, understood
+from engine.refusal import Finding, RefusedError
+from engine.resources import Absent, Directory, Enabled, File, Prerequisite, User
+from engine.services import fingerprint
+from engine.templates import render
+from roles.store.wants import Fleet, lacking
+from schemas.model import ServedStore, Store
+from schemas.plan.item import Item
+
+# What to do where it lacks something.
+FILL = "run over the store's host while that has the Internet: it fetches what is missing"
+SCRIPTS = Path(__file__).parent / "scripts"
+UNIT = "venom-store.service"
+CONFIGURATION = f"{paths.ETC}/store/nginx.conf"
+TREE = f"{paths.STORE}/tree"
+FINGERPRINT_AT = "/.well-known/venom-store"
+USER = "venom-store"
+# Resident: nginx with two workers.
+MEMORY_BYTES = int(0.03e9)
+_TYPES = (
+    "application/vnd.docker.distribution.manifest.v2+json",
+    "application/vnd.docker.distribution.manifest.list.v2+json",
+    "application/vnd.oci.image.manifest.v1+json",
+    "application/vnd.oci.image.index.v1+json",
+)
+
+
+def prerequisites(served: ServedStore) -> list[Prerequisite]:
+    """What the host that serves the store has for it."""
+    return [
+        *leftovers(),
+        Directory(f"{paths.ETC}/store"),
+        File(CONFIGURATION, _configuration(served, _fingerprint(served))),
+        File(f"{paths.UNITS}/{UNIT}", _unit()),
+        Enabled(UNIT),
+    ]
+
+
+def leftovers() -> list[Prerequisite]:
+    """What stays on a host that serves no store any more, until it is purged."""
+    keeps = "what the fleet fetches"
+    return [User(USER, paths.STORE), Directory(paths.STORE, owner=USER, keeps=keeps)]
+
+
+def absent() -> tuple[Prerequisite, ...]:
+    """What a host that serves none has not."""
+    return (Absent(f"{paths.UNITS}/{UNIT}"), Absent(CONFIGURATION))
+
+
+def _unit() -> str:
+    return render(__file__, "venom-store.service.j2", configuration=CONFIGURATION, state=paths.STORE)
+
+
+def _configuration(served: ServedStore, mark: str) -> str:
+    versions = {ip_network(it).version for it in served.allow_from}
+    return render(
+        __file__,
+        "nginx.conf.j2",
+        tree=TREE,
+        port=served.port,
+        # No wider than who may come; the host itself asks by IPv4.
+        addresses=["0.0.0.0" if 4 in versions else "127.0.0.1", *(["[::]"] if 6 in versions else [])],
+        networks=["127.0.0.1", *(["::1"] if 6 in versions else []), *served.allow_from],
+        types={it.rpartition("/")[2].replace(".", "-").replace("+", "-"): it for it in _TYPES},
+        fingerprint=mark,
+    )
+
+
+def _fingerprint(served: ServedStore) -> str:
+    return fingerprint({"configuration": _configuration(served, ""), "unit": _unit()})
+
+
+def serve_command(served: ServedStore, *arguments: str) -> StringCommand:
+    """A command that fails where the store does not serve as declared; `start`: it is started anew first."""
+    url = f"http://127.0.0.1:{served.port}{FINGERPRINT_AT}"
+    return remote.python("serve.py", "", SCRIPTS, arguments=(UNIT, url, _fingerprint(served), *arguments))
+
+
+class _Holdings(TypedDict):
+    """What free.py says."""
+
+    items: int
+    held: int
+    missing: list[str]
+    bytes: int
+    hosts: dict[str, int]
+    unneeded: int
+    unneeded_bytes: int
+    freed_bytes: int
+    free: int
+
+
+def holdings(served: ServedStore) -> dict[str, Any]:
+    """What the store on the current host holds, for whom, and what nobody needs. Raises RefusedError.
+
+    `trouble`: empty where it serves, else what stands against that.
+    """
+    command = remote.python("free.py", "", SCRIPTS, modules=("tree.py", "pages.py"))
+    answer = remote.ask(command, timeout=300)
+    if not answer.ok:
+        raise RefusedError([Finding("a store that can be looked at", answer.stderr.strip()[-500:], "")])
+    answered = understood("what the store holds", answer.stdout, lambda text: data(text, _Holdings))
+    serves = remote.ask(serve_command(served))
+    held = {name: value for name, value in answered.items() if name != "freed_bytes"}
+    return {**held, "trouble": "" if serves.ok else serves.stderr.strip() or "does not answer"}
+
+
+def unfit(
+    store: Store, fleet: Fleet, items: Sequence[Item], coming: Mapping[str, Sequence[str]]
+) -> list[Finding]:
+    """What a host without Internet is about to fetch that its store does not hold, each by its name."""
+    if not coming or (fleet.here and fleet.feeds):
+        return []
+    answer = remote.ask(remote.shell("held.sh", store.url, folder=SCRIPTS))
+    if not answer.ok and fleet.here:
+        return []
+    if not answer.ok:
+        return [Finding(f"the fleet's store, {store.url}, which answers", answer.stderr.strip(), FILL)]
+    missing = [it.name for it in lacking(items, coming, answer.stdout)]
+    if not missing:
+        return []
+    return [
+        Finding(
+            f"in the store {store.url}, as the host has no Internet",
+            f"not there: {', '.join(missing)}",
+            FILL,
+        )
+    ]
