@@ -31,11 +31,12 @@ class Port:
 
 @dataclass(frozen=True)
 class Driver:
-    """The oldest driver of NVIDIA's cards that a component runs with."""
+    """The oldest driver of NVIDIA's cards that a component runs with, by ranges of compute capability."""
 
-    oldest: str
     what: str  # e.g. "Ollama 0.24.0"
-    remedy: str
+    oldest: Mapping[str, str]  # range (empty: every card) → driver
+    # What to write in the inventory for another version of it → the same of that one; the newest first.
+    instead: Mapping[str, Mapping[str, str]] = field(default_factory=dict)
 
 
 @dataclass(frozen=True)

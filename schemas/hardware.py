@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 
 
 @dataclass(frozen=True)
@@ -15,6 +16,16 @@ class Gpu:
     driver: str  # as reported, e.g. "550.163.01"; empty where the vendor has none
     compute_capability: str  # e.g. "8.9"; empty for AMD, and where the driver does not report it
     unified: bool = False  # it computes in main memory, which `vram_bytes` is then
+
+
+@dataclass(frozen=True)
+class Drivers:
+    """What is asked of NVIDIA's driver. Ranges are PEP 440's; those of cards are of compute capability."""
+
+    # Each version of Ollama that the host could get → range of cards (empty: every card) → the oldest driver
+    # with which that Ollama does not drop the card.
+    needed: Mapping[str, Mapping[str, str]] = field(default_factory=dict)
+    known_by: Mapping[str, str] = field(default_factory=dict)  # range of cards → drivers that know such ones
 
 
 @dataclass(frozen=True)

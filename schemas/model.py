@@ -8,9 +8,9 @@ one that is applied (from what the preflight saw).
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
-from schemas.hardware import Engine
+from schemas.hardware import Drivers, Engine
 
 
 @dataclass(frozen=True)
@@ -200,7 +200,7 @@ class Ollama:
     image: Image | None
     port: int
     env: Mapping[str, str]  # complete environment of the server, OLLAMA_HOST included
-    min_driver: str  # of an NVIDIA card, e.g. "531"
+    min_driver: str  # that whatever NVIDIA card needs, e.g. "531"
     cards: tuple[str, ...] = ()  # vendors of the host's cards, which a container has to be given
 
 
@@ -309,4 +309,6 @@ class HostPlan:
     proxy: Proxy | None = None  # None: the way out is as the host has it
     store: Store | None = None
     serves_store: ServedStore | None = None
+    # What is asked of the cards' driver; no part of what is applied.
+    drivers: Drivers = field(default_factory=Drivers)
     notes: tuple[str, ...] = ()  # what the operator should know; no part of what is applied

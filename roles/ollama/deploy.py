@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from dataclasses import replace
 
+from packaging.version import Version
+
 from engine import containers, paths, proxy, services
 from engine.component import Component, Driver, Need, Port
 from engine.containers import Container
@@ -204,7 +206,7 @@ def component(plan: HostPlan, *, gpu: bool) -> Component:
     )
     if not (ollama and vram_tier and model):
         return whole
-    job, remedy = install_job(plan, ollama), "install a newer driver, or choose an older `ollama.version`"
+    job = install_job(plan, ollama)
     return replace(
         whole,
         jobs=(job,),
@@ -212,9 +214,16 @@ def component(plan: HostPlan, *, gpu: bool) -> Component:
         ports=(Port(ollama.port, "ollama"),),
         store_paths=(job.makes, *job.needs),
         needs=(_need(ollama),),
-        driver=Driver(ollama.min_driver, f"Ollama {ollama.version}", f"{remedy} in the inventory"),
+        driver=_driver(plan, ollama),
         concerns=("api.", "model.", "gpu."),
     )
+
+
+def _driver(plan: HostPlan, ollama: Ollama) -> Driver:
+    needed = plan.drivers.needed
+    others = sorted((it for it in needed if it != ollama.version), key=Version, reverse=True)
+    instead = {f'ollama: {{version: "{it}"}}': needed[it] for it in others}
+    return Driver(f"Ollama {ollama.version}", needed.get(ollama.version, {}), instead)
 
 
 def _need(ollama: Ollama) -> Need:

@@ -6,11 +6,9 @@ from collections import Counter
 from collections.abc import Sequence
 from datetime import UTC, datetime
 
-from packaging.version import InvalidVersion, Version
-
 from engine.component import Component, Need
 from engine.refusal import Finding
-from roles.preflight import containers
+from roles.preflight import containers, drivers
 from roles.preflight.facts import Facts, Listener
 from schemas.data.systems import architectures, systems
 from schemas.model import HostPlan
@@ -83,7 +81,7 @@ def plan_findings(
         *_ports(listed, facts),
         *_disk(facts, coming),
         *_memory(listed, facts, coming),
-        *_drivers(listed, facts),
+        *drivers.findings(plan.drivers.known_by, listed, facts),
         *containers.findings(plan, facts),
     ]
 
@@ -163,23 +161,3 @@ def _memory(listed: Sequence[Component], facts: Facts, coming: Sequence[Need]) -
             "use a host with more memory",
         )
     ]
-
-
-def _drivers(listed: Sequence[Component], facts: Facts) -> list[Finding]:
-    return [
-        Finding(
-            f"NVIDIA driver {driver.oldest} or later for {driver.what}",
-            f"{gpu.driver} ({gpu.name})",
-            driver.remedy,
-        )
-        for driver in (it.driver for it in listed if it.driver)
-        for gpu in facts.hardware.gpus
-        if gpu.vendor == "nvidia" and _older(gpu.driver, driver.oldest)
-    ]
-
-
-def _older(version: str, minimum: str) -> bool:
-    try:
-        return Version(version) < Version(minimum)
-    except InvalidVersion:
-        return False

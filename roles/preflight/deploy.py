@@ -15,7 +15,7 @@ from engine.component import Component, Need
 from engine.observation import Observed
 from engine.proxy import Way
 from engine.refusal import Finding, RefusedError, refuse
-from roles.preflight import apt, checks, reach
+from roles.preflight import apt, checks, drivers, reach
 from roles.preflight.facts import Facts, parse
 from schemas.model import HostPlan
 
@@ -62,6 +62,8 @@ def check(
     findings += checks.plan_findings(plan, listed, facts, coming)
     silent = _reach(coming, way)
     findings += silent
+    for remark in drivers.remarks(listed, facts):
+        outcome.adds(host.name, remark)
     # Where the proxy lets nothing through, apt would say the same once more.
     if not any(way.url and way.url in it.requirement for it in silent):
         findings += _packages(lacking, way)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
@@ -81,7 +81,9 @@ class Pins:
 
     releases: Mapping[str, Release]
     artifacts: Mapping[str, Mapping[str, Mapping[str, File]]]  # kind → version → architecture
-    drivers: Mapping[str, str]  # range of Ollama versions → NVIDIA driver
+    # Range of Ollama versions → range of compute capabilities (empty: every card) → oldest NVIDIA driver.
+    drivers: Mapping[str, Mapping[str, str]]
+    known_by: Mapping[str, str]  # range of compute capabilities → range of the drivers that know such a card
     uv_version: str
     uv_wheels: Mapping[str, str]  # architecture → hex sha256
     uv_sizes: Mapping[str, int]  # architecture → bytes; none where no source states it
@@ -160,10 +162,21 @@ def _references(data: dict[str, Any], document: Document | None) -> list[Problem
         for i, font in enumerate(release.get("fonts", ())):
             if font not in data["fonts"]:
                 problems.append(where.problem((*keys, "fonts", i), f'"{font}"', ", ".join(data["fonts"])))
-    for requires in data["drivers"]:
-        if not is_range(requires):
-            problems.append(where.problem(("drivers", requires), f'"{requires}"', 'a range such as ">=0.32"'))
+    for at, text in _ranges_of_drivers(data):
+        if not is_range(text):
+            problems.append(where.problem(at, f'"{text}"', 'a range such as ">=0.32"'))
     return problems
+
+
+def _ranges_of_drivers(data: dict[str, Any]) -> Iterator[tuple[Keys, str]]:
+    """The ranges of Ollama's versions, of compute capabilities and of drivers, and where each stands."""
+    for versions, driver in data["drivers"].items():
+        yield ("drivers", versions), versions
+        for cards in driver if isinstance(driver, dict) else ():
+            yield ("drivers", versions, cards), cards
+    for cards, known_by in data["known_by"].items():
+        yield ("known_by", cards), cards
+        yield ("known_by", cards), known_by
 
 
 def _typed(data: dict[str, Any]) -> Pins:
@@ -180,7 +193,8 @@ def _typed(data: dict[str, Any]) -> Pins:
             }
             for kind, versions in data["artifacts"].items()
         },
-        drivers=data["drivers"],
+        drivers={of: it if isinstance(it, dict) else {"": it} for of, it in data["drivers"].items()},
+        known_by=data["known_by"],
         uv_version=data["uv"]["version"],
         uv_wheels={arch: wheel["sha256"] for arch, wheel in data["uv"]["wheels"].items()},
         uv_sizes={arch: wheel["size"] for arch, wheel in data["uv"]["wheels"].items() if "size" in wheel},

@@ -21,6 +21,7 @@ class System:
     codename: str  # e.g. "bookworm"
     python: str  # major and minor, e.g. "3.11"
     podman: str  # e.g. "4.3.1"
+    nvidia: str = ""  # branch of NVIDIA's driver in its packages, e.g. "535"; empty where nobody has looked
 
 
 @cache

@@ -10,8 +10,9 @@ from schemas.data.version import in_range
 from schemas.declared.door import effectless
 from schemas.declared.environment import values
 from schemas.declared.host import DeclaredHost
-from schemas.hardware import Gpu, Hardware
+from schemas.hardware import Drivers, Gpu, Hardware
 from schemas.model import Backend, HostPlan, Node, Package, Python, Requirements, Ui
+from schemas.plan.driver import drivers
 from schemas.plan.ollama import Local, plan_local
 from schemas.plan.room import ASSUMED, is_assumed
 from schemas.plan.show import describe, to_dict
@@ -77,6 +78,7 @@ def plan_host(declared: DeclaredHost, hardware: Hardware) -> HostPlan:
         proxy=declared.proxy,
         store=declared.store,
         serves_store=declared.serves_store,
+        drivers=_drivers(declared, hardware, local),
         notes=tuple(notes),
     )
 
@@ -118,6 +120,15 @@ def _uv(declared: DeclaredHost, hardware: Hardware, problems: list[Problem]) -> 
         problems.append(declared.problem((), found, listed(declared.pins.uv_wheels)))
         return None
     return Package("uv", declared.pins.uv_version, digest)
+
+
+def _drivers(declared: DeclaredHost, hardware: Hardware, local: Local) -> Drivers:
+    """What is asked of a driver, for the planned Ollama and for each other that is pinned for the host."""
+    if local.ollama is None:
+        return Drivers()
+    files, images = declared.pins.artifacts["ollama"], declared.pins.images.get("ollama", {})
+    others = images if local.ollama.image else [it for it in files if hardware.arch in files[it]]
+    return drivers(declared.pins, [local.ollama.version, *others])
 
 
 def _requirements(declared: DeclaredHost, forgotten: tuple[str, ...]) -> Requirements:

@@ -6,11 +6,12 @@ from dataclasses import dataclass, replace
 
 from schemas.data import image_reference as images
 from schemas.data.contract import contract
-from schemas.data.version import at_least, in_range
+from schemas.data.version import at_least
 from schemas.declared.environment import values
 from schemas.declared.host import DeclaredHost
 from schemas.hardware import Hardware
 from schemas.model import Image, Model, Ollama, VramTier
+from schemas.plan.driver import drivers, oldest
 from schemas.plan.memory import gib
 from schemas.plan.room import ASSUMED, is_assumed, need_of, vram_of
 from schemas.plan.sources import artifact, image_of
@@ -71,7 +72,7 @@ def plan_local(
         tier = replace(tier, context_length=weights.max_context)
     ollama = None
     if file is not None or image is not None:
-        driver = next((d for r, d in declared.pins.drivers.items() if in_range(version, r)), "")
+        driver = oldest(drivers(declared.pins, [version]).needed[version], "").certain
         env = _server(declared, hardware, tier, version, notes)
         vendors = sorted({gpu.vendor for gpu in hardware.gpus if image and gpu.vendor != ASSUMED})
         ollama = Ollama(version, file, image, declared.ports["ollama"], env, driver, tuple(vendors))

@@ -14,7 +14,8 @@ from schemas.hardware import Engine
 from schemas.model import Artifact, Door, HostPlan, Image, Ollama, Secret
 from schemas.plan.memory import gib
 
-_NOT_APPLIED = ("ssh", "notes")  # how the host is reached, and remarks: no part of what it becomes
+# How the host is reached, what is asked of it, and remarks: no part of what it becomes.
+_NOT_APPLIED = ("ssh", "drivers", "notes")
 _HELD_BY_IMAGES = ("requirements", "python", "uv", "node")  # nothing is made with them where Venom is images
 
 
