@@ -10,23 +10,29 @@ import re
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
+from roles.preflight.loaded import Loaded
 from schemas.hardware import Gpu
 from schemas.plan.memory import GIB, MIB, gib
 
-# name, memory.total (MiB), driver_version and, of a driver that knows them, compute_cap, mig.mode.current.
-# A name may have commas.
+# name, memory.total (MiB), driver_version and, of a driver that knows them, compute_cap, mig.mode.current and
+# uuid. A name may have commas.
 _CARD = re.compile(
     r"(?P<name>\S.*?), (?P<memory>\d+|\[[^]]+\]), (?P<driver>[\d.]+|\[[^]]+\])"
-    r"(, (?P<capability>[\d.]+|\[[^]]+\])(, (?P<mig>[A-Za-z]+|\[[^]]+\]))?)?"
+    r"(, (?P<capability>[\d.]+|\[[^]]+\])(, (?P<mig>[A-Za-z]+|\[[^]]+\])(, (?P<uuid>[\w-]+|\[[^]]+\]))?)?)?"
 )
 # Of a card that has none of its own (Jetson, GB10): it computes in the host's memory.
 _UNIFIED = ("[n/a]", "[not supported]")
 _REMARK = re.compile(r"warning|note:|.*infoROM", re.IGNORECASE)
 # What it prints on a host without a card, too. The kernel's list of devices shows whether there is one.
 _NO_CARD = re.compile(r"No devices were found|.*couldn't communicate with the NVIDIA driver", re.IGNORECASE)
-_SLICE = re.compile(r"\s*MIG \d+g\.(?P<size>\d+)gb\b")
+# The card whose instances follow, "GPU 0: NVIDIA A100-SXM4-80GB (UUID: GPU-5c…)".
+_WHOLE = re.compile(r"GPU \d+: .*\(UUID: (?P<uuid>[\w-]+)\)")
+# "MIG 3g.40gb", and "MIG 1c.3g.40gb" where the instance's processors are divided once more.
+_SLICE = re.compile(r"\s*MIG (\d+c\.)?\d+g\.(?P<size>\d+)gb\b")
 # What an instance can use of the size in its name, at least (1g.5gb has 4864 MiB, 3g.40gb 40192).
 _USABLE = 0.95
+
+UNSEEN = Loaded()
 
 
 @dataclass(frozen=True)
@@ -38,20 +44,27 @@ class Cards:
     trouble: str = ""  # why there is none to use although one is there; else empty
 
 
-def cards(lines: Sequence[str], slices: Sequence[str], devices: Sequence[str], memory: int) -> Cards:
+def cards(
+    lines: Sequence[str],
+    slices: Sequence[str],
+    devices: Sequence[str],
+    memory: int,
+    loaded: Loaded = UNSEEN,
+) -> Cards:
     """Read what nvidia-smi printed.
 
     `slices`: what it lists of MIG. `devices`: the kernel's addresses of NVIDIA's display devices on PCI.
-    `memory`: the host's main memory, in bytes.
+    `memory`: the host's main memory, in bytes. `loaded`: the driver as kernel and programs have it.
     """
     usable, remarks, wrong, none = [], [], [], []
     for line in filter(None, map(str.strip, lines)):
         match = _CARD.fullmatch(line)
         if match:
-            card, why = _card(match, slices, memory)
+            card, why = _card(match, _instances(slices, match["uuid"] or ""), memory)
             usable += [card] if card else []
             wrong += [why] if why and not card else []
             remarks += [why] if why and card else []
+            remarks += [it for it in loaded.remarks(card) if it not in remarks] if card else []
         elif _REMARK.match(line):
             remarks.append(f"nvidia-smi: {line}")
         elif _NO_CARD.match(line):
@@ -61,20 +74,33 @@ def cards(lines: Sequence[str], slices: Sequence[str], devices: Sequence[str], m
     if usable:
         return Cards(tuple(usable), (*remarks, *(f"a card is not used: {it}" for it in [*wrong, *none])))
     if wrong or (none and devices):
-        return Cards((), tuple(remarks), " ".join([*wrong, *none]))
+        module = [f"(the kernel has loaded driver {loaded.driver})"] if loaded.driver else []
+        return Cards((), tuple(remarks), " ".join([*wrong, *none, *module]))
     if none:
         remarks.append(f"there is no NVIDIA card, although nvidia-smi is installed: {none[0]}")
     elif devices:
-        remarks.append(f"an NVIDIA card is there ({', '.join(devices)}) but no driver: it is not used")
+        lacks = f"no nvidia-smi, only driver {loaded.driver}" if loaded.driver else "no driver"
+        remarks.append(f"an NVIDIA card is there ({', '.join(devices)}) but {lacks}: it is not used")
     return Cards((), tuple(remarks))
 
 
-def _card(match: re.Match[str], slices: Iterable[str], memory: int) -> tuple[Gpu | None, str]:
+def _instances(slices: Iterable[str], uuid: str) -> list[int]:
+    """The sizes of a card's instances, in GB: of all cards where it is not known which is which."""
+    sizes: dict[str, list[int]] = {}
+    whole = ""
+    for line in slices:
+        if head := _WHOLE.match(line):
+            whole = head["uuid"]
+        elif part := _SLICE.match(line):
+            sizes.setdefault(whole, []).append(int(part["size"]))
+    return sizes.get(uuid, []) if uuid.startswith("GPU-") else [size for it in sizes.values() for size in it]
+
+
+def _card(match: re.Match[str], sizes: Sequence[int], memory: int) -> tuple[Gpu | None, str]:
     """The card, with what to remark; or None, with why it cannot be used."""
     name, capability = match["name"], match["capability"] or ""
     capability = "" if capability.startswith("[") else capability
     if match["mig"] == "Enabled":
-        sizes = [int(it["size"]) for it in map(_SLICE.match, slices) if it]
         if not sizes:
             return None, f"{name}: MIG is enabled, but it has no instance"
         size = int(sizes[0] * GIB * _USABLE)

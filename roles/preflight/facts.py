@@ -6,6 +6,7 @@ from dataclasses import dataclass
 
 from engine.answers import number
 from roles.preflight.cards import cards
+from roles.preflight.loaded import Loaded
 from schemas.data.systems import systems
 from schemas.data.version import at_least
 from schemas.hardware import Engine, Gpu, Hardware
@@ -62,7 +63,8 @@ def parse(text: str) -> Facts:
         one[name] = value
         many.setdefault(name, []).append(value)
     memory = int(float(one["memory"]))
-    nvidia = cards(many.get("nvidia", []), many.get("mig", []), many.get("pci", []), memory)
+    loaded = Loaded(one.get("module", ""), one.get("libcuda"))
+    nvidia = cards(many.get("nvidia", []), many.get("mig", []), many.get("pci", []), memory, loaded)
     # What the host lacks, its system would install.
     system = systems().get(one["os"])
     podman = one.get("podman") or (system.podman if system else "")

@@ -59,6 +59,8 @@ for device in /sys/bus/pci/devices/*; do
     0x10de*0x03*) echo "pci=${device##*/}" ;;
     esac
 done
+# Which driver the kernel has loaded: an upgrade without a reboot leaves the former one there.
+[ ! -r /proc/driver/nvidia/version ] || sed -n '1s/^/module=/p' /proc/driver/nvidia/version
 # A driver that hangs keeps who asks it for ever.
 ask_nvidia() {
     timeout 30 nvidia-smi "$@" 2>&1
@@ -66,13 +68,18 @@ ask_nvidia() {
 }
 if command -v nvidia-smi >/dev/null; then
     format=--format=csv,noheader,nounits
-    cards=$(ask_nvidia --query-gpu=name,memory.total,driver_version,compute_cap,mig.mode.current $format)
+    cards=$(ask_nvidia --query-gpu=name,memory.total,driver_version,compute_cap,mig.mode.current,uuid $format)
     case $cards in
     # Drivers before 510 do not know all of it.
     *'not a valid field'*) cards=$(ask_nvidia --query-gpu=name,memory.total,driver_version $format) ;;
     *Enabled*) ask_nvidia -L | sed 's/^/mig=/' ;;
     esac
     printf '%s\n' "$cards" | sed 's/^/nvidia=/'
+    # nvidia-smi does without the library that programs compute by.
+    if [ -x /sbin/ldconfig ]; then
+        library=$(/sbin/ldconfig -p | awk '$1 == "libcuda.so.1" { print $NF; exit }')
+        echo "libcuda=$([ -z "$library" ] || readlink -f "$library")"
+    fi
 fi
 for card in /sys/class/drm/card*/device; do
     if [ "$(cat "$card/vendor" 2>/dev/null)" = 0x1002 ] && [ -r "$card/mem_info_vram_total" ]; then
