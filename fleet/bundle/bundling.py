@@ -79,6 +79,9 @@ class Bundling:
         found.add(clone, provisioner.clone(cache), ())
         for it in self.planned:
             add_cached(it, found)
+        listed = cache / "held.txt"
+        listed.write_text(wanted.held, encoding="utf-8")
+        found.add(Item(kinds.FILE, "list of what the store holds", (), 0, (), listed.name), listed, ())
         found.lacks += wanted.lacks
         if changed := provisioner.uncommitted():
             found.lacks.append(f"what is not committed in {len(changed)} files of this repository")

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
@@ -14,6 +14,7 @@ from fleet.builds import Build
 from fleet.bundle import debian, provisioner
 from fleet.bundle.gathering import Gathered
 from fleet.needed import read_for
+from roles.store.wants import fetched
 from schemas.data.contract import contract
 from schemas.data.pins import Pins
 from schemas.data.systems import systems
@@ -42,6 +43,7 @@ class Contents:
     needed: tuple[Needed, ...]
     made: Mapping[str, Path]
     lacks: tuple[str, ...]
+    held: str  # what a store says that it holds, once it was filled
 
 
 def plans(hosts: Sequence[DeclaredHost], on: Sequence[str]) -> Iterator[Planned]:
@@ -59,7 +61,8 @@ def plans(hosts: Sequence[DeclaredHost], on: Sequence[str]) -> Iterator[Planned]
     for host in hosts:
         for system in on:
             hardware = replace(assumed_hardware(host), python=systems()[system].python)
-            plan = resolved(host, hardware)
+            # With all places that things come from: a store is on the far side.
+            plan = resolved(replace(host, store=None), hardware)
             yield Planned(system, plan, host.pins, Build.of(plan))
 
 
@@ -90,7 +93,13 @@ def contents(planned: Sequence[Planned], folder: Path) -> Contents:
         ),
         made={**made(planned), **{face: file for it in archives for face, file in it.releases.items()}},
         lacks=tuple(dict.fromkeys(lacks)),
+        held=held(it.item for it in wanted),
     )
+
+
+def held(items: Iterable[Item]) -> str:
+    """The list of a store that holds these: an id, a kind and a name a line."""
+    return "".join(sorted(f"{it.id} {it.kind} {it.name}\n" for it in fetched(list(items))))
 
 
 def made(planned: Sequence[Planned]) -> dict[str, Path]:
