@@ -2,12 +2,18 @@
 
 from __future__ import annotations
 
+import hashlib
 import shlex
 from functools import cache
+from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 
-from jinja2 import Environment, FileSystemLoader, StrictUndefined, Template
+from jinja2 import Environment, FileSystemBytecodeCache, FileSystemLoader, StrictUndefined
+
+from engine.controller import cache_directory
+
+_SHARED = Path(__file__).parent / "templates"
 
 
 def render(role: str, name: str, /, **values: Any) -> str:
@@ -17,27 +23,36 @@ def render(role: str, name: str, /, **values: Any) -> str:
     What several roles include lies in `engine/templates`.
     The filter `sh` quotes a value for a shell, `unit` for a systemd unit.
     """
-    return _template(Path(role).parent / "templates" / name).render(**values)
+    return _environment(Path(role).parent / "templates").get_template(name).render(**values)
 
 
 @cache
-def _template(path: Path) -> Template:
-    return _environment().from_string(path.read_text(encoding="utf-8"))
-
-
-@cache
-def _environment() -> Environment:
+def _environment(folder: Path) -> Environment:
     environment = Environment(
-        loader=FileSystemLoader(Path(__file__).parent / "templates"),
+        loader=FileSystemLoader([folder, _SHARED]),
         undefined=StrictUndefined,
         trim_blocks=True,
         lstrip_blocks=True,
         keep_trailing_newline=True,
         autoescape=False,
+        auto_reload=False,
+        bytecode_cache=_compiled(),
     )
     environment.filters["sh"] = shlex.quote
     environment.filters["unit"] = unit_quote
     return environment
+
+
+@cache
+def _compiled() -> FileSystemBytecodeCache:
+    """Templates as the runs before compiled them, which takes longer than all else that a plan needs.
+
+    Jinja compares a template's text itself. The rest of the key is what else decides about the code: the
+    options, which this file has, and Jinja.
+    """
+    recipe = f"{Path(__file__).read_text(encoding='utf-8')}\0{version('jinja2')}"
+    key = hashlib.sha256(recipe.encode()).hexdigest()[:16]
+    return FileSystemBytecodeCache(str(cache_directory("templates")), f"{key}-%s.cache")
 
 
 def unit_quote(value: object) -> str:

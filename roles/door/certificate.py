@@ -4,17 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from datetime import UTC, datetime
 from ipaddress import ip_address
 from typing import TYPE_CHECKING
-
-from cryptography import x509
-from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat, load_pem_private_key
 
 from engine import paths
 from engine.jobs import Job
 from engine.observation import Observed
-from engine.refusal import Finding
 from engine.resources import Absent, File, Switchable
 from engine.services import fingerprint
 from engine.templates import render
@@ -97,27 +92,3 @@ def _is_address(name: str) -> bool:
     except ValueError:
         return False
     return True
-
-
-def findings(door: Door, pem: str, key: str) -> list[Finding]:
-    """What is wrong with the operator's own certificate and key. The key is not shown."""
-    try:
-        certificate = x509.load_pem_x509_certificates(pem.encode())[0]
-    except (ValueError, IndexError):
-        return [Finding("a PEM certificate in door.certificate", "one that cannot be read", "")]
-    found = []
-    if certificate.not_valid_after_utc < datetime.now(UTC):
-        until = certificate.not_valid_after_utc.date().isoformat()
-        found.append(
-            Finding("a door.certificate that is valid", f"it was valid until {until}", "have it renewed")
-        )
-    try:
-        private = load_pem_private_key(key.encode(), password=None)
-    except (ValueError, TypeError) as error:
-        kind = "one with a passphrase" if isinstance(error, TypeError) else "none that can be read"
-        remedy = "give one without: openssl pkey -in KEY -out NEW" if isinstance(error, TypeError) else ""
-        return [*found, Finding("a private key (PEM, no passphrase) in door.key", kind, remedy)]
-    form = (Encoding.DER, PublicFormat.SubjectPublicKeyInfo)
-    if private.public_key().public_bytes(*form) != certificate.public_key().public_bytes(*form):
-        found.append(Finding("the key of door.certificate in door.key", "the key of another certificate", ""))
-    return found

@@ -12,7 +12,7 @@ from engine import paths
 from engine.refusal import RefusedError
 from engine.resources import File
 from engine.services import Service
-from roles.door import certificate, nginx, site
+from roles.door import nginx, own_certificate, site
 from roles.door.deploy import opened, resources, service
 from roles.door.secrets import Revealed, revealed
 from roles.door.site import Inner
@@ -133,7 +133,7 @@ def test_a_certificate_and_the_key_of_another_are_refused_and_a_pair_is_taken(tm
     assert revealed(door).key == key.read_text()
     with pytest.raises(RefusedError, match="the key of another certificate"):
         revealed(replace(door, key=Secret("file", str(other))))
-    assert [it.found for it in certificate.findings(door, "none", "none")] == ["one that cannot be read"]
+    assert [it.found for it in own_certificate.findings("none", "none")] == ["one that cannot be read"]
 
 
 def test_what_nginx_on_a_host_has_against_the_door_is_reported_at_once() -> None:
