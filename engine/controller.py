@@ -6,6 +6,7 @@ import os
 import subprocess
 import threading
 from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 from typing import TypeVar
 
@@ -24,6 +25,20 @@ def cache_directory(name: str) -> Path:
     path = base / "venom-provisioner" / name
     path.mkdir(parents=True, exist_ok=True)
     return path
+
+
+@dataclass(frozen=True)
+class Kept:
+    """Keys that outlive the run, as empty files in a folder of the cache."""
+
+    folder: Path
+
+    def __contains__(self, key: str) -> bool:
+        return (self.folder / key).exists()
+
+    def add(self, key: str) -> None:
+        """Keep one."""
+        (self.folder / key).touch()
 
 
 def once(key: tuple[object, ...], make: Callable[[], T]) -> T:

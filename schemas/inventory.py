@@ -25,7 +25,7 @@ from schemas.plan.host import assumed_hardware, plan_host
 from schemas.reading.document import Document, read
 from schemas.reading.inherit import Settings, settings_of
 from schemas.reading.problem import InventoryError, PlanError, Problem, did_you_mean, listed
-from schemas.reading.validate import schema, validate
+from schemas.reading.validate import Sound, schema, validate
 
 __all__ = ["DeclaredHost", "Inventory", "InventoryError", "Problem", "load", "pyinfra_groups"]
 
@@ -46,11 +46,12 @@ class Inventory:
         raise KeyError(name)
 
 
-def load(path: str | Path, environ: Mapping[str, str] | None = None) -> Inventory:
+def load(path: str | Path, environ: Mapping[str, str] | None = None, sound: Sound | None = None) -> Inventory:
     """The inventory in the YAML file at `path`.
 
-    `environ` is where `env:` secrets are looked up (default: the process's own). Raises
-    `InventoryError` with every problem there is, and nothing else whatever the file holds.
+    `environ` is where `env:` secrets are looked up (default: the process's own). What the schema had
+    nothing against before is in `sound`, and it is not asked again. Raises `InventoryError` with every
+    problem there is, and nothing else whatever the file holds.
     """
     document = read(Path(path), _name(Path(path)))
     if document.problems:
@@ -59,13 +60,13 @@ def load(path: str | Path, environ: Mapping[str, str] | None = None) -> Inventor
         _nothing_is_empty(document, keys)
     for name in _names(document, "hosts"):
         _nothing_is_empty(document, ("hosts", name))
-    sound = validate(document, schema("inventory"), InventoryRemedies)
-    problems, data = list(sound.problems), sound.data
+    valid = validate(document, schema("inventory"), InventoryRemedies, sound)
+    problems, data = list(valid.problems), valid.data
     groups = data.get("groups") or {}
     for name, host in data.get("hosts", {}).items():
         problems += _unknown_groups(document, name, host, list(groups))
     settings = [settings_of(document, data, name) for name in data.get("hosts", {})]
-    pins, faults = load_pins(_pin_files(document, data.get("pins", ()), problems))
+    pins, faults = load_pins(_pin_files(document, data.get("pins", ()), problems), sound)
     problems += faults
     hosts: list[DeclaredHost] = []
     if pins is not None:

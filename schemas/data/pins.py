@@ -12,7 +12,7 @@ from schemas.data.image_reference import Reference
 from schemas.data.version import is_range
 from schemas.reading.document import Document, Keys, read
 from schemas.reading.problem import Problem
-from schemas.reading.validate import schema, validate, without_required
+from schemas.reading.validate import Sound, schema, validate, without_required
 
 _PATH = Path(__file__).with_name("pins.yaml")
 _HOW_TO_PIN = {
@@ -101,10 +101,13 @@ def how_to_pin(kind: str, version: str) -> str:
     )
 
 
-def load(paths: Iterable[tuple[Path, str]] = ()) -> tuple[Pins | None, list[Problem]]:
+def load(
+    paths: Iterable[tuple[Path, str]] = (), sound: Sound | None = None
+) -> tuple[Pins | None, list[Problem]]:
     """The product's pins with further files (path, name in messages) merged over them, in order.
 
-    Gives None, and why, where a file cannot be read or what it makes of the whole is incomplete.
+    What is in `sound` was valid before. Gives None, and why, where a file cannot be read or what it makes of
+    the whole is incomplete.
     """
     merged = _product()
     problems: list[Problem] = []
@@ -114,7 +117,7 @@ def load(paths: Iterable[tuple[Path, str]] = ()) -> tuple[Pins | None, list[Prob
         problems += document.problems
         if document.data is None or document.problems:
             continue
-        faults = validate(document, without_required(schema("pins")))
+        faults = validate(document, without_required(schema("pins")), sound=sound)
         problems += faults.problems
         merged = _merge(merged, faults.data)
         last = document
@@ -123,7 +126,7 @@ def load(paths: Iterable[tuple[Path, str]] = ()) -> tuple[Pins | None, list[Prob
     if last is not None:
         # A file that adds an entry may leave out half of it: only the whole can be judged.
         whole = Document(last.path, last.name, merged, last.lines, last.raw)
-        problems = validate(whole, schema("pins")).problems
+        problems = validate(whole, schema("pins"), sound=sound).problems
     problems += _references(merged, last) if not problems else []
     return (None, problems) if problems else (_typed(merged), [])
 

@@ -2,21 +2,22 @@
 
 from __future__ import annotations
 
+import hashlib
 import json
 from collections.abc import Iterator
 from copy import deepcopy
 from dataclasses import dataclass
 from functools import cache
+from importlib.metadata import version
 from pathlib import Path
-from typing import Any
-
-from jsonschema import Draft202012Validator
-from jsonschema.exceptions import ValidationError
-from jsonschema.validators import extend
+from typing import TYPE_CHECKING, Any, Protocol
 
 from schemas.reading.document import Document, Keys, dotted, shown
 from schemas.reading.problem import Problem, listed
 from schemas.reading.remedies import Remedies
+
+if TYPE_CHECKING:
+    from jsonschema.exceptions import ValidationError
 
 _KINDS = {
     "string": "text",
@@ -40,15 +41,12 @@ class Validated:
     problems: list[Problem]
 
 
-def _integer(_checker: object, value: object) -> bool:
-    # JSON Schema takes 8000.0 for an integer; a port is none.
-    return isinstance(value, int) and not isinstance(value, bool)
+class Sound(Protocol):
+    """What was found sound before, by key: a set of them, or what outlives the process."""
 
+    def __contains__(self, key: str, /) -> bool: ...
 
-_Validator: Any = extend(  # type: ignore[no-untyped-call]
-    Draft202012Validator,
-    type_checker=Draft202012Validator.TYPE_CHECKER.redefine("integer", _integer),
-)
+    def add(self, key: str, /) -> object: ...
 
 
 @cache
@@ -61,7 +59,9 @@ def schema(name: str) -> dict[str, Any]:
 
 def checker_of(against: dict[str, Any]) -> Any:
     """A validator of jsonschema's for the schema."""
-    return _Validator(against)
+    from schemas.reading.checker import Checker  # noqa: PLC0415 - slow to import: see there
+
+    return Checker(against)
 
 
 def without_required(whole: dict[str, Any]) -> dict[str, Any]:
@@ -81,10 +81,19 @@ def without_required(whole: dict[str, Any]) -> dict[str, Any]:
 
 
 def validate(
-    document: Document, against: dict[str, Any], remedies_for: type[Remedies] = Remedies
+    document: Document,
+    against: dict[str, Any],
+    remedies_for: type[Remedies] = Remedies,
+    sound: Sound | None = None,
 ) -> Validated:
-    """All faults of the document, and its data without them (so that further checks can go on)."""
+    """All faults of the document, and its data without them (so that further checks can go on).
+
+    What is in `sound` is not checked again, and what has no fault is added to it.
+    """
     data = deepcopy(document.data)
+    key = "" if sound is None else _key(document.data, against)
+    if sound is not None and key in sound:
+        return Validated(data, [])
     problems: list[Problem] = []
     reported: set[Keys] = set()
     checker = checker_of(against)
@@ -98,7 +107,15 @@ def validate(
             problems.append(problem)
             if faulty:
                 _remove(data, keys)
+    if sound is not None and not problems:
+        sound.add(key)
     return Validated(data, list(dict.fromkeys(problems)))
+
+
+def _key(data: object, against: dict[str, Any]) -> str:
+    """Of everything that decides whether the data are sound."""
+    recipe = Path(__file__).with_name("checker.py").read_text(encoding="utf-8"), version("jsonschema")
+    return hashlib.sha256(repr((data, against, recipe)).encode()).hexdigest()
 
 
 def _rank(error: ValidationError) -> int:

@@ -7,7 +7,7 @@ import subprocess
 import sys
 from pathlib import Path
 
-_RENDER = "import sys; from engine import templates; print(templates.render(sys.argv[1], 'it.j2', name='Ada'))"
+_RENDER = "import sys; from engine.templates import render; print(render(sys.argv[1], 'it.j2', name='Ada'))"
 
 
 def rendered(folder: Path, text: str) -> str:
