@@ -12,7 +12,7 @@ from engine.connection.shell import Reader
 
 CHUNK = 1 << 16
 PATIENCE = 30.0  # seconds for a session to begin, and for what a command says first
-_LOOKS = 1.0  # seconds between two looks at the clock
+LOOKS = 1.0  # seconds between two looks at the clock
 
 
 class Conversation:
@@ -55,7 +55,7 @@ def read(
             return True
         try:
             # Both streams are waited for: each waits a little, and looks at the clock.
-            channel.settimeout(_LOOKS)
+            channel.settimeout(LOOKS)
             piece = receive(CHUNK)
         except TimeoutError:
             continue
@@ -71,9 +71,11 @@ def read(
 def give(stdin: Iterator[bytes], channel: Channel, ends: float | None) -> None:
     """Write all of it to a command, and say that this was all.
 
-    A host may take nothing for longer than a look at the clock lasts, to which `read` sets the channel:
-    then it is tried again, until the command is over or its time is. Raises OSError where it is closed.
+    A host may take nothing for a while: then the clock is looked at, and it is tried again until the command
+    is over or its time is. Raises OSError where it is closed.
     """
+    # As `read` does, which may not have begun.
+    channel.settimeout(LOOKS)
     for piece in stdin:
         sent = 0
         while sent < len(piece):
