@@ -6,7 +6,9 @@ gevent puts in the place of Python's.
 
 from __future__ import annotations
 
+import ctypes
 import json
+import os
 import sys
 import time
 from collections.abc import Callable, Iterator
@@ -209,9 +211,21 @@ def _first_line(error: Exception) -> str:
     return str(error).splitlines()[0].strip() if str(error) else type(error).__name__
 
 
+def _give_way() -> None:
+    """Let the browser draw with what the services leave of the processors, if they are on this machine.
+
+    Run by root it would raise its own threads above them.
+    """
+    os.nice(10)
+    if os.geteuid() == 0 and sys.platform == "linux":
+        drop, sys_nice = 24, 23  # PR_CAPBSET_DROP, CAP_SYS_NICE: linux/prctl.h, linux/capability.h
+        ctypes.CDLL(None).prctl(drop, sys_nice, 0, 0, 0)
+
+
 def main() -> None:
     """Do what standard input asks for, and say on standard output what was seen."""
     settings = json.load(sys.stdin)
+    _give_way()
     parts: dict[str, Callable[[Browser, dict[str, Any]], Visit]] = {
         "look": look,
         "narrow": look_narrow,
