@@ -62,7 +62,7 @@ class Generation:
         return {
             "name": self.name,
             "resources": [describe(it) for it in self.resources],
-            "services": [asdict(it) for it in self.services],
+            "services": [written(it) for it in self.services],
             "stopped": list(self.stopped),
             "parts": list(self.store_paths),
             "record": {**self.record, "applied": self.applied},
@@ -100,6 +100,15 @@ class Generation:
     def lacks(self, observed: Observed) -> list[Difference]:
         """The parts that it needs and the host does not have."""
         return [Difference(path, "is not there") for path in self.store_paths if not observed.there(path)]
+
+
+def written(service: Service) -> dict[str, Any]:
+    """A service as the host's script reads it."""
+    document = asdict(service)
+    # One that may not spill is the same, word by word, as before any might.
+    if service.model and not service.model.may_spill:
+        del document["model"]["may_spill"]
+    return document
 
 
 class _KnownFile(File):

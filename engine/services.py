@@ -20,6 +20,7 @@ class Generates:
     gpu: bool  # whether the host has a card that the model should lie on
     load_timeout: int  # seconds
     manifest: str  # the file that lists its blobs
+    may_spill: bool = False  # whether it serves although part of it lies outside VRAM
 
 
 @dataclass(frozen=True)

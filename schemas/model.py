@@ -311,4 +311,5 @@ class HostPlan:
     serves_store: ServedStore | None = None
     # What is asked of the cards' driver; no part of what is applied.
     drivers: Drivers = field(default_factory=Drivers)
+    may_spill: bool = False  # whether a model that lies only partly in VRAM counts as serving
     notes: tuple[str, ...] = ()  # what the operator should know; no part of what is applied

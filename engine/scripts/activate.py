@@ -21,8 +21,11 @@ from switch_history import CURRENT, generation_of, measured, settled
 from switch_services import NotServingError, generate, start, state, step, wait
 
 
-def switch(generation, before):
-    """Make the host so. Returns what only this moment can show: see `measured`."""
+def switch(generation, before, back=False):
+    """Make the host so. Returns what only this moment can show: see `measured`.
+
+    `back`: what served before is better than nothing, also where its model lies outside VRAM now.
+    """
     begun = time.monotonic()
     for unit in generation["stopped"]:
         if state(unit).get("ActiveState") not in ("inactive", None):
@@ -45,7 +48,7 @@ def switch(generation, before):
             run("systemctl", "start", "venom.target")
         starts.update(wait(group))
         # Before the others start: the backend asks for the model, too, and gives up after seconds.
-        loads.update({it["unit"]: generate(it) for it in group if it.get("model")})
+        loads.update({it["unit"]: generate(it, back) for it in group if it.get("model")})
     for door in doors:
         switch_door.reload(door)
         switch_door.report_certificate(door)
@@ -74,7 +77,7 @@ def take_back(before, failed):
         )
     step("take back: %s" % before["name"])
     try:
-        switch(before, failed)
+        switch(before, failed, back=True)
     except (NotServingError, OSError, KeyError) as error:
         return "What served before (%s) does not serve either: %s" % (before["name"], error)
     return "What served before serves again: %s." % before["name"]

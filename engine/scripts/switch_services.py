@@ -15,6 +15,14 @@ from switch_files import run
 # What is asked is on this very host, whatever proxy the job is given.
 DIRECT = urllib.request.build_opener(urllib.request.ProxyHandler({}))
 
+# A model is planned to lie on the card whole; of what is said of it, this share is.
+WHOLE = 0.9
+SPILLED = """%s (%s) does not serve as planned:
+required  %s wholly in VRAM
+found     %.1f GiB, %.1f GiB of it in VRAM: processors compute the rest
+do        see what else uses the card (nvidia-smi), and what Ollama says of it (journalctl -u %s);
+          or choose a smaller model or VRAM tier, or write `gpu: {spill: allow}` in the inventory"""
+
 
 class NotServingError(Exception):
     """A service that does not do what it is for."""
@@ -117,9 +125,10 @@ def started(unit):
     return int(shown.stdout.strip() or 0) / 1e6
 
 
-def generate(service):
+def generate(service, spill=False):
     """Load the model by a tiny generation: a model server serves once it generates.
 
+    `spill`: whether it serves although part of the model lies outside VRAM, whatever its generation says.
     Returns the seconds that it took.
     """
     wanted, begun, since = service["model"], time.monotonic(), time.time()
@@ -137,12 +146,28 @@ def generate(service):
         context = it.get("context_length", "unknown")
         gib = (model, size / 2**30, vram / 2**30, context)
         report("%s is loaded: %.1f GiB, %.1f GiB of it in VRAM, context %s" % gib)
-        if wanted["gpu"] and vram < 0.9 * size:
+        if spilled(service, size, vram, spill):
             report(
                 "warning: %s is not wholly in VRAM, so it will be slow. Choose a smaller model or VRAM tier, "
                 "or see what else uses the card (nvidia-smi)." % model
             )
     return round(seconds, 1)
+
+
+def spilled(service, size, vram, spill):
+    """Whether part of the model lies outside VRAM, of `size` and `vram` bytes, on a host with a card.
+
+    Raises NotServingError where it must not: neither its generation allows that nor `spill`.
+    """
+    wanted = service["model"]
+    if not wanted["gpu"] or vram >= WHOLE * size:
+        return False
+    # A generation that does not say so was made before it could, or does not allow it.
+    if not (spill or wanted.get("may_spill")):
+        gib = (size / 2**30, vram / 2**30)
+        unit = service["unit"]
+        raise NotServingError(SPILLED % (service["title"], unit, wanted["name"], *gib, unit))
+    return True
 
 
 def load(api, model, timeout):

@@ -105,7 +105,7 @@ def service(plan: HostPlan, ollama: Ollama, vram_tier: VramTier, model: Model, g
         ready_timeout=60,
         # Weights first, backend second: Venom rewrites its settings when its model is not there.
         first=True,
-        model=Generates(model.name, api, gpu, load_timeout=LOAD_SECONDS, manifest=manifest),
+        model=Generates(model.name, api, gpu, LOAD_SECONDS, manifest, may_spill=gpu and plan.may_spill),
         runner=containers.runner(plan.engine if ollama.image else None),
     )
 

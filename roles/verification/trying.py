@@ -99,7 +99,7 @@ def _from_inside(subject: Subject) -> list[Check]:
     return [
         *inside.health(services, found),
         *inside.model(plan, found),
-        *([inside.gpu(plan.model, found, subject.cards)] if plan.model else []),
+        *([inside.gpu(plan.model, found, subject.cards, plan.may_spill)] if plan.model else []),
         inside.without_docker(found),
         inside.without_onnx(plan, found),
     ]

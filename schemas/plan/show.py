@@ -22,8 +22,8 @@ _HELD_BY_IMAGES = ("requirements", "python", "uv", "node")  # nothing is made wi
 def to_dict(plan: HostPlan) -> dict[str, Any]:
     """What is applied to the host, as JSON can hold it: the same plan gives the same data."""
     left_out = {*_NOT_APPLIED, *(_HELD_BY_IMAGES if plan.images else ("images",))}
-    # A plan without a store is the same, word by word, as before there were any.
-    left_out |= {name for name in ("store", "serves_store") if getattr(plan, name) is None}
+    # A plan without these is the same, word by word, as before there were any.
+    left_out |= {name for name in ("store", "serves_store", "may_spill") if not getattr(plan, name)}
     return {
         field.name: _plain(getattr(plan, field.name)) for field in fields(plan) if field.name not in left_out
     }
@@ -170,6 +170,7 @@ def _local(plan: HostPlan) -> list[tuple[str, str]]:
         ("vram tier", f"{vram_tier.name}: {context}"),
         ("model", f"{plan.model.name} {plan.model.digest[:12]} ({gib(plan.model.size)})"),
         ("memory", f"{gib(need.total)} ({parts}, {rest} graph and reserve)"),
+        *([("card", "part of the model may lie outside VRAM (gpu.spill)")] if plan.may_spill else []),
     ]
 
 
