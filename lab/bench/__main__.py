@@ -21,6 +21,7 @@ from fleet.assessment import Planned, plan_one
 from lab import ssh
 from lab.bench import ansible, report
 from lab.bench.hosts import COUNT, inventory, plain_inventory, probed, provisioned, pyinfra
+from lab.bench.planning import SIZES, planning
 from lab.bench.state import variables
 from lab.hosts import Host
 from lab.state import LabError
@@ -35,10 +36,21 @@ def main() -> int:
     arguments = argparse.ArgumentParser(prog="script/bench", description=__doc__)
     arguments.add_argument("--runs", type=int, default=3, metavar="N", help="of each (default: 3)")
     arguments.add_argument("--host", metavar="NAME", help="only on this one, which the lab has already")
+    arguments.add_argument(
+        "--planning",
+        nargs="*",
+        type=int,
+        metavar="HOSTS",
+        help=f"only plan fleets of so many hosts, which takes no host (default: {' '.join(map(str, SIZES))})",
+    )
     given = arguments.parse_args()
-    if given.runs < 1:
-        arguments.error("--runs: at least 1")
+    if given.runs < 1 or any(it < 1 for it in given.planning or ()):
+        arguments.error("--runs, --planning: at least 1")
     try:
+        if given.planning is not None:
+            print(report.machine(), flush=True)
+            print(report.planning_tables([planning(it) for it in given.planning or SIZES]))
+            return 0
         with (
             tempfile.TemporaryDirectory() as folder,
             provisioned(Path(folder), given.host, _log) as hosts,

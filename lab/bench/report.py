@@ -9,6 +9,8 @@ from datetime import UTC, datetime
 from pathlib import Path
 from statistics import median
 
+from lab.bench.planning import Planning
+
 # What is measured, in both languages, in the order of the table.
 ROWS = {
     "bare": ("the observation over bare `ssh`", "obserwacja przez samo `ssh`", 1),
@@ -38,6 +40,11 @@ _GOALS = (
     ("eight hosts ÷ one host", "osiem hostów ÷ jeden host"),
 )
 _GOAL_HEADS = (("ratio", "goal", "result", "met"), ("stosunek", "cel", "wynik", "osiągnięty"))
+
+_PLANNING_HEADS = (
+    ("hosts", "inventory read and validated, s", "all planned, source packed, s", "peak memory, MiB"),
+    ("hosty", "odczyt i sprawdzenie inwentarza, s", "plany wszystkich i pakowanie źródeł, s", "pamięć, MiB"),
+)
 
 
 def machine() -> str:
@@ -72,8 +79,18 @@ def tables(taken: Mapping[str, Sequence[float]]) -> str:
             for i, (ratio, goal) in enumerate(ratios)
         ]
         text.append(_table(_GOAL_HEADS[language], goals))
-    polish = [re.sub(r"([0-9])\.([0-9])", r"\1,\2", table) for table in text[2:]]
-    return "\n".join([*text[:2], *polish])
+    return "\n".join([*text[:2], *map(_polish, text[2:])])
+
+
+def planning_tables(taken: Sequence[Planning]) -> str:
+    """The table of fleets that were planned, first in English, then in Polish."""
+    rows = [(it.hosts, f"{it.validated:.2f}", f"{it.planned:.2f}", f"{it.peak:.0f}") for it in taken]
+    english, polish = (_table(head, rows) for head in _PLANNING_HEADS)
+    return f"{english}\n{_polish(polish)}"
+
+
+def _polish(table: str) -> str:
+    return re.sub(r"([0-9])\.([0-9])", r"\1,\2", table)
 
 
 def _met(ratio: float, goal: str) -> bool:

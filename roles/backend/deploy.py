@@ -54,7 +54,7 @@ def environment_job(plan: HostPlan, release: Release, lock: Lock) -> Job:
         venv=release.venv_path,
         source=release.source_path,
         lock=_lock_path(release),
-        packages=_count(lock),
+        packages=lock.packages,
         build_constraints=BUILD_CONSTRAINTS.read_text(encoding="utf-8"),
         uv=uv_path(plan),
         uv_version=plan.uv.version,
@@ -157,10 +157,6 @@ def uv_path(plan: HostPlan) -> str:
 
 def _lock_path(release: Release) -> str:
     return f"{paths.VENVS}/{release.venv}.lock"
-
-
-def _count(lock: Lock) -> int:
-    return sum(1 for line in lock.text.splitlines() if line[:1].isalnum())
 
 
 @deploy("Backend packages")

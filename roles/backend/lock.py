@@ -14,6 +14,7 @@ import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime
+from functools import cached_property
 from pathlib import Path, PurePosixPath
 
 import schemas
@@ -39,6 +40,11 @@ class Lock:
     sha256: str
     fresh: bool
     refused: tuple[str, ...] = ()  # names of import that the process must not have
+
+    @cached_property
+    def packages(self) -> int:
+        """How many it has."""
+        return sum(1 for line in self.text.splitlines() if line[:1].isalnum())
 
     @property
     def added(self) -> list[str]:
