@@ -10,7 +10,7 @@ from __future__ import annotations
 import os
 from collections.abc import Mapping
 from dataclasses import dataclass
-from importlib.metadata import entry_points
+from importlib.metadata import PackageNotFoundError, distribution
 from pathlib import Path
 from typing import Any
 
@@ -98,7 +98,7 @@ def pyinfra_groups(inventory: Inventory) -> dict[str, list[Any]]:
     connector of engine/connection, which then knows it by its name alone. Raises `InventoryError`
     where this environment was installed before there was one.
     """
-    if not entry_points(group="pyinfra.connectors", name="venom-local"):
+    if not _connectors_there():
         found = "an environment of an earlier version, without our connector for pyinfra"
         remedy = "install it again: .venv/bin/pip install -e ."
         raise InventoryError(
@@ -108,6 +108,14 @@ def pyinfra_groups(inventory: Inventory) -> dict[str, list[Any]]:
     hosts = [(names[host.name], _data(host)) for host in inventory.hosts]
     groups = {group: [names[name] for name in members] for group, members in inventory.groups.items()}
     return {"hosts": hosts, **groups}
+
+
+def _connectors_there() -> bool:
+    """Whether this environment was installed with our connectors; of other packages nothing is read."""
+    try:
+        return "venom-local" in distribution("venom-provisioner").entry_points.names
+    except PackageNotFoundError:
+        return False
 
 
 def _data(host: DeclaredHost) -> dict[str, Any]:
