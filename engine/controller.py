@@ -6,6 +6,7 @@ import os
 import subprocess
 import threading
 from collections.abc import Callable, Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TypeVar
@@ -20,25 +21,39 @@ _guard = threading.Lock()
 
 
 def cache_directory(name: str) -> Path:
-    """A folder of the controller's cache; what is in it can be made again at any time."""
-    base = Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache")
-    path = base / "venom-provisioner" / name
-    path.mkdir(parents=True, exist_ok=True)
+    """A folder of the controller's cache; what is in it can be made again at any time.
+
+    Raises RefusedError where it can be neither found nor made.
+    """
+    path = _cache() / name
+    try:
+        path.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise refuse(
+            "a folder for what this machine downloads and builds",
+            f"{path}: {error.strerror}",
+            "let XDG_CACHE_HOME name one that you can write",
+        ) from error
     return path
+
+
+def _cache() -> Path:
+    return Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "venom-provisioner"
 
 
 @dataclass(frozen=True)
 class Kept:
-    """Keys that outlive the run, as empty files in a folder of the cache."""
+    """Keys that outlive the run, as empty files of the cache; where none can be written, none do."""
 
-    folder: Path
+    folder: str
 
     def __contains__(self, key: str) -> bool:
-        return (self.folder / key).exists()
+        return os.path.exists(_cache() / self.folder / key)  # noqa: PTH110 (what may not be looked at is no error)
 
     def add(self, key: str) -> None:
         """Keep one."""
-        (self.folder / key).touch()
+        with suppress(OSError, RefusedError):
+            (cache_directory(self.folder) / key).touch()
 
 
 def once(key: tuple[object, ...], make: Callable[[], T]) -> T:

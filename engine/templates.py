@@ -4,14 +4,17 @@ from __future__ import annotations
 
 import hashlib
 import shlex
+from contextlib import suppress
 from functools import cache
 from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 
 from jinja2 import Environment, FileSystemBytecodeCache, FileSystemLoader, StrictUndefined
+from jinja2.bccache import Bucket
 
 from engine.controller import cache_directory
+from engine.refusal import RefusedError
 
 _SHARED = Path(__file__).parent / "templates"
 
@@ -43,8 +46,16 @@ def _environment(folder: Path) -> Environment:
     return environment
 
 
+class _Compiled(FileSystemBytecodeCache):
+    """Keeps what it can."""
+
+    def dump_bytecode(self, bucket: Bucket) -> None:
+        with suppress(OSError):
+            super().dump_bytecode(bucket)
+
+
 @cache
-def _compiled() -> FileSystemBytecodeCache:
+def _compiled() -> _Compiled | None:
     """Templates as the runs before compiled them, which takes longer than all else that a plan needs.
 
     Jinja compares a template's text itself. The rest of the key is what else decides about the code: the
@@ -52,7 +63,10 @@ def _compiled() -> FileSystemBytecodeCache:
     """
     recipe = f"{Path(__file__).read_text(encoding='utf-8')}\0{version('jinja2')}"
     key = hashlib.sha256(recipe.encode()).hexdigest()[:16]
-    return FileSystemBytecodeCache(str(cache_directory("templates")), f"{key}-%s.cache")
+    try:
+        return _Compiled(str(cache_directory("templates")), f"{key}-%s.cache")
+    except RefusedError:
+        return None
 
 
 def unit_quote(value: object) -> str:

@@ -10,7 +10,7 @@ from typing import Any
 from pyinfra.api.exceptions import PyinfraError
 
 from engine.command_line import CommandLine, command_line
-from engine.controller import Kept, cache_directory
+from engine.controller import Kept
 from engine.refusal import Finding, ends_the_run
 from schemas.inventory import InventoryError, load, pyinfra_groups
 from schemas.reading.problem import did_you_mean, listed
@@ -23,7 +23,7 @@ def groups_of(path: Path) -> dict[str, list[Any]]:
     nobody of it: pyinfra would only warn, do nothing, and say that it went well.
     """
     try:
-        groups = pyinfra_groups(load(path, sound=Kept(cache_directory("sound"))))
+        groups = pyinfra_groups(load(path, sound=Kept("sound")))
     except InventoryError as error:
         raise PyinfraError(str(error)) from None
     hosts = [_name_in_pyinfra(name) for name, _ in groups["hosts"]]

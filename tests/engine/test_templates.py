@@ -42,3 +42,8 @@ def test_a_kept_template_that_is_damaged_is_compiled_anew(tmp_path: Path) -> Non
     for name in kept(tmp_path):
         (tmp_path / "venom-provisioner" / "templates" / name).write_bytes(b"")
     assert rendered(tmp_path, "Hello {{ name }}") == "Hello Ada\n"
+
+
+def test_without_a_cache_that_can_be_written_templates_are_compiled_all_the_same(tmp_path: Path) -> None:
+    (tmp_path / "venom-provisioner").write_text("a file in the folder's place", encoding="utf-8")
+    assert rendered(tmp_path, "Hello {{ name }}") == "Hello Ada\n"
