@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import contextlib
 import os
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
@@ -145,7 +145,8 @@ def ui_received(work: UiWork, observed: Observed) -> Commands:
     + work: what this host does for its UI
     + observed: what it had before
     """
-    if not work.receives:
+    # Where Node alone was lost, the UI is there, and whole.
+    if not work.receives or replace(work.build_job, needs=()).done(observed):
         host.noop("this host has its UI")
         return
     yield FunctionCommand(_deliver, (work,), {})
