@@ -113,8 +113,8 @@ class Gathering:
         """Fetch it, if it is one file: most are small, and wait for their places rather than for the line."""
         if thing.kind == kinds.PACKAGE:
             thing = self._file(thing)
-        elif thing.kind in (kinds.MANIFEST, kinds.IMAGE) or not thing.digests:
-            return
+        elif thing.kind in (kinds.MANIFEST, kinds.IMAGE, kinds.SOURCE, kinds.UI) or not thing.digests:
+            return  # what names further things comes with them; source and UI are on this machine
         self._fetched(thing)
 
     def _fetched(self, thing: Thing, accept: str = "*/*") -> Path:
