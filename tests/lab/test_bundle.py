@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 import shutil
 import subprocess
 import sys
@@ -27,6 +28,8 @@ from tests.lab.serving import of
 from tests.ssh_keys import pair
 
 _BLOB, _JSON = "application/octet-stream", "application/json"
+# npm puts the registry's host, without its path, before a tarball's.
+_TARBALL = re.compile(r"/(?:@[^/]+/)?[^/]+/-/[^/]+\.tgz")
 
 
 class _Store(FilesHandler):
@@ -38,6 +41,8 @@ class _Store(FilesHandler):
         if path in ("/v2", "/v2/"):
             self.send_text(200, "{}", _JSON)
             return
+        if _TARBALL.fullmatch(path):
+            path = f"/npm{path}"
         pages = ((f"{path.rstrip('/')}/index.{it}", it) for it in ("html", "json"))
         asked = [(path, ""), *pages]
         file, kind = next(((it, kind) for one, kind in asked if (it := self._file(one))), (None, ""))
