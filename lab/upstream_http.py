@@ -6,6 +6,7 @@ server, for requests whose path contains a text and, if given, of one client, fo
     PUT    /_lab/faults   [{"kind": "truncate", "contains": "node-", "client": "10.77.0.11", "times": 2}]
     GET    /_lab/faults
     DELETE /_lab/faults
+With ?client=ADDRESS, PUT and DELETE leave the faults of other clients alone.
 
     truncate   the connection ends after half of the bytes
     wrong      other bytes, as many as promised
@@ -28,7 +29,7 @@ from email.utils import formatdate
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from typing import Any, BinaryIO
-from urllib.parse import unquote, urlsplit
+from urllib.parse import parse_qs, unquote, urlsplit
 
 from lab.state import STATE
 
@@ -64,13 +65,14 @@ class Faults:
         self._lock = threading.Lock()
         self._faults: list[Fault] = []
 
-    def replace(self, faults: list[Fault]) -> None:
-        """Make these, and no others."""
+    def replace(self, faults: list[Fault], client: str = "") -> None:
+        """Make these, and no others; with a client, none but those of other clients besides."""
         unknown = {fault.kind for fault in faults} - KINDS
         if unknown:
             raise ValueError(f"no such fault: {', '.join(sorted(unknown))}")
         with self._lock:
-            self._faults = list(faults)
+            others = [it for it in self._faults if it.client != client] if client else []
+            self._faults = [*others, *faults]
 
     def listed(self) -> list[dict[str, Any]]:
         """As the control address shows them."""
@@ -156,7 +158,7 @@ class FileHandler(BaseHTTPRequestHandler):
         """Set the faults."""
         body = self.rfile.read(int(self.headers.get("Content-Length") or 0))
         try:
-            self.server.faults.replace([Fault(**fault) for fault in json.loads(body)])
+            self.server.faults.replace([Fault(**fault) for fault in json.loads(body)], self._client())
         except (ValueError, TypeError) as error:
             self.send_text(400, f"{error}\n")
             return
@@ -164,8 +166,12 @@ class FileHandler(BaseHTTPRequestHandler):
 
     def do_DELETE(self) -> None:
         """Take the faults back."""
-        self.server.faults.replace([])
+        self.server.faults.replace([], self._client())
         self.send_text(200, "ok\n")
+
+    def _client(self) -> str:
+        """Whose faults a request to the control address is about; empty for everybody's."""
+        return parse_qs(urlsplit(self.path).query).get("client", [""])[0]
 
     def send_text(self, status: int, text: str, kind: str = "text/plain; charset=utf-8") -> None:
         """A short answer."""

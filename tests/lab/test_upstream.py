@@ -178,6 +178,16 @@ def test_a_fault_concerns_the_client_it_names(files: Upstream) -> None:
     assert Answer(files, PATH).status == 200
 
 
+def test_the_faults_of_one_client_are_set_and_taken_back_without_those_of_others(files: Upstream) -> None:
+    for client in ("10.77.0.11", "10.77.0.12"):
+        fault = json.dumps([{"kind": "gone", "client": client}])
+        Answer(files, f"/_lab/faults?client={client}", "PUT", body=fault)
+    Answer(files, "/_lab/faults?client=10.77.0.11", "DELETE")
+    left = json.loads(Answer(files, "/_lab/faults").data)
+    assert [it["client"] for it in left] == ["10.77.0.12"]
+    Answer(files, "/_lab/faults", "DELETE")
+
+
 def test_a_fault_nobody_knows_is_refused(files: Upstream) -> None:
     answer = Answer(files, "/_lab/faults", "PUT", body='[{"kind": "flood"}]')
     assert (answer.status, answer.data) == (400, b"no such fault: flood\n")

@@ -24,17 +24,19 @@ class Faults:
     def add(self, host: Host, kind: str, contains: str, times: int = 0) -> None:
         """Make this fault for what the host asks for, so many times; 0: always."""
         self.faults.append(Fault(kind, contains, host.address, times))
+        of_host = [asdict(fault) for fault in self.faults if fault.client == host.address]
         for address in _ADDRESSES:
-            requests.put(
-                address, json=[asdict(fault) for fault in self.faults], timeout=10
-            ).raise_for_status()
+            answer = requests.put(address, params={"client": host.address}, json=of_host, timeout=10)
+            answer.raise_for_status()
 
 
 @contextmanager
 def faults() -> Iterator[Faults]:
     """An upstream whose faults are taken back in the end."""
+    requested = Faults()
     try:
-        yield Faults()
+        yield requested
     finally:
-        for address in _ADDRESSES:
-            requests.delete(address, timeout=10).raise_for_status()
+        for client in {fault.client for fault in requested.faults}:
+            for address in _ADDRESSES:
+                requests.delete(address, params={"client": client}, timeout=10).raise_for_status()

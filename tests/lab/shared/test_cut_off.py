@@ -18,11 +18,13 @@ from typing import Any
 import pytest
 
 from lab.hosts import Host
-from tests.lab import comparison, provisioning, visitor
+from tests.lab import comparison, provisioning, upstream_faults, visitor
 from tests.lab.conftest import LabHost
 from tests.lab.provisioning import Result, until
 from tests.lab.serving import NAMED, Serving
 from tests.lab.visitor import BACKEND, UI
+
+BLOBS = "/var/lib/ollama/models/blobs/*"
 
 
 @dataclass(frozen=True)
@@ -56,9 +58,12 @@ def _cut(folder: Path, host: Host) -> Cut:
     with _running(folder, host) as run:
         until(lambda: "Node" in _step(host, "ui") and _size(host, "/opt/venom/node") > 20 << 20)
         runs["unpack"] = _power_cut(host, run, folder)
-    with _running(folder, host) as run:
-        until(lambda: "pull" in _step(host, "weights") and _size(host, "/var/lib/ollama/models/blobs/*") > 0)
-        runs["pull"] = _power_cut(host, run, folder)
+    # Slowed down, because a pull over the bridge is over before it can be seen.
+    with upstream_faults.faults() as faults:
+        faults.add(host, "slow", "/blobs/")
+        with _running(folder, host) as run:
+            until(lambda: "pull" in _step(host, "weights") and _size(host, BLOBS) > 0)
+            runs["pull"] = _power_cut(host, run, folder)
     with _running(folder, host) as run:
         until(lambda: _step(host, "ui") == "npm ci" and _size(host, "/var/cache/venom-build/ui") > 0)
         runs["build"] = _power_cut(host, run, folder)
