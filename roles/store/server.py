@@ -23,7 +23,8 @@ from schemas.plan.item import Item
 FILL = "run over the store's host while that has the Internet: it fetches what is missing"
 SCRIPTS = Path(__file__).parent / "scripts"
 UNIT = "venom-store.service"
-CONFIGURATION = f"{paths.ETC}/store/nginx.conf"
+_FOLDER = f"{paths.ETC}/store"
+CONFIGURATION = f"{_FOLDER}/nginx.conf"
 TREE = f"{paths.STORE}/tree"
 FINGERPRINT_AT = "/.well-known/venom-store"
 USER = "venom-store"
@@ -41,7 +42,7 @@ def prerequisites(served: ServedStore) -> list[Prerequisite]:
     """What the host that serves the store has for it."""
     return [
         *leftovers(),
-        Directory(f"{paths.ETC}/store"),
+        Directory(_FOLDER),
         File(CONFIGURATION, _configuration(served, _fingerprint(served))),
         File(f"{paths.UNITS}/{UNIT}", _unit()),
         Enabled(UNIT),
@@ -56,7 +57,7 @@ def leftovers() -> list[Prerequisite]:
 
 def absent() -> tuple[Prerequisite, ...]:
     """What a host that serves none has not."""
-    return (Absent(f"{paths.UNITS}/{UNIT}"), Absent(CONFIGURATION))
+    return (Absent(f"{paths.UNITS}/{UNIT}"), Absent(_FOLDER))
 
 
 def _unit() -> str:
