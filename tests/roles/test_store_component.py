@@ -51,7 +51,8 @@ def _items(inventory: str = ALONE) -> Sequence[Item]:
 
 def test_on_a_host_without_a_store_it_is_in_no_generation_and_only_its_unit_must_be_gone() -> None:
     store = _store(plan(ALONE))
-    assert store.prerequisites == (Absent(f"/etc/systemd/system/{UNIT}"), Absent(CONFIGURATION))
+    assert store.prerequisites == (Absent(f"/etc/systemd/system/{UNIT}"), Absent("/etc/venom/store"))
+    assert CONFIGURATION == "/etc/venom/store/nginx.conf"
     assert (store.resources, store.service, store.unit, store.ports, store.work) == ((), None, "", (), None)
 
 
