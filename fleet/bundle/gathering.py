@@ -16,26 +16,18 @@ from typing import Any
 import requests
 
 from engine import controller
-from fleet.bundle import faces, index
+from fleet.bundle import index
 from fleet.bundle.download import Session, fetch, hexes
 from fleet.bundle.fault import BundleError
 from fleet.bundle.licences import licence_of
 from fleet.bundle.manifest import Item
 from fleet.bundle.pack import Have, Progress, digest, silent
+from roles.store.scripts import faces
 from schemas.plan import item as kinds
 from schemas.plan.item import Item as Thing
 from schemas.plan.item import Needed
 from schemas.plan.listed import blobs
 
-MANIFESTS = ", ".join(
-    f"application/vnd.{it}+json"
-    for it in (
-        "docker.distribution.manifest.v2",
-        "oci.image.manifest.v1",
-        "oci.image.index.v1",
-        "docker.distribution.manifest.list.v2",
-    )
-)
 _SIDE_BY_SIDE = 8  # downloads
 INDEX = "pypi/"  # below it lies a static index
 
@@ -133,7 +125,7 @@ class Gathering:
 
     def _manifest(self, it: Needed, found: Gathered) -> None:
         """It, and all that it names, for the architectures of this bundle."""
-        file = self._plain(it, found, MANIFESTS)
+        file = self._plain(it, found, ", ".join(faces.MANIFEST_TYPES))
         listing: dict[str, Any] = json.loads(file.read_bytes())
         if face := faces.of_type(it.item.face, listing):
             found.add(replace(it.item, face=face), file, it.hosts)
@@ -222,7 +214,7 @@ class Gathering:
     def _pages(self, found: Gathered) -> None:
         """The pages of the static indexes, last: they name what came before."""
         for folder, listed in found.pages.items():
-            text = index.page(listed.items()).encode()
+            text = faces.index_page(listed.items()).encode()
             name = folder.removeprefix(INDEX).strip("/")
             file = self.cache / f"page-{name}.html"
             file.write_bytes(text)
@@ -230,7 +222,8 @@ class Gathering:
 
         for name, versions in found.tarballs.items():
             file = self.cache / f"page-{name.replace('/', '-')}.json"
-            file.write_text(faces.npm_page(name, versions), encoding="utf-8")
+            described = {it: faces.npm_version(name, it, *versions[it]) for it in sorted(versions)}
+            file.write_text(faces.npm_page(name, described), encoding="utf-8")
             thing = Thing(kinds.TARBALL, f"index of {name}", (), 0, (), f"npm/{name}/index.json")
             found.add(thing, file, ())
 

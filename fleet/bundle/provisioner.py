@@ -18,7 +18,7 @@ from uv import find_uv_bin
 
 from engine import controller
 from engine.refusal import refuse
-from fleet.bundle.index import GLIBC_MINOR, MACHINES
+from roles.store.scripts.wheels import GLIBC_MINOR, MACHINES
 from schemas.plan import item as kinds
 from schemas.plan.item import Item, Needed
 from schemas.plan.listed import packages

@@ -26,6 +26,7 @@ from roles.store.server import (
     FILL,
     MEMORY_BYTES,
     SCRIPTS,
+    TENDING,
     TREE,
     UNIT,
     absent,
@@ -38,7 +39,7 @@ from roles.store.wants import NOBODY, Fleet, fetched, wants_of
 from schemas.model import HostPlan, ServedStore
 from schemas.plan.item import Item
 
-MODULES = ("tree.py", "pages.py", "receive.py", "wheels.py")
+MODULES = (*TENDING, "receive.py", "wheels.py")
 
 
 def component(
@@ -181,7 +182,7 @@ def _recorded(filling: _Filling) -> _Stand:
 def _tended(filling: _Filling, *, note: bool) -> _Stand:
     request = json.dumps(wants_of(filling.fleet.server).request(filling.fleet.askers))
     arguments = ("note",) if note else ()
-    command = remote.python("tend.py", request, SCRIPTS, arguments=arguments, modules=("tree.py",))
+    command = remote.python("tend.py", request, SCRIPTS, arguments=arguments, modules=TENDING)
     answer = remote.ask(command, timeout=300)
     if not answer.ok:
         raise RefusedError([Finding("a store that can be looked at", answer.stderr.strip()[-500:], "")])
@@ -212,5 +213,5 @@ def store_purged(plan: HostPlan) -> Commands:
             host.noop("the store holds nothing that nobody needs")
             return
     yield log_line("the store: what nobody needs goes")
-    yield remote.python("free.py", "", SCRIPTS, arguments=("purge",), modules=("tree.py", "pages.py"))
+    yield remote.python("free.py", "", SCRIPTS, arguments=("purge",), modules=TENDING)
     yield record("freed", "what nobody needs in the store")

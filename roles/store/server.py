@@ -15,6 +15,7 @@ from engine.refusal import Finding, RefusedError
 from engine.resources import Absent, Directory, Enabled, File, Prerequisite, User
 from engine.services import fingerprint
 from engine.templates import render
+from roles.store.scripts import faces
 from roles.store.wants import Fleet, lacking
 from schemas.model import ServedStore, Store
 from schemas.plan.item import Item
@@ -22,6 +23,8 @@ from schemas.plan.item import Item
 # What to do where it lacks something.
 FILL = "run over the store's host while that has the Internet: it fetches what is missing"
 SCRIPTS = Path(__file__).parent / "scripts"
+# What its programs import of each other, each after what it imports itself.
+TENDING = ("faces.py", "tree.py", "pages.py")
 UNIT = "venom-store.service"
 _FOLDER = f"{paths.ETC}/store"
 CONFIGURATION = f"{_FOLDER}/nginx.conf"
@@ -30,12 +33,6 @@ FINGERPRINT_AT = "/.well-known/venom-store"
 USER = "venom-store"
 # Resident: nginx with two workers.
 MEMORY_BYTES = int(0.03e9)
-_TYPES = (
-    "application/vnd.docker.distribution.manifest.v2+json",
-    "application/vnd.docker.distribution.manifest.list.v2+json",
-    "application/vnd.oci.image.manifest.v1+json",
-    "application/vnd.oci.image.index.v1+json",
-)
 
 
 def prerequisites(served: ServedStore) -> list[Prerequisite]:
@@ -74,7 +71,7 @@ def _configuration(served: ServedStore, mark: str) -> str:
         # No wider than who may come; the host itself asks by IPv4.
         addresses=["0.0.0.0" if 4 in versions else "127.0.0.1", *(["[::]"] if 6 in versions else [])],
         networks=["127.0.0.1", *(["::1"] if 6 in versions else []), *served.allow_from],
-        types={it.rpartition("/")[2].replace(".", "-").replace("+", "-"): it for it in _TYPES},
+        types={faces.type_name(it): it for it in faces.MANIFEST_TYPES},
         fingerprint=mark,
     )
 
@@ -108,7 +105,7 @@ def holdings(served: ServedStore) -> dict[str, Any]:
 
     `trouble`: empty where it serves, else what stands against that.
     """
-    command = remote.python("free.py", "", SCRIPTS, modules=("tree.py", "pages.py"))
+    command = remote.python("free.py", "", SCRIPTS, modules=TENDING)
     answer = remote.ask(command, timeout=300)
     if not answer.ok:
         raise RefusedError([Finding("a store that can be looked at", answer.stderr.strip()[-500:], "")])

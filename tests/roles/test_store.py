@@ -6,14 +6,12 @@ import base64
 import hashlib
 import json
 import os
-import runpy
 import subprocess
 import sys
 import threading
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
-from types import SimpleNamespace
 from typing import Any
 
 import pytest
@@ -24,9 +22,8 @@ from engine import remote
 from lab.upstream_files import FilesHandler
 from lab.upstream_http import Fault, RequestLog, Upstream
 from roles.store.deploy import MODULES
-from roles.store.server import SCRIPTS
-
-wheels = SimpleNamespace(**runpy.run_path(str(SCRIPTS / "wheels.py")))
+from roles.store.scripts import wheels
+from roles.store.server import SCRIPTS, TENDING
 
 ITEM = {"name": "a file", "kind": "file", "size": 0, "fits": [], "unpinned": ""}
 
@@ -81,7 +78,7 @@ class Store:
             "wants": {host: [it["id"] for it in its] for host, its in wants.items()},
             "hosts": list(wants),
         }
-        done = self._run("tend.py", ("tree.py",), "note", stdin=json.dumps(request))
+        done = self._run("tend.py", TENDING, "note", stdin=json.dumps(request))
         answer: dict[str, Any] = json.loads(done.stdout)
         return answer
 
@@ -92,7 +89,7 @@ class Store:
 
     def free(self, *arguments: str) -> dict[str, Any]:
         """What it holds, for whom."""
-        answer: dict[str, Any] = json.loads(self._run("free.py", ("tree.py", "pages.py"), *arguments).stdout)
+        answer: dict[str, Any] = json.loads(self._run("free.py", TENDING, *arguments).stdout)
         return answer
 
     def holds(self, face: str) -> bytes | None:
@@ -326,10 +323,10 @@ def test_a_host_that_left_the_inventory_wants_nothing_and_one_that_is_unknown_is
     item = store.wants("node.tar", b"node")
     store.tend(one=[item], two=[item])
     request = json.dumps({"items": {}, "wants": {}, "hosts": ["two", "three"]})
-    looked = json.loads(store._run("tend.py", ("tree.py",), stdin=request).stdout)
+    looked = json.loads(store._run("tend.py", TENDING, stdin=request).stdout)
     assert (looked["unknown"], looked["recorded"]) == (["three"], False)
     assert len(list((store.root / "wanted").iterdir())) == 2, "who only looks changes nothing"
-    store._run("tend.py", ("tree.py",), "note", stdin=request)
+    store._run("tend.py", TENDING, "note", stdin=request)
     assert sorted(it.name for it in (store.root / "wanted").iterdir()) == ["two.json"]
 
 
@@ -352,7 +349,7 @@ def test_wheels_rank_as_the_packaging_library_ranks_them() -> None:
     old = {5: "manylinux1", 12: "manylinux2010", 17: "manylinux2014"}
     platforms = [
         name
-        for minor in range(wheels.GLIBC, 4, -1)
+        for minor in range(wheels.GLIBC_MINOR, 4, -1)
         for name in (f"manylinux_2_{minor}_x86_64", *([f"{old[minor]}_x86_64"] if minor in old else []))
     ] + ["linux_x86_64"]
     tags = [*cpython_tags((3, 12), ["cp312"], platforms), *compatible_tags((3, 12), "cp312", platforms)]

@@ -9,11 +9,11 @@ import errno
 import http.client
 import json
 import os
-import re
 import sys
 import threading
 import time
 
+import faces
 import pages
 import receive
 import tree
@@ -22,13 +22,6 @@ from receive import NotHadError
 
 # Most items are small, and wait for their places rather than for the line.
 SIDE_BY_SIDE = 16
-MANIFEST_TYPES = ", ".join(
-    "application/vnd.%s+json" % it
-    for it in (
-        *("docker.distribution.manifest.v2", "docker.distribution.manifest.list.v2"),
-        *("oci.image.manifest.v1", "oci.image.index.v1"),
-    )
-)
 PAGE_TYPES = "text/html, application/vnd.pypi.simple.v1+json;q=0.5"
 FULL = threading.Event()
 _pages = threading.Lock()
@@ -74,7 +67,7 @@ def fetch(item, job):
     if item["kind"] == "package":
         fetch_package(item, job)
         return
-    headers = {"Accept": MANIFEST_TYPES} if item["kind"] in tree.MANIFESTS else None
+    headers = {"Accept": ", ".join(faces.MANIFEST_TYPES)} if item["kind"] in tree.MANIFESTS else None
     digest = receive.content(item, job.came, headers)
     if item["kind"] in tree.MANIFESTS:
         with open(tree.path_of("sha256", digest), encoding="utf-8") as file:
@@ -83,22 +76,13 @@ def fetch(item, job):
         job.want += sum(it["size"] for it in parts if not receive.present(it))
         for it in parts:
             fetch(it, job)
-        type_linked(item["face"], json.loads(text), digest)
+        if face := faces.of_type(item["face"], json.loads(text)):
+            tree.link(face, digest)
     # Last: a manifest is not served before its parts are there.
     tree.link(item["face"], digest)
     if item["kind"] == "tarball":
         with _pages:
             pages.write_version(item)
-
-
-def type_linked(face, manifest, digest):
-    """Note the type of a manifest where nginx looks for it."""
-    kind = manifest.get("mediaType", "")
-    if not kind and "manifests" in manifest:
-        kind = "application/vnd.oci.image.index.v1+json"
-    name = re.sub(r"[^a-z0-9]+", "-", kind.rpartition("/")[2])
-    if name:
-        tree.link("types/%s/%s" % (name, face), digest)
 
 
 def fetch_package(item, job):

@@ -1,40 +1,35 @@
 """Runs on the host that serves the store, imported by its scripts: what uv and npm read before they fetch."""
 
 import contextlib
-import html
 import json
 import os
 
+import faces
 import tree
 
 
 def write_page(face):
     """The page of a Python package: every file of it that is held, with its digest (PEP 503)."""
-    lines = [
-        '<a href="%s#%s">%s</a><br>\n' % (html.escape(name), digest.replace(":", "="), html.escape(name))
-        for name, digest in tree.package(face).items()
-    ]
+    files = [(name, digest[len("sha256:") :]) for name, digest in tree.package(face).items()]
     path = tree.path_of(face, "index.html")
-    if lines:
-        tree.write(path, "<!DOCTYPE html>\n" + "".join(lines))
+    if files:
+        tree.write(path, faces.index_page(files))
     else:
         forget(path)
 
 
 def write_version(item):
-    """What npm asks of a package, with this tarball; npm puts its own registry in the place of that host."""
+    """What npm asks of a package, with this tarball."""
     name, _, version = item["name"].rpartition(" ")
     versions = _versions(name)
-    url = "https://registry.npmjs.org/" + item["face"].partition("/")[2]
-    dist = {"tarball": url, "integrity": item["digests"][0]}
-    versions[version] = {"name": name, "version": version, "dist": dist}
+    versions[version] = faces.npm_version(name, version, item["face"], item["digests"][0])
     _write_versions(name, versions)
 
 
 def forget_tarball(face):
     """The same without a tarball that is gone."""
     name = face.partition("/")[2].partition("/-/")[0]
-    gone = "https://registry.npmjs.org/" + face.partition("/")[2]
+    gone = faces.npm_tarball(face)
     _write_versions(name, {v: it for v, it in _versions(name).items() if it["dist"]["tarball"] != gone})
 
 
@@ -57,7 +52,6 @@ def _versions(name):
 
 def _write_versions(name, versions):
     if versions:
-        tags = {"latest": list(versions)[-1]}
-        tree.write(_path(name), json.dumps({"name": name, "dist-tags": tags, "versions": versions}))
+        tree.write(_path(name), faces.npm_page(name, versions))
     else:
         forget(_path(name))

@@ -17,6 +17,7 @@ import urllib.error
 import urllib.parse
 import urllib.request
 
+import faces
 import tree
 
 CHUNK = 1 << 20
@@ -122,7 +123,7 @@ def present(item):
             known = digest[len("sha256:") :]
             if os.path.exists(tree.path_of("sha256", known)):
                 return known
-        elif known := tree.content(tree.other_digest(digest)):
+        elif known := tree.content(faces.of_integrity(digest)):
             return known
     return ""
 
@@ -171,7 +172,7 @@ def _let_in(part, digests):
     os.chmod(part, 0o644)
     os.rename(part, tree.path_of("sha256", digest))
     _keep(tree.path_of("sha256"))
-    tree.link(tree.other_digest(digests[1]), digest)
+    tree.link(faces.of_integrity(digests[1]), digest)
     return digest
 
 

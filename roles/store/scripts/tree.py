@@ -9,6 +9,8 @@ import json
 import os
 import threading
 
+import faces
+
 ROOT = os.environ.get("VENOM_STORE", "/var/lib/venom-store")
 TREE = os.path.join(ROOT, "tree")
 WANTED = os.path.join(ROOT, "wanted")
@@ -151,17 +153,12 @@ def held(item):
     if item["digests"][0].startswith("sha256:"):
         if "sha256:" + digest != item["digests"][0]:
             return False
-    elif content(other_digest(item["digests"][0])) != digest:
+    elif content(faces.of_integrity(item["digests"][0])) != digest:
         return False
     if item["kind"] not in MANIFESTS:
         return True
     with open(path_of("sha256", digest), encoding="utf-8") as file:
         return all(held(it) for it in parts_of(item, file.read()))
-
-
-def other_digest(integrity):
-    """Where the tree says which content has a digest of npm's."""
-    return "sha512/" + integrity.partition("-")[2].replace("/", "_").replace("+", "-").rstrip("=")
 
 
 def package(face):

@@ -6,7 +6,8 @@ import json
 
 import pytest
 
-from fleet.bundle.index import File, chosen, files, page
+from fleet.bundle.index import File, chosen, files
+from roles.store.scripts.faces import index_page
 
 PAGE = "https://index.example.org/simple/numpy/"
 NAMES = [
@@ -59,7 +60,7 @@ def test_a_name_that_is_none_is_passed_over() -> None:
 def test_both_forms_of_a_page_say_the_same() -> None:
     listed = [{"filename": it.name, "url": it.name, "hashes": {"sha256": it.sha256}} for it in FOUND]
     assert files(json.dumps({"files": listed}), PAGE, "application/vnd.pypi.simple.v1+json") == FOUND
-    assert files(page((it.name, it.sha256) for it in FOUND), PAGE, "text/html") == sorted(
+    assert files(index_page((it.name, it.sha256) for it in FOUND), PAGE, "text/html") == sorted(
         FOUND, key=lambda it: it.name
     )
 
