@@ -3,30 +3,17 @@
 from __future__ import annotations
 
 import hashlib
-import importlib
 import json
-import sys
-from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 import pytest
 
-from engine import remote
 from engine.jobs import Job
 from engine.observation import Observed
 from tests.engine.test_observation import ask, question
 
 BLOBS = {b"config": "config", b"weights": "model", b"template": "template"}
-
-
-@pytest.fixture
-def switch(monkeypatch: pytest.MonkeyPatch) -> Iterator[Any]:
-    """The script that runs on the host."""
-    monkeypatch.syspath_prepend(str(remote.SCRIPTS))
-    yield importlib.import_module("switch_services")
-    for name in ("switch_services", "switch_files", "fingerprint", "hidden"):
-        sys.modules.pop(name, None)
 
 
 @pytest.fixture

@@ -2,14 +2,10 @@
 
 from __future__ import annotations
 
-import importlib
-import sys
-from collections.abc import Iterator
 from typing import Any
 
 import pytest
 
-from engine import remote
 from engine.generation import written
 from fleet.builds import Build
 from fleet.components import components
@@ -38,15 +34,6 @@ def service(inventory: str, *gpus: Gpu) -> dict[str, Any]:
     listed = components(plan, Build.unknown(plan), {}, Revealed(), gpu=bool(gpus))
     (ollama,) = (it.service for it in listed if it.service and it.service.model)
     return written(ollama)
-
-
-@pytest.fixture
-def switch(monkeypatch: pytest.MonkeyPatch) -> Iterator[Any]:
-    """The script that runs on the host."""
-    monkeypatch.syspath_prepend(str(remote.SCRIPTS))
-    yield importlib.import_module("switch_services")
-    for name in ("switch_services", "switch_files", "fingerprint", "hidden"):
-        sys.modules.pop(name, None)
 
 
 @pytest.mark.parametrize("inventory", [INVENTORY, REFUSE])

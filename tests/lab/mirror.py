@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-import threading
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 
 from lab import network
+from tests.http_serving import Quiet, serving
 
 # Path → what is sent; None: it is not there.
 Answers = Callable[[str], bytes | None]
@@ -17,7 +16,7 @@ Answers = Callable[[str], bytes | None]
 def mirror(answers: Answers) -> Iterator[str]:
     """Serve what `answers` says of each path; yields the address."""
 
-    class Handler(BaseHTTPRequestHandler):
+    class Handler(Quiet):
         def do_GET(self) -> None:
             body = answers(self.path)
             self.send_response(200 if body is not None else 404)
@@ -31,15 +30,5 @@ def mirror(answers: Answers) -> Iterator[str]:
 
         do_HEAD = do_GET
 
-        def log_message(self, format: str, *args: object) -> None:
-            """Silence."""
-
-    server = ThreadingHTTPServer((str(network.GATEWAY), 0), Handler)
-    thread = threading.Thread(target=server.serve_forever)
-    thread.start()
-    try:
-        yield f"http://{network.GATEWAY}:{server.server_port}"
-    finally:
-        server.shutdown()
-        thread.join()
-        server.server_close()
+    with serving(Handler, str(network.GATEWAY)) as url:
+        yield url

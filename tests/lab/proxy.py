@@ -6,14 +6,13 @@ import base64
 import http.client
 import select
 import socket
-import threading
 from collections.abc import Iterator
 from contextlib import closing, contextmanager
 from dataclasses import dataclass, field
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from urllib.parse import urlsplit
 
 from lab import network
+from tests.http_serving import Quiet, serving
 
 _HOP_BY_HOP = {
     "proxy-authorization",
@@ -38,7 +37,7 @@ def proxy(credentials: str = "", refuses: str = "") -> Iterator[Proxy]:
     """Serve as a proxy; `credentials` ("user:password") must be sent, targets with `refuses` get 403."""
     wanted = f"Basic {base64.b64encode(credentials.encode()).decode()}" if credentials else ""
 
-    class Handler(BaseHTTPRequestHandler):
+    class Handler(Quiet):
         protocol_version = "HTTP/1.1"
 
         def _let_in(self) -> bool:
@@ -105,20 +104,9 @@ def proxy(credentials: str = "", refuses: str = "") -> Iterator[Proxy]:
 
         do_HEAD = do_POST = do_GET
 
-        def log_message(self, format: str, *args: object) -> None:
-            """Silence."""
-
-    server = ThreadingHTTPServer((str(network.GATEWAY), 0), Handler)
-    server.daemon_threads = True
-    served = Proxy(f"http://{network.GATEWAY}:{server.server_port}")
-    thread = threading.Thread(target=server.serve_forever)
-    thread.start()
-    try:
+    with serving(Handler, str(network.GATEWAY)) as url:
+        served = Proxy(url)
         yield served
-    finally:
-        server.shutdown()
-        thread.join()
-        server.server_close()
 
 
 def _relay(one: socket.socket, other: socket.socket) -> None:

@@ -5,13 +5,13 @@ from __future__ import annotations
 import hashlib
 import io
 import json
-import threading
 import zipfile
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import Any
+
+from tests.http_serving import Quiet, serving
 
 _JSON = "application/vnd.pypi.simple.v1+json"
 
@@ -61,7 +61,7 @@ def index() -> Iterator[Index]:
     """An index that answers as long as the context lasts."""
     published = Index()
 
-    class Handler(BaseHTTPRequestHandler):
+    class Handler(Quiet):
         def do_GET(self) -> None:
             found = published.answer(self.path)
             self.send_response(200 if found else 404)
@@ -74,16 +74,6 @@ def index() -> Iterator[Index]:
 
         do_HEAD = do_GET
 
-        def log_message(self, format: str, *args: object) -> None:
-            """Say nothing."""
-
-    server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
-    published.url = f"http://127.0.0.1:{server.server_port}/simple"
-    thread = threading.Thread(target=server.serve_forever, daemon=True)
-    thread.start()
-    try:
+    with serving(Handler) as url:
+        published.url = f"{url}/simple"
         yield published
-    finally:
-        server.shutdown()
-        server.server_close()
-        thread.join()
