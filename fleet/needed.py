@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from dataclasses import replace
 from typing import Any
 
@@ -19,21 +18,11 @@ from schemas.hardware import Hardware
 from schemas.inventory import DeclaredHost
 from schemas.model import HostPlan
 from schemas.plan.host import assumed_hardware, plan_host
-from schemas.plan.item import Item, Needed
-from schemas.plan.items import Packed, Read, items, needed
+from schemas.plan.item import Item
+from schemas.plan.items import Packed, Read, items
 from schemas.reading.problem import PlanError
 
 NPM_LOCK = "web-next/package-lock.json"
-
-
-def needed_by(hosts: Sequence[DeclaredHost], *, offline: bool = False) -> list[Needed]:
-    """What these hosts need, as their hardware is declared; nobody is asked.
-
-    Raises RefusedError where a source or its lock cannot be had. `offline`: of what this machine does not
-    have, nothing is fetched or resolved for it.
-    """
-    plans = [(_plan(it, assumed_hardware(it)), it.pins) for it in hosts]
-    return needed((plan, pins, read_for(plan, Build.of(plan, offline=offline))) for plan, pins in plans)
 
 
 def wanted_by(declared: DeclaredHost, hardware: Hardware, build: Build) -> list[Item]:

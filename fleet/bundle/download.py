@@ -6,7 +6,6 @@ A file has its name only once its digest is right (CONTRIBUTING.md, C2).
 from __future__ import annotations
 
 import base64
-import hashlib
 import re
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
@@ -18,6 +17,7 @@ from urllib3.util import Retry
 
 from fleet.bundle.fault import BundleError
 from fleet.bundle.pack import Progress, silent
+from fleet.bundle.pack import digest as file_digest
 
 SECONDS = 60  # until a place that says nothing counts as dead
 TRIES = 3  # of one place, as long as bytes come
@@ -93,7 +93,7 @@ def fetch(
                 if part.exists() and part.stat().st_size > before:
                     continue  # it was cut off: the rest is asked for
                 break
-            found = _digest(part, wanted[0])
+            found = file_digest(part, wanted[0])
             if found == wanted[1]:
                 part.rename(to)
                 return to
@@ -142,11 +142,6 @@ def _get(
         length = answer.headers.get("Content-Length", "")
         if length.isdigit() and done - (have if goes_on else 0) < int(length):
             raise requests.ConnectionError(f"cut off after {done} bytes")
-
-
-def _digest(path: Path, algorithm: str) -> str:
-    with path.open("rb") as file:
-        return hashlib.file_digest(file, algorithm).hexdigest()
 
 
 def _reason(error: requests.RequestException) -> str:

@@ -24,7 +24,7 @@ from fleet.bundle.manifest import NAME, OURS, Item, Manifest, read
 from fleet.bundle.pack import Progress, digest, silent
 from fleet.bundle.parts import CHUNK, Reader
 
-_FULL = {errno.ENOSPC, errno.EDQUOT, errno.EFBIG}
+FULL = {errno.ENOSPC, errno.EDQUOT, errno.EFBIG}  # what a disk without room answers
 
 
 @dataclass(frozen=True)
@@ -57,7 +57,7 @@ def fill(bundle: Checked, archive: Reader, tree: Path, progress: Progress = sile
             _link(bundle.manifest, tree)
             _record(bundle, own)
         except OSError as error:
-            if error.errno not in _FULL:
+            if error.errno not in FULL:
                 raise
             shutil.rmtree(aside, ignore_errors=True)
             raise _full(lacking, tree, error.strerror or "full") from error

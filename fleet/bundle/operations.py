@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import errno
 from typing import Any
 
 from pyinfra.api.command import FunctionCommand
@@ -13,8 +12,7 @@ from engine.operations import Commands, fail
 from engine.progress import size
 from engine.refusal import RefusedError
 from fleet.bundle.bundling import Bundling, summary
-
-_FULL = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
+from fleet.bundle.fill import FULL
 
 
 @operation(is_idempotent=False)
@@ -33,7 +31,7 @@ def _make(state: Any, host: Any, bundling: Bundling) -> bool:
     except RefusedError as refusal:
         return fail(state, host, str(refusal))
     except OSError as error:
-        if error.errno not in _FULL:
+        if error.errno not in FULL:
             raise
         return fail(
             state,

@@ -4,14 +4,14 @@ from __future__ import annotations
 
 import hashlib
 import tarfile
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import BinaryIO
 
 from fleet.bundle.fault import BundleError
 from fleet.bundle.manifest import Item, Part
-from fleet.bundle.parts import CHUNK, Writer
+from fleet.bundle.parts import Writer
 
 Progress = Callable[[str, int], None]  # what is being done, and bytes of it so far
 
@@ -77,20 +77,7 @@ def _changed(it: Have) -> BundleError:
     )
 
 
-def digest(file: Path) -> str:
-    """The sha256 of a file."""
-    return digest_of(_chunks(file))
-
-
-def digest_of(chunks: Iterable[bytes]) -> str:
-    """The sha256 of these bytes."""
-    found = hashlib.sha256()
-    for chunk in chunks:
-        found.update(chunk)
-    return found.hexdigest()
-
-
-def _chunks(file: Path) -> Iterator[bytes]:
+def digest(file: Path, algorithm: str = "sha256") -> str:
+    """A digest of a file, in hex digits."""
     with file.open("rb") as opened:
-        while chunk := opened.read(CHUNK):
-            yield chunk
+        return hashlib.file_digest(opened, algorithm).hexdigest()
