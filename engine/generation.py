@@ -74,6 +74,11 @@ class Generation:
             *differing(self.resources, observed),
             *(Difference(it.unit, it.state(observed)) for it in self.services if not it.runs(observed)),
             *(
+                Difference(it.unit, f"does not answer: {why}")
+                for it in self.services
+                if (why := it.silence(observed))
+            ),
+            *(
                 Difference(unit, "must not run")
                 for unit in self.stopped
                 if observed.units.get(unit, {}).get("ActiveState", "inactive") not in {"inactive", "failed"}

@@ -50,6 +50,7 @@ class _Rest(TypedDict, total=False):
     lacks: dict[str, str]
     receipt: dict[str, Any]
     answers: dict[str, str]
+    silent: dict[str, str]
 
 
 @dataclass(frozen=True)
@@ -84,6 +85,7 @@ class Observed:
     models: Mapping[str, int] = field(default_factory=dict)  # manifest of weights → bytes of its layers
     receipt: Mapping[str, Any] = field(default_factory=dict)
     answers: Mapping[str, str] = field(default_factory=dict)  # address of a door → which inputs it has
+    silent: Mapping[str, str] = field(default_factory=dict)  # address of a service → why it does not answer
     nonce: str = NONCE
 
     @property
@@ -130,6 +132,7 @@ class Question:
     links: Mapping[str, str]  # a link of the distribution's → the package that brought it
     certificates: Iterable[str]  # files of which it is asked how long they are valid
     doors: Mapping[str, str]  # address → file of the certificate that it must serve; empty without TLS
+    services: Iterable[str]  # addresses that answer where a service does what it is for
     manifests: str
     receipt: str
 
@@ -140,6 +143,7 @@ class Question:
         rest = {
             "certificates": sorted(set(self.certificates)),
             "doors": dict(self.doors),
+            "services": sorted(set(self.services)),
             "env_files": sorted(set(self.env_files)),
             "units": units,
             "images": sorted(it for it in files if _is_marker(it)),
@@ -225,6 +229,7 @@ def read(lines: Sequence[str], units: Sequence[str]) -> Observed:
         models=rest.get("models", {}),
         receipt=rest.get("receipt", {}),
         answers=rest.get("answers", {}),
+        silent=rest.get("silent", {}),
     )
 
 

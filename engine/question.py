@@ -59,6 +59,7 @@ def question_about(
         links={it.path: it.package for it in diverted},
         certificates=[it for it in doors.values() if it],
         doors=doors,
+        services=[it.url for it in services if not it.reloads],
         manifests=paths.MANIFESTS,
         receipt=paths.RECEIPT,
     )

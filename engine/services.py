@@ -54,6 +54,10 @@ class Service:
             return unit.get("ActiveState", "not there")
         return "runs" if self.runs(observed) else "runs with other inputs than it should"
 
+    def silence(self, observed: Observed) -> str:
+        """Why it does not answer although it runs as planned; empty where it answers."""
+        return observed.silent.get(self.url, "") if self.runs(observed) else ""
+
     def trouble(self, observed: Observed) -> str:
         """That its process ended by itself since it was last started, for the operator; else empty."""
         unit = observed.units.get(self.unit, {})

@@ -48,11 +48,18 @@ def _services(assessment: Assessment) -> Iterator[str]:
     active = {unit for unit, it in observed.units.items() if it.get("ActiveState") == "active"}
     reloads = [it.unit for it in differ if it.reloads and it.unit in active]
     restarts = [it.unit for it in differ if it.unit not in reloads]
-    goes_on = [it.unit for it in generation.services if it.runs(observed)]
+    silent = [it.unit for it in generation.services if it.silence(observed)]
+    goes_on = [it.unit for it in generation.services if it.runs(observed) and it.unit not in silent]
     stops = [
         unit for unit in generation.stopped if observed.units.get(unit, {}).get("ActiveState") == "active"
     ]
-    by_verb = (("starts", restarts), ("reloads", reloads), ("stops", stops), ("keeps running", goes_on))
+    by_verb = (
+        ("starts", restarts),
+        ("reloads", reloads),
+        ("stops", stops),
+        ("waits for", silent),
+        ("keeps running", goes_on),
+    )
     for verb, units in by_verb:
         if units:
             yield f"{verb}: {', '.join(unit.removesuffix('.service') for unit in units)}"

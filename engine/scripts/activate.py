@@ -46,7 +46,7 @@ def switch(generation, before, back=False):
         new.update(it["unit"] for it in group if start(it))
         if group is others:
             run("systemctl", "start", "venom.target")
-        starts.update(wait(group))
+        starts.update(wait(group, new))
         # Before the others start: the backend asks for the model, too, and gives up after seconds.
         loads.update({it["unit"]: generate(it, back) for it in group if it.get("model")})
     for door in doors:

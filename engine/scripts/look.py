@@ -45,6 +45,15 @@ def answer(url, certificate):
         return None
 
 
+def silence(url):
+    """Why nothing answers at the address of a service; None where something does."""
+    try:
+        read_door(url)
+    except OSError as error:
+        return str(error)
+    return None
+
+
 def look_at_env(path, nonce):
     values = {}
     try:
@@ -124,6 +133,7 @@ def main():
     seen = {
         "certificates": known(question["certificates"], look_at_certificate),
         "answers": known(question["doors"], lambda url: answer(url, question["doors"][url])),
+        "silent": known(question["services"], silence),
         "env_files": known(question["env_files"], lambda path: look_at_env(path, question["nonce"])),
         "fingerprints": fingerprints(question["units"], sys.argv[1]),
         # A marker stands for what lies in an engine's store; it counts while that is so.

@@ -55,9 +55,13 @@ def start(service):
     if state(unit).get("ActiveState") == "active" and fingerprint(unit) == service["fingerprint"]:
         return False
     step("start %s" % service["title"])
+    restart(unit)
+    return True
+
+
+def restart(unit):
     run("systemctl", "reset-failed", unit)
     run("systemctl", "restart", unit)
-    return True
 
 
 def ask(url, body=None, timeout=10):
@@ -75,13 +79,16 @@ def answers(url):
         return str(getattr(error, "reason", error))
 
 
-def wait(services):
+def wait(services, new):
     """Until each service answers, from a process with the inputs of this generation.
 
-    All are asked in turns, so that none hides how long another took. Returns unit → seconds from the
-    start of its process until it answered; for one that had been running, since when it runs.
+    All are asked in turns, so that none hides how long another took. One that had been running, and does
+    not answer in its time, hangs: it is restarted, once, and joins `new`, the units that were started.
+    Returns unit → seconds from the start of its process until it answered; for one that had been running,
+    since when it runs.
     """
-    begun, since = time.monotonic(), time.time()
+    since = time.time()
+    begun = {it["unit"]: time.monotonic() for it in services}
     restarts = {it["unit"]: int(state(it["unit"]).get("NRestarts") or 0) for it in services}
     waiting, seconds = list(services), {}
     if waiting:
@@ -89,7 +96,13 @@ def wait(services):
     while waiting:
         for service in list(waiting):
             unit = service["unit"]
-            if answered(service, time.monotonic() - begun, restarts[unit], since):
+            waited = time.monotonic() - begun[unit]
+            if waited > service["ready_timeout"] and unit not in new and answers(service["url"]):
+                step("restart %s, which does not answer" % service["title"])
+                restart(unit)
+                new.add(unit)
+                begun[unit], restarts[unit] = time.monotonic(), 0
+            elif answered(service, waited, restarts[unit], since):
                 waiting.remove(service)
                 seconds[unit] = round(time.monotonic() - started(unit), 1)
                 print("%s answers %.1f s after its start" % (service["title"], seconds[unit]))

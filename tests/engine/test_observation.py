@@ -15,13 +15,14 @@ from engine import paths, remote
 from engine.observation import NONCE, Observed, Question
 from engine.refusal import RefusedError
 from engine.resources import sha256
+from tests.http_serving import Quiet, serving
 
 MARKED = "# Managed by the Venom provisioner\n"
 
 
 def question(**given: object) -> Question:
     nothing: dict[str, object] = dict.fromkeys(("paths", "folders", "env_files", "units", "users"), ())
-    nothing |= {"packages": (), "links": {}, "certificates": (), "doors": {}}
+    nothing |= {"packages": (), "links": {}, "certificates": (), "doors": {}, "services": ()}
     return Question(**{**nothing, "manifests": "/nowhere", "receipt": "/nowhere", **given})  # type: ignore[arg-type]
 
 
@@ -124,3 +125,16 @@ def test_the_mark_or_a_receipt_shows_that_a_run_was_here() -> None:
     assert replace(nothing, paths={paths.MARK: {"ours": "yes"}}).known
     assert not replace(nothing, paths={paths.MARK: {"kind": "file"}}).known
     assert replace(nothing, receipt={"generation": "g1"}).known
+
+
+class _Ready(Quiet):
+    def do_GET(self) -> None:
+        self.send_response(200 if self.path == "/ready" else 503)
+        self.end_headers()
+
+
+def test_a_service_that_is_not_ready_or_not_there_is_silent() -> None:
+    with serving(_Ready) as url:
+        ready, starting = f"{url}/ready", f"{url}/starting"
+        assert ask(question(services=[ready, starting])).silent == {starting: "status 503"}
+    assert "refused" in ask(question(services=[ready])).silent[ready]

@@ -21,6 +21,7 @@ from tests.roles.states import (
     GENERATION,
     KEY,
     SEEN,
+    SERVICE,
     desired,
     digested,
     judged,
@@ -83,6 +84,16 @@ def test_a_service_that_runs_and_does_not_answer_is_drift() -> None:
     it = judged(answers={UNIT: "status 500"})
     assert it.changed == (Difference(UNIT, "does not answer: status 500"),)
     assert "  backend     does not answer: status 500, since" in plain(it)
+
+
+def test_a_run_has_something_to_do_where_a_service_runs_as_planned_and_does_not_answer() -> None:
+    silent = {SERVICE.url: "[Errno 111] Connection refused"}
+    assert GENERATION.differs(replace(SEEN, silent=silent)) == [
+        Difference(UNIT, "does not answer: [Errno 111] Connection refused")
+    ]
+    failed = {**SEEN.units, UNIT: {**SEEN.units[UNIT], "ActiveState": "failed"}}
+    # What does not run at all is named once.
+    assert GENERATION.differs(replace(SEEN, silent=silent, units=failed)) == [Difference(UNIT, "failed")]
 
 
 def test_a_service_that_was_started_with_something_else_is_drift_although_it_answers() -> None:

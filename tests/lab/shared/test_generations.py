@@ -96,6 +96,19 @@ def test_another_profile_and_back_restarts_only_what_is_concerned(
     assert visitor.chat(light, "Say yes.").status == "COMPLETED"
 
 
+def test_a_run_waits_for_a_service_that_runs_and_does_not_answer(
+    light: Host, serving: Serving, provision: Provision
+) -> None:
+    ui = visitor.processes(light, [_UI])[_UI]
+    # Stopped as a host that has no time for it stops it, and goes on before it counts as hanging.
+    light.run(f"kill -STOP {ui} && systemd-run --quiet --on-active=15 kill -CONT {ui}")
+    result = provision(serving.of_light()).check()
+    assert "[light] waits for: venom-ui\n" in result.output
+    assert "[light] keeps running: venom-backend, ollama, nginx\n" in result.output
+    assert visitor.processes(light, [_UI])[_UI] == ui
+    assert provision(serving.of_light()).check().changed_operations == []
+
+
 def test_weights_that_the_plan_does_not_use_go_when_the_operator_says_so(
     light: Host, serving: Serving, provision: Provision
 ) -> None:
