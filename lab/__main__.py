@@ -6,6 +6,8 @@ import argparse
 import os
 import shlex
 import sys
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
 
 from lab import base, demo, network, preconditions, ssh, upstream_process
 from lab.hosts import Host, all_hosts
@@ -34,6 +36,9 @@ def _parser() -> argparse.ArgumentParser:
     )
     parser.set_defaults(do=lambda _: demo.run())
     commands = parser.add_subparsers(title="commands (none: boot lab1 and make it serve Venom)")
+
+    prepare = commands.add_parser("prepare", help="build ahead what hosts boot from and download")
+    prepare.set_defaults(do=_prepare)
 
     up = commands.add_parser("up", help="create a fresh host and boot it")
     up.add_argument("name", nargs="?", default="lab1")
@@ -74,6 +79,16 @@ def _parser() -> argparse.ArgumentParser:
     login.add_argument("name")
     login.set_defaults(do=lambda given: _exec(ssh.command(Host.get(given.name).address)))
     return parser
+
+
+def _prepare(_: argparse.Namespace) -> int:
+    in_use = [Path(host.base) for host in all_hosts()]
+    with ThreadPoolExecutor() as pool:
+        making = [pool.submit(base.ensure, debian, in_use=in_use) for debian in base.SUITES]
+        making.append(pool.submit(upstream_process.ensure))
+    for one in making:
+        one.result()
+    return 0
 
 
 def _up(given: argparse.Namespace) -> int:

@@ -29,8 +29,13 @@ from tests.lab.serving import Originals
 _NAME = re.compile(r"test-(?P<pid>[0-9]+)-[0-9]+(-.+)?")
 _numbers = itertools.count(1)
 
-# Begun first, in this order: with them the session would end late.
-_LONG = ("test_kill_everywhere.py", "test_cut_off.py", "test_images_ollama.py", "test_any_way.py")
+# Begun first, in this order: with them the session would end late. The first one makes the hosts that serve;
+# the three after it need none for a while.
+_LONG = (
+    *("test_images_ollama.py", "test_kill_everywhere.py", "test_images_built.py", "test_cut_off.py"),
+    *("test_remove.py", "test_store.py", "test_any_way.py", "test_status.py", "test_commands.py"),
+    *("test_bundle.py", "test_upgrade.py", "test_verify.py", "test_generations.py"),
+)
 
 
 class LabHost(Protocol):
@@ -77,7 +82,7 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
 
 def pytest_addoption(parser: pytest.Parser) -> None:
     """What makes the session thorough."""
-    parser.addoption("--all", action="store_true", help="kill runs after every operation, not every other")
+    parser.addoption("--all", action="store_true", help="kill runs after every operation, not every third")
 
 
 def pytest_xdist_make_scheduler(config: pytest.Config, log: Any) -> Any:

@@ -12,6 +12,7 @@ import requests
 
 from lab import fleet
 from lab.hosts import Host
+from roles.base.deploy import PACKAGES
 from tests.lab import provisioning, visitor
 from tests.lab.conftest import LabHost
 from tests.lab.provisioning import Result, fleet_of, own_venom
@@ -62,7 +63,7 @@ def built(module_host: LabHost, upstream: None, tmp_path_factory: pytest.TempPat
         subprocess.run(["git", "-C", str(venom), *line.split()], check=True)
     rev_parse = ["git", "-C", str(venom), "rev-parse", "HEAD"]
     commit = subprocess.run(rev_parse, check=True, capture_output=True, text=True).stdout.strip()
-    host = module_host(13, podman=True)
+    host = module_host(13, podman=True, packages=PACKAGES.names)
     source = {"commit": commit, "repository": str(venom), "like": "v1.9.0"}
     inventory = provisioning.inventory(folder, fleet_of(host, venom=source))
     place = f"{REGISTRY}/{host.name}"
@@ -94,7 +95,7 @@ def test_what_is_not_on_main_is_not_published(built: Built) -> None:
 def test_a_bare_host_serves_from_them_as_from_a_release_and_a_second_run_changes_nothing(
     built: Built, module_host: LabHost, tmp_path: Path
 ) -> None:
-    host = module_host(13, podman=True)
+    host = module_host(13, podman=True, packages=PACKAGES.names)
     images = {kind: built.reference(kind) for kind in ("backend", "frontend")}
     mirrors = {**fleet.default()["defaults"]["mirrors"], "images": [f"http://{REGISTRY}"]}
     declared = fleet_of(

@@ -5,7 +5,7 @@ that changed something; the run after that, after the next one; and so on, until
 the way hosts stay behind as the kill left them, one after every kill or after every few. In the end one
 run completes them all, together with a host that was never disturbed, to which they must be equal.
 
-Without --all every other operation is passed over.
+Without --all a run is killed after every third operation, and fewer hosts stay behind.
 """
 
 from __future__ import annotations
@@ -28,7 +28,8 @@ from tests.lab.provisioning import Result
 from tests.lab.visitor import BACKEND, UI
 
 # One that is never disturbed, one that goes through all kills, and those that stay behind.
-HOSTS = 6
+# With --all, and without.
+HOSTS, FEWER = 6, 4
 
 T = TypeVar("T")
 
@@ -74,11 +75,13 @@ class Killing:
 
     folder: Path
     operations: int  # a run is killed after so many of those that change something
+    count: int  # of hosts
 
     def everywhere(self, hosts: Sequence[Host], every: int = 1, **settings: Any) -> Killed:
         """Bring hosts to what the settings say, over kills; the first of them is never disturbed."""
         _, *running = hosts
-        every = -(-every // self.operations)  # as many hosts as where every operation is followed by a kill
+        # As far apart on the way as where every operation is followed by a kill, if they are as many.
+        every = -(-every * (HOSTS - 2) // (self.operations * (self.count - 2)))
         before = _each(running, Serving.of)
         record = self.folder / "operations"
         record.write_text("", encoding="utf-8")
@@ -105,10 +108,9 @@ class Killing:
 
 @pytest.fixture(scope="module")
 def killing(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Killing:
-    """After every operation, or after every other."""
-    return Killing(
-        tmp_path_factory.mktemp("kill"), 1 if request.config.getoption("--all", default=False) else 2
-    )
+    """After every operation, or after every third."""
+    operations, count = (1, HOSTS) if request.config.getoption("--all", default=False) else (3, FEWER)
+    return Killing(tmp_path_factory.mktemp("kill"), operations, count)
 
 
 @pytest.fixture(scope="module")
@@ -117,7 +119,7 @@ def fresh(upstream: None, module_host: LabHost, killing: Killing) -> Killed:
     # Debian's packages take most of an installation, and are not ours: those that are killed have them.
     # The undisturbed host gets them from the run; and all of them nginx, of which is recorded who brought it.
     names = [name for name in PACKAGES.names if name != "nginx"]
-    hosts = [module_host(12), *(module_host(12, packages=names) for _ in range(HOSTS - 1))]
+    hosts = [module_host(12), *(module_host(12, packages=names) for _ in range(killing.count - 1))]
     with provisioning.no_ui_stored():
         return killing.everywhere(hosts, every=4)
 

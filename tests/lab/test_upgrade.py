@@ -17,6 +17,7 @@ import yaml
 from lab import fleet
 from lab.hosts import Host
 from lab.state import REPOSITORY
+from roles.base.deploy import PACKAGES
 from tests.lab import provisioning, visitor
 from tests.lab.conftest import LabHost
 from tests.lab.provisioning import Result
@@ -56,7 +57,10 @@ def upgraded(upstream: None, module_host: LabHost, tmp_path_factory: pytest.Temp
         ["git", "archive", RELEASED], cwd=REPOSITORY, stdout=subprocess.PIPE, check=True
     ).stdout
     subprocess.run(["tar", "-x", "-C", str(old)], input=archive, check=True)
-    hosts = {"light": module_host(12), "off": module_host(13)}
+    hosts = {
+        "light": module_host(12, packages=PACKAGES.names),
+        "off": module_host(13, packages=PACKAGES.names),
+    }
     settings: dict[str, dict[str, Any]] = {
         "light": {"door": {"exposure": "lan", "allow_from": ["10.77.0.0/24"]}},
         "off": {"profile": "llm_off"},
