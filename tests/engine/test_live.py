@@ -25,6 +25,8 @@ from engine.live import _CLEAR, drawable, frame
 from lab.state import REPOSITORY
 
 COLUMNS, ROWS = 72, 12
+# Whoever runs the tests may say how large their terminal is: xdist does.
+_SIZE = ("COLUMNS", "LINES")
 
 # A deploy whose operation takes its time, reports how far it is, and prints a line now and then.
 DEPLOY = """
@@ -91,7 +93,7 @@ def terminal(folder: Path, steps: int) -> Iterator[Terminal]:
     process = subprocess.Popen(
         [str(Path(sys.executable).with_name("pyinfra")), "-y", "@local", str(folder / "deploy.py")],
         cwd=REPOSITORY,
-        env={**os.environ, "TERM": "xterm-256color"},
+        env={name: it for name, it in os.environ.items() if name not in _SIZE} | {"TERM": "xterm-256color"},
         stdin=slave,
         stdout=slave,
         stderr=slave,
