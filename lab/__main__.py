@@ -84,10 +84,10 @@ def _parser() -> argparse.ArgumentParser:
 def _prepare(_: argparse.Namespace) -> int:
     in_use = [Path(host.base) for host in all_hosts()]
     with ThreadPoolExecutor() as pool:
-        making = [pool.submit(base.ensure, debian, in_use=in_use) for debian in base.SUITES]
-        making.append(pool.submit(upstream_process.ensure))
-    for one in making:
-        one.result()
+        trees = [pool.submit(base.ensure, debian, in_use=in_use) for debian in base.SUITES]
+        upstream_process.ensure()
+        for tree in trees:
+            tree.result()
     return 0
 
 
