@@ -20,7 +20,8 @@ from roles.status.drift import Desired, drift
 from roles.status.report import Report, report
 from roles.status.state import HostState
 from roles.store.server import holdings
-from roles.verification.acceptance import HostAcceptance
+from roles.verification import history, metrics
+from roles.verification.acceptance import HostAcceptance, Measured
 from roles.verification.deploy import judge, unreached
 from roles.verification.trying import Subject
 from schemas.inventory import DeclaredHost
@@ -87,7 +88,13 @@ def status_of(declared: DeclaredHost) -> Report:
         desired=it.desired,
         errors=it.errors,
         store=it.store,
+        budgets=metrics.held(_last(it.state), declared.budgets),
     )
+
+
+def _last(state: HostState | None) -> Measured | None:
+    """The figures of the last acceptance, as the host remembers them."""
+    return next(iter(history.parsed([state.measured])), None) if state else None
 
 
 def acceptance_of(declared: DeclaredHost, *, suites: bool) -> HostAcceptance:

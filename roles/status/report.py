@@ -71,6 +71,7 @@ class Report:
     lock: str = ""
     certificate: str = ""  # of the door: its fingerprint, and how long it is valid; empty without TLS
     store: Mapping[str, Any] = field(default_factory=dict)  # of the fleet's store that it serves; or empty
+    budgets: tuple[Mapping[str, Any], ...] = ()  # each with what was measured last
     changed: tuple[Difference, ...] = ()  # the host is not what was applied last
     pending: tuple[Difference, ...] = ()  # the plan is not what was applied last
 
@@ -114,6 +115,7 @@ def report(
     desired: Desired | None,
     errors: Iterable[str],
     store: Mapping[str, Any] | None = None,
+    budgets: Iterable[Mapping[str, Any]] = (),
 ) -> Report:
     """How the host stands. What could not be had is None, and `errors` say why."""
     why = tuple(errors)
@@ -143,6 +145,7 @@ def report(
         remarks=tuple(desired.remarks) if desired else (),
         changed=tuple(changed),
         store=store or {},
+        budgets=tuple(budgets),
         pending=(*pending, *_of_store(store or {})),
     )
 

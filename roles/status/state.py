@@ -50,6 +50,7 @@ class _Answer(TypedDict):
     models: _Models | None
     versions: dict[str, str]
     lock: str
+    measured: str
 
 
 @dataclass(frozen=True)
@@ -66,6 +67,7 @@ class HostState:
     models: Mapping[str, Any] | None  # digests and loaded; None where no Ollama answers
     versions: Mapping[str, str]  # e.g. Python → 3.12.1; empty where there is none
     lock: str  # who changes the host just now, or died doing so
+    measured: str = ""  # the last acceptance's figures, as a line; empty where there was none
 
     @classmethod
     def of(cls, text: str) -> HostState:
@@ -84,6 +86,7 @@ class HostState:
             models=answer["models"],
             versions=answer["versions"],
             lock=answer["lock"],
+            measured=answer["measured"],
         )
         # Of each of these something is reported.
         for it in generation.services if generation else ():

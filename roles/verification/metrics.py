@@ -158,6 +158,25 @@ def label(it: Measured) -> str:
     return ", ".join(part for part in (it.release, it.profile) if part) or it.generation
 
 
+def held(last: Measured | None, budgets: Mapping[str, float]) -> list[dict[str, Any]]:
+    """Each budget with what was measured last: None where that was not."""
+    values = last.metrics if last else {}
+    return [
+        {
+            **{
+                "name": name,
+                "title": TOTALS.get(name, rule(name)["title"]),
+                "unit": unit(name),
+                "limit": budgets[name],
+            },
+            **{"value": values.get(name), "at": last.at if last else ""},
+            "generation": last.generation if last else "",
+        }
+        for name in known()
+        if name in budgets
+    ]
+
+
 def budget_checks(
     values: Mapping[str, float], earlier: Measured | None, budgets: Mapping[str, float]
 ) -> tuple[Check, ...]:

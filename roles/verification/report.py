@@ -110,7 +110,7 @@ def render(acceptance: Acceptance, file: Callable[[str], bytes | None]) -> str:
     """The page. `file`: the bytes of what evidence names; None where it is not there."""
     ordered = sorted(acceptance.hosts, key=lambda it: _FIRST.index(it.result))
     return (
-        _environment()
+        environment()
         .get_template("report.html.j2")
         .render(
             it=acceptance,
@@ -119,7 +119,7 @@ def render(acceptance: Acceptance, file: Callable[[str], bytes | None]) -> str:
             signs=_SIGNS,
             plotted=plots.available(),
             install=plots.INSTALL,
-            css=Markup((TEMPLATES / "report.css").read_text(encoding="utf-8")),
+            css=style(),
         )
     )
 
@@ -199,10 +199,16 @@ def _shots(host: HostAcceptance, file: Callable[[str], bytes | None]) -> list[Sh
     return found
 
 
+def style() -> Markup:
+    """The style of pages, as it stands in them."""
+    return Markup((TEMPLATES / "report.css").read_text(encoding="utf-8"))
+
+
 @cache
-def _environment() -> Environment:
+def environment(*folders: Path) -> Environment:
+    """The templates of pages, after those in `folders`. Everything that is put into one is escaped."""
     environment = Environment(
-        loader=FileSystemLoader(TEMPLATES),
+        loader=FileSystemLoader([*folders, TEMPLATES]),
         autoescape=True,
         undefined=StrictUndefined,
         trim_blocks=True,

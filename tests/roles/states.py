@@ -88,6 +88,7 @@ def answer_of_status(**changes: Any) -> dict[str, Any]:
         "models": None,
         "versions": {"Python": "3.12.1", "Node": "24.1.0", "Ollama": ""},
         "lock": "",
+        "measured": "",
     }
     return it | changes
 

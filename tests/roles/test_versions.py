@@ -10,6 +10,7 @@ from pathlib import Path
 from engine import remote
 from roles.ollama import deploy as ollama
 from roles.status.deploy import SCRIPTS
+from roles.status.state import HostState
 from tests.roles.plans import components_of, plan
 
 
@@ -34,6 +35,7 @@ def test_a_host_is_asked_by_the_command_of_each_and_what_is_not_there_has_none()
         check=True,
     )
     assert json.loads(done.stdout)["versions"] == {"Own": "1.2.3", "Silent": "", "None": "", "Gone": ""}
+    assert HostState.of(done.stdout).measured == "", "the answer has the form that is expected of it"
 
 
 def test_every_plan_asks_for_the_same_whatever_the_host_serves() -> None:

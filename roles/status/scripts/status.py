@@ -20,6 +20,7 @@ from reading import DIRECT, PATIENCE, get, read, read_json
 ETC = "/etc/venom"
 GENERATIONS = ETC + "/generations"
 LOCK = "/run/venom-provisioner.lock"
+MEASURED = "/var/log/venom-provisioner/measured.jsonl"
 UNIT_PROPERTIES = "ActiveState,SubState,ActiveEnterTimestamp,NRestarts,MainPID,ControlGroup"
 
 
@@ -159,6 +160,7 @@ def main():
             "models": models(services),
             "versions": {name: version(it) for name, it in request["versions"].items()},
             "lock": read(LOCK).strip(),
+            "measured": (read(MEASURED).splitlines() or [""])[-1],
         },
         sys.stdout,
     )

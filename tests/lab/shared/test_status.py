@@ -81,6 +81,8 @@ def test_hosts_that_serve_are_in_sync_and_nothing_on_them_changes(fleet: Serving
     tags = visitor.fetch(fleet.light, f"{visitor.OLLAMA}/api/tags").json()["models"]
     assert light["model"]["digest"] == tags[0]["digest"].removeprefix("sha256:")
     assert off["model"] is None
+    assert {it["name"] for it in light["budgets"]} == {"chat_seconds", "ui_chat_seconds"}, "the contract's"
+    assert {it["value"] for it in light["budgets"]} == {None}, "no acceptance has measured it"
     # The form of who cannot give pyinfra's own flag.
     assert ask(tmp_path, fleet.of_light(), "--data", "json=yes")[1]["light"]["state"] == "in sync"
 
