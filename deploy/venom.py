@@ -14,6 +14,7 @@ from engine.operations import refusal_ends_this_host
 from engine.switch import generation_activated
 from fleet.assessment import assess
 from fleet.preview import preview
+from fleet.rollout import run_of
 from fleet.verbs import declared_host, options_of
 from roles.base.deploy import host_marked, prerequisites_made
 from roles.door.deploy import nginx_state_recorded
@@ -22,6 +23,7 @@ from roles.weights.unused import report_unused, weights_purged
 
 options = options_of("deploy/venom.py")
 declared = declared_host()
+rollout = run_of(declared)
 
 with refusal_ends_this_host():
     it = assess(declared, purge=options.flag("purge"))
@@ -38,7 +40,7 @@ with refusal_ends_this_host():
         if it.certificate:
             outcome.adds(host.name, it.certificate)
     else:
-        preview(it)
+        preview(it, rollout.wave_of(declared.name))
         host_locked(name="Lock", needed=True, what="deploy/venom.py", generation=observed.current)
         host_marked(observed=observed)
         nginx_state_recorded(name="Door | record what was there", observed=observed)
@@ -46,13 +48,15 @@ with refusal_ends_this_host():
             prerequisites=planned.prerequisites, ca_bundle=declared.ca_bundle, observed=observed
         )
         carry_out(it.works, planned.components)
-        generation_activated(
-            name="Switch",
-            generation=it.generation,
-            observed=observed,
-            needed=not it.proven,
-            switch=planned.switch,
-        )
+        for wave in host.loop(rollout.waves):  # type: ignore[no-untyped-call]
+            generation_activated(
+                name=wave.title,
+                generation=it.generation,
+                observed=observed,
+                needed=not it.proven,
+                switch=planned.switch,
+                turn=rollout.turn(wave, declared.name),
+            )
         if it.purge:
             weights_purged(name="Weights | purge", models=it.unused, observed=observed)
             store_purged(name="Store | purge", plan=it.plan)

@@ -17,6 +17,8 @@ class CommandLine:
     limit: tuple[str, ...] = ()
     exclude: tuple[str, ...] = ()
     json: bool = False
+    serial: bool = False  # one host after the other, each from the first operation to the last
+    no_wait: bool = False  # no host waits for another between operations
 
     @property
     def deploys(self) -> tuple[str, ...]:
@@ -37,6 +39,8 @@ def parse(arguments: list[str]) -> CommandLine:
         limit=tuple(given["limit"]),
         exclude=tuple(given["exclude"]),
         json=given["json_output"],
+        serial=given["serial"],
+        no_wait=given["no_wait"],
     )
 
 

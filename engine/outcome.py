@@ -10,29 +10,28 @@ import signal
 import sys
 import textwrap
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any, NoReturn
 
 import click
 from pyinfra.api.state import BaseStateCallback, State, StateStage
 
 from engine import remote
+from engine.endings import WIDTH, Ending, folded
 
 RUN_AGAIN = (
     "check that the host is up, and run again: finished work is kept, and jobs that still run there\n"
     "          are picked up"
 )
 
-# What a summary names of one kind of change; the rest is counted.
-NAMED = 6
-WIDTH = 100
-
 _serves: dict[str, str] = {}
 _changes: dict[str, dict[str, list[str]]] = {}
 _reasons: dict[str, str] = {}
+_held: dict[str, str] = {}
 _besides: dict[str, list[str]] = {}
 _failed_at: dict[str, str] = {}
 _interrupted: list[int] = []
+_more: list[Callable[[], Sequence[str]]] = []
 
 _UNREACHED = (
     "was not reached: the reason is above, under Connecting to hosts\n"
@@ -100,8 +99,20 @@ def because(host: str, text: str) -> None:
     _reasons[host] = text
 
 
+def held_back(host: str, text: str) -> None:
+    """Record why `host` stays as it was although nothing failed there."""
+    _held[host] = text
+
+
+def ends_with(more: Callable[[], Sequence[str]]) -> None:
+    """Print these lines last of all: a headline and what stands below it, or none."""
+    _more.append(more)
+
+
 def in_a_line(state: State, host: str) -> str:
     """How the run ended on `host`, for its audit log."""
+    if host in _held:
+        return _held[host]
     if host in _failed_at:
         lines = [" ".join(it.split()) for it in _reasons.get(host, "").splitlines() if it.strip()]
         # What comes after two lines is a remedy or a log.
@@ -153,30 +164,43 @@ def _print_summary(state: State) -> None:
     if state.current_stage < StateStage.Execute:
         return  # --dry: nothing has ended, and what is refused was reported already
     lines = [click.style("--> In the end:", bold=True)]
-    for name in sorted(host.name for host in state.activated_hosts - state.failed_hosts):
-        summary = [
-            INTERRUPTED if _interrupted else _serves.get(name, "serves as before"),
-            *changes(_changes.get(name, {})),
-        ]
-        summary += _besides.get(name, [])
-        lines += _block(click.style(name, "green"), "\n".join(summary))
-    for host in sorted(state.failed_hosts, key=lambda host: str(host.name)):
-        made = {what: it for what, it in _changes.get(host.name, {}).items() if what == "made"}
-        summary = [_failure(state, host), *changes(made), *_besides.get(host.name, [])]
-        lines += _block(click.style(host.name, "red"), "\n".join(summary))
+    for names, text, color in folded(_endings(state)):
+        lines += _block(names, text, color)
+    for more in _more:
+        first, *others = [*more(), ""]
+        lines += [click.style(f"--> {first}", bold=True), *others[:-1]] if first else []
     click.echo("\n".join(lines), err=True)
     sys.stderr.flush()
 
 
-def changes(done: Mapping[str, Sequence[str]]) -> list[str]:
-    """What was changed on a host, a line or more a kind, in the order in which it happened."""
-    lines = []
-    for what, things in done.items():
-        # One more takes no more room than to say that there is one more.
-        shown = list(things) if len(things) <= NAMED + 1 else [*things[:NAMED], f"{len(things) - NAMED} more"]
-        text = f"{what:<9} {', '.join(shown)}" if shown else ""
-        lines += textwrap.wrap(text, WIDTH, subsequent_indent=" " * 10, break_long_words=False)
-    return lines
+def _endings(state: State) -> list[Ending]:
+    """How each host ended: those that failed first, then those that were held back, then those that serve."""
+    failed = sorted(state.failed_hosts, key=lambda host: str(host.name))
+    served = sorted(host.name for host in state.activated_hosts - state.failed_hosts)
+    return [
+        *(_of_failed(state, host) for host in failed if host.name not in _held),
+        *(_of_held(host.name) for host in failed if host.name in _held),
+        *(_of_served(name) for name in served),
+    ]
+
+
+def _of_failed(state: State, host: Any) -> Ending:
+    done = made(_changes.get(host.name, {}))
+    return Ending(host.name, "red", _failure(state, host), done, _besides.get(host.name, []))
+
+
+def _of_held(name: str) -> Ending:
+    return Ending(name, "yellow", _held[name], made(_changes.get(name, {})), _besides.get(name, []))
+
+
+def _of_served(name: str) -> Ending:
+    text = INTERRUPTED if _interrupted else _serves.get(name, "serves as before")
+    return Ending(name, "green", text, _changes.get(name, {}), _besides.get(name, []))
+
+
+def made(done: Mapping[str, Sequence[str]]) -> Mapping[str, Sequence[str]]:
+    """Of what a run did on a host what is still there where its switch is not."""
+    return {what: it for what, it in done.items() if what == "made"}
 
 
 def _failure(state: State, host: Any) -> str:
@@ -190,6 +214,9 @@ def _failure(state: State, host: Any) -> str:
     return f"failed at: {_operation(state, op_hash)}\n{reason}"
 
 
-def _block(name: str, text: str) -> list[str]:
+def _block(names: Sequence[str], text: str, color: str) -> list[str]:
     first, *others = text.splitlines() or [""]
-    return [f"    [{name}] {first}", *(f"        {line}" for line in others)]
+    # Of many hosts the names are lines of their own.
+    *above, last = textwrap.wrap(", ".join(names), WIDTH, break_long_words=False, break_on_hyphens=False)
+    head = "\n     ".join([*(click.style(it, color) for it in above), click.style(last, color)])
+    return [f"    [{head}] {first}", *(f"        {line}" for line in others)]

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import getpass
+import json
 import shlex
 import socket
 import time
 from collections.abc import Mapping
-from dataclasses import dataclass
-from typing import Any
+from dataclasses import asdict, dataclass
+from typing import Any, Protocol
 
 from pyinfra.api.command import FunctionCommand, StringCommand
 from pyinfra.api.operation import operation
@@ -27,21 +28,51 @@ BEGUN = time.monotonic()
 _VERBS = {"start": "started", "restart": "restarted", "reload": "reloaded", "stop": "stopped"}
 MODULES = (
     *("hidden.py", "read_door.py", "fingerprint.py", "images.py", "switch_files.py", "switch_services.py"),
-    *("switch_door.py", "switch_history.py"),
+    *("switch_door.py", "switch_history.py", "switch_watch.py"),
 )
 
 
 @dataclass(frozen=True)
+class Chat:
+    """A question that Venom must answer after a switch."""
+
+    url: str  # of its tasks
+    question: str
+    unit: str  # that answers
+    seconds: int  # that it may take
+
+
+@dataclass(frozen=True)
+class Watch:
+    """What a switch must stand before it counts, beside what each does: a chat, and time."""
+
+    seconds: int
+    chat: Chat | None  # None: nothing on the host can answer one
+
+
+@dataclass(frozen=True)
 class Switch:
-    """What the operator reads once a generation serves, and how many are kept."""
+    """What the operator reads once a generation serves, how many are kept, and how it is watched."""
 
     serves: str
     keep: int
+    watch: Watch | None = None
+
+
+class Turn(Protocol):
+    """When one host may switch, of many."""
+
+    @property
+    def now(self) -> bool:
+        """Whether this operation is the one in which it switches."""
+
+    def enter(self) -> str:
+        """Begin to switch. Returns why it must not; empty: it may."""
 
 
 @operation()
 def generation_activated(
-    generation: Generation, observed: Observed, needed: bool, switch: Switch
+    generation: Generation, observed: Observed, needed: bool, switch: Switch, turn: Turn
 ) -> Commands:
     """
     Let the host switch to the generation, and prove that it serves.
@@ -50,18 +81,30 @@ def generation_activated(
     + observed: what the host has
     + needed: prove it although the host is so
     + switch: how the run ends with it
+    + turn: whether the host switches now
     """
+    if not turn.now:
+        host.noop("it switches in another wave")
+        return
     different = generation.differs(observed)
     if not different and not needed:
         host.noop(f"{generation.name} serves")
         outcome.serves(host.name, switch.serves)
         return
+    yield FunctionCommand(_enter, (turn,), {})
     for line in different:
         yield log_line(str(line))
     file = generation.file
     yield remote.shell("put.sh", file.path, file.owner, file.mode, stdin=file.content)
     changed = {"settings": _settings(generation, observed), "files": _files(generation, observed)}
     yield FunctionCommand(_activate, (generation, file.path, switch, changed), {})
+
+
+def _enter(state: Any, host: Any, turn: Turn) -> bool:
+    why = turn.enter()
+    if why:
+        outcome.held_back(host.name, why)
+    return not why
 
 
 def _settings(generation: Generation, observed: Observed) -> list[str]:
@@ -79,7 +122,8 @@ def _files(generation: Generation, observed: Observed) -> list[str]:
 def _activate(
     state: Any, host: Any, generation: Generation, path: str, switch: Switch, changed: Mapping[str, list[str]]
 ) -> bool:
-    job = switch_job(generation.key, f"Switch to {generation.name}", path, switch.keep, elapsed())
+    title = f"Switch to {generation.name}"
+    job = switch_job(generation.key, title, path, switch.keep, elapsed(), switch.watch)
     # In the order in which it happens. Where it is taken back, none of it is reported.
     for what, things in changed.items():
         outcome.did(host.name, what, *things)
@@ -111,13 +155,14 @@ def elapsed() -> float:
     return time.monotonic() - BEGUN
 
 
-def switch_job(key: str, title: str, path: str, keep: int, elapsed: float) -> Job:
+def switch_job(key: str, title: str, path: str, keep: int, elapsed: float, watch: Watch | None = None) -> Job:
     """The job with which a host switches to the generation in the file `path`, and takes it back if
     it does not serve. `keep`: how many generations stay afterwards. `elapsed`: seconds of the run so
     far, for the receipt.
     """
     who = f"{getpass.getuser()}@{socket.gethostname()}"
-    arguments = shlex.join([path, str(keep), who, f"{elapsed:.1f}"])
+    watched = [json.dumps(asdict(watch))] if watch else []
+    arguments = shlex.join([path, str(keep), who, f"{elapsed:.1f}", *watched])
     return Job(
         name="activate",
         title=title,

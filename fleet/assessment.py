@@ -30,10 +30,11 @@ from engine.resources import (
     once,
 )
 from engine.secrets import reveal
-from engine.switch import Switch
+from engine.switch import Switch, Watch
 from fleet.builds import Build
 from fleet.components import Shares, components
 from fleet.needed import fleet_of, wanted_by
+from fleet.rollout import watch_of
 from roles.door import certificate
 from roles.door import deploy as door
 from roles.door.secrets import Revealed, revealed
@@ -61,6 +62,7 @@ class Planned:
     build: Build
     settings: Mapping[str, str]  # keys of the backend's environment file, secrets among them
     components: tuple[Component, ...]
+    watch: Watch | None = None  # what a switch must stand before it counts, where the fleet switches in waves
 
     @property
     def prerequisites(self) -> list[Prerequisite]:
@@ -124,7 +126,7 @@ class Planned:
         """How the run ends: what the operator reads, and how many generations are kept."""
         plan = self.plan
         opened = door.opened(plan.door, plan.ssh.address, remote.command_line(host))
-        return Switch(serves=f"{self.serves}\n{opened}", keep=plan.keep_generations)
+        return Switch(f"{self.serves}\n{opened}", plan.keep_generations, self.watch)
 
     @property
     def serves(self) -> str:
@@ -161,6 +163,11 @@ class Assessment:
     def proven(self) -> bool:
         """Whether the host says that exactly this was switched to, and proven to serve."""
         return not self.generation.unproven(self.observed)
+
+    @property
+    def switches(self) -> bool:
+        """Whether the host has to switch, or has to prove that it did."""
+        return not self.proven or bool(self.generation.differs(self.observed))
 
     @property
     def in_sync(self) -> bool:
@@ -228,7 +235,8 @@ def plan_one(declared: DeclaredHost, hardware: Hardware, *, offline: bool = Fals
     settings = {**plan.backend.env_file, **reveal(plan.backend.secrets)}
     shares = Shares(fleet_of(declared), cache(lambda: wanted_by(declared, hardware, build)))
     listed = components(plan, build, settings, revealed(plan.door), shares, gpu=bool(hardware.gpus))
-    return Planned(hardware, plan, declaration(declared), build, settings, listed)
+    watch = watch_of(declared, plan, listed)
+    return Planned(hardware, plan, declaration(declared), build, settings, listed, watch)
 
 
 def possible_components(declared: DeclaredHost) -> tuple[Component, ...]:

@@ -15,18 +15,22 @@ from schemas.plan.compare import applied_changes, follow
 SHOWN = 15
 
 
-def preview(assessment: Assessment) -> None:
-    """Tell how the plan differs from what was applied, what must be made for it, and what restarts."""
-    for line in lines(assessment):
+def preview(assessment: Assessment, wave: str) -> None:
+    """Tell how the plan differs from what was applied, what must be made for it, and what restarts.
+
+    `wave`: in which the host switches; empty where all switch at once.
+    """
+    for line in lines(assessment, wave):
         host.log(line)
 
 
-def lines(assessment: Assessment) -> list[str]:
+def lines(assessment: Assessment, wave: str = "") -> list[str]:
     """The text of the preview, a line each."""
     preview = list(_changes(applied_by(assessment.observed.receipt), assessment.generation.applied))
     makes = [job.title for job in assessment.planned.jobs if not job.done(assessment.observed)]
     preview.append(f"to be made: {', '.join(makes)}" if makes else "nothing has to be built or downloaded")
-    return preview + list(_services(assessment))
+    preview += _services(assessment)
+    return [*preview, f"switches in: {wave}"] if wave and assessment.switches else preview
 
 
 def _changes(before: Mapping[str, Any], after: Mapping[str, Any]) -> Iterator[str]:

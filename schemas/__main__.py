@@ -15,6 +15,7 @@ from schemas.declared.inventory_schema import fill
 from schemas.declared.reference import LANGUAGES, reference
 from schemas.inventory import InventoryError, load
 from schemas.plan.host import assumed_hardware, describe, plan_host, to_dict
+from schemas.plan.rollout import describe_rollout
 from schemas.reading.problem import ProblemsError
 
 
@@ -47,8 +48,8 @@ def main(arguments: list[str] | None = None) -> int:
     if given.inventory is None:
         parser.error("name an inventory, e.g. inventories/lab.yaml")
     try:
-        hosts = load(given.inventory).hosts
-        plans = [plan_host(host, assumed_hardware(host)) for host in hosts]
+        inventory = load(given.inventory)
+        plans = [plan_host(host, assumed_hardware(host)) for host in inventory.hosts]
     except ProblemsError as error:
         kind = "inventory" if isinstance(error, InventoryError) else "plan"
         print(f"{kind}: {error}", file=sys.stderr)
@@ -56,7 +57,10 @@ def main(arguments: list[str] | None = None) -> int:
     if given.json:
         print(json.dumps({plan.host: to_dict(plan) for plan in plans}, indent=2, sort_keys=True))
     else:
-        print("\n\n".join(describe(plan) for plan in plans))
+        blocks = [describe(plan) for plan in plans]
+        if inventory.rollout:
+            blocks.append(describe_rollout(inventory.rollout, [plan.host for plan in plans]))
+        print("\n\n".join(blocks))
     return 0
 
 

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from importlib.metadata import PackageNotFoundError, distribution
 from pathlib import Path
 from typing import Any
@@ -20,6 +20,7 @@ from schemas.declared.checks import is_file, machine
 from schemas.declared.host import DeclaredHost, declare
 from schemas.declared.references import absolute
 from schemas.declared.remedies import InventoryRemedies
+from schemas.declared.rollout import Rollout, rollout_of
 from schemas.declared.store import store_problems, with_stores
 from schemas.plan.host import assumed_hardware, plan_host
 from schemas.reading.document import Document, read
@@ -37,6 +38,7 @@ class Inventory:
     path: Path
     hosts: tuple[DeclaredHost, ...]
     groups: Mapping[str, tuple[str, ...]]
+    rollout: Rollout | None = None  # how they switch one after the other; None: all at once
 
     def host(self, name: str) -> DeclaredHost:
         """The host `name`. Raises KeyError for an unknown one."""
@@ -79,8 +81,9 @@ def load(path: str | Path, environ: Mapping[str, str] | None = None, sound: Soun
         problems += machine(one, os.environ if environ is None else environ)
     problems += _addresses(settings)
     problems += store_problems(settings)
+    rollout = rollout_of(document, data, problems)
     if not problems:
-        hosts = with_stores(hosts, settings)
+        hosts = [replace(it, rollout=rollout) for it in with_stores(hosts, settings)]
         problems += _cannot_work(hosts)
     if problems:
         raise InventoryError(problems)
@@ -88,7 +91,7 @@ def load(path: str | Path, environ: Mapping[str, str] | None = None, sound: Soun
         group: tuple(name for name, host in data["hosts"].items() if group in host.get("groups", ()))
         for group in groups
     }
-    return Inventory(Path(path), tuple(hosts), members)
+    return Inventory(Path(path), tuple(hosts), members, rollout)
 
 
 def pyinfra_groups(inventory: Inventory) -> dict[str, list[Any]]:

@@ -6,7 +6,7 @@ generation that served before is applied again. Because the host does this by it
 meanwhile leaves it in one of the two, never between.
 
 Arguments: the generation's file; how many generations to keep; who asked; the seconds that the run
-had taken before.
+had taken before; what to watch afterwards, as JSON (switch_watch.py), if anything.
 """
 
 import fcntl
@@ -19,6 +19,7 @@ import switch_door
 from switch_files import apply, read, run
 from switch_history import CURRENT, generation_of, measured, settled
 from switch_services import NotServingError, generate, start, state, step, wait
+from switch_watch import watch
 
 
 def switch(generation, before, back=False):
@@ -85,13 +86,15 @@ def take_back(before, failed):
 
 def main():
     begun = time.monotonic()
-    path, keep, who, elapsed = sys.argv[1:]
+    path, keep, who, elapsed, *watched = sys.argv[1:]
     key = os.path.basename(path)[: -len(".json")]
     generation = json.loads(read(path))
     before_key = os.readlink(CURRENT)[: -len(".json")] if os.path.islink(CURRENT) else ""
     before = generation_of(before_key)
     try:
         measures = switch(generation, before)
+        for it in watched:
+            watch(generation, json.loads(it))
     except (NotServingError, OSError, KeyError) as error:
         # A full disk, a user that is gone: what was begun is taken back, too.
         outcome = take_back(before, generation)

@@ -14,6 +14,7 @@ from schemas.data.version import is_requirement
 from schemas.declared.door import door_of
 from schemas.declared.environment import checked
 from schemas.declared.references import absolute, reference, secret_of
+from schemas.declared.rollout import Rollout
 from schemas.declared.spellings import model_meant
 from schemas.declared.venom import images_of, source_of
 from schemas.model import Development, Door, Mirrors, Proxy, Secret, ServedStore, Source, Ssh, Store
@@ -67,6 +68,7 @@ class DeclaredHost:
     settings: Settings = field(repr=False)
     store: Store | None = None
     serves_store: ServedStore | None = None
+    rollout: Rollout | None = None  # that of its inventory
 
     @property
     def by_image(self) -> bool:

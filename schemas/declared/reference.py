@@ -21,6 +21,7 @@ _WORDS: dict[str, dict[str, Any]] = {
         "default": "Default",
         "example": "Example",
         "one_of": "One of",
+        "or": "or",
         "whole": "Taken whole from the closest place that names it.",
         "profiles": "Profiles",
         "profile_columns": ("profile", "runs", "must not run", "meaning"),
@@ -55,6 +56,7 @@ _WORDS: dict[str, dict[str, Any]] = {
         "default": "Domyślnie",
         "example": "Przykład",
         "one_of": "Jedno z",
+        "or": "lub",
         "whole": "Brane w całości z najbliższego miejsca, które je podaje.",
         "profiles": "Profile",
         "profile_columns": ("profil", "działa", "nie może działać", "znaczenie"),
@@ -93,7 +95,7 @@ def reference(language: str = "en") -> str:
         f"<!-- {words['made']} -->",
         _description(root, language),
         f"## {words['top']}",
-        _table(words["columns"], _rows(root["properties"], language, deep=False)),
+        _table(words["columns"], _rows(root["properties"], language)),
         f"## {words['only']}",
         _table(words["columns"], _rows(own, language)),
         f"## {words['settings']}",
@@ -112,21 +114,29 @@ def reference(language: str = "en") -> str:
     return "\n\n".join(parts) + "\n"
 
 
-def _rows(properties: dict[str, Any], language: str, *, deep: bool = True) -> Iterator[tuple[str, ...]]:
+def _rows(properties: dict[str, Any], language: str) -> Iterator[tuple[str, ...]]:
     """One row a setting, those inside it below it; what several share is described once."""
     first_paths: dict[str, str] = {}
 
     def rows(inner: dict[str, Any], prefix: str) -> Iterator[tuple[str, ...]]:
         for name, entry in inner.items():
             rule, path = _resolved(entry), f"{prefix}{name}"
-            kind = _WORDS[language]["kinds"].get(rule.get("type"), "")
+            kind = _kinds(rule.get("type", ""), language)
             first = first_paths.setdefault(entry.get("$ref", path), path)
             same = _WORDS[language]["same"].format(first) if first != path else ""
             yield f"`{path}`", kind, f"{_meaning(rule, language)} {same}".strip()
-            if deep and not same:
+            # The settings of a host have a table of their own.
+            if not same and entry.get("$ref") != "#/$defs/settings":
                 yield from rows(rule.get("properties", {}), f"{path}.")
 
     return rows(properties, "")
+
+
+def _kinds(written: str | list[str], language: str) -> str:
+    """What kinds of value the schema allows, in words."""
+    words = _WORDS[language]
+    listed = [written] if isinstance(written, str) else written
+    return f" {words['or']} ".join(words["kinds"].get(it, "") for it in listed)
 
 
 def _resolved(rule: dict[str, Any]) -> dict[str, Any]:

@@ -47,16 +47,16 @@ class Result:
 
     @property
     def endings(self) -> dict[str, str]:
-        """What the summary at the end says of each host, by its name."""
+        """What the summary at the end says of each host, by its name; what ended alike is one block."""
         found: dict[str, str] = {}
-        name = ""
+        names: list[str] = []
         _, _, summary = self.output.rpartition("--> In the end:\n")
-        for line in summary.splitlines():
+        for line in summary.partition("\n-->")[0].replace(",\n     ", ", ").splitlines():
             if match := _ENDING.fullmatch(line):
-                name = match["host"]
-                found[name] = match["text"]
-            elif name and line.startswith(" " * 8):
-                found[name] += f"\n{line[8:]}"
+                names = match["host"].split(", ")
+                found |= dict.fromkeys(names, match["text"])
+            elif line.startswith(" " * 8):
+                found |= {name: f"{found[name]}\n{line[8:]}" for name in names}
         return found
 
     @property
