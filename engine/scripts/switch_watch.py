@@ -34,8 +34,8 @@ def watch(generation, wanted):
         if left <= 0:
             break
         time.sleep(min(_TICK, left))
-    # What reloads has proven itself by its own way, and its process is the same.
-    wait([it for it in services if not it.get("reloads")])
+    # What reloads has proven itself by its own way, and its process is the same. Nothing gets a restart here.
+    wait([it for it in services if not it.get("reloads")], {it["unit"] for it in services})
 
 
 def processes(services):

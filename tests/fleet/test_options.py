@@ -240,6 +240,19 @@ def test_a_real_run_ends_with_one_message_and_a_status(
     assert "exception" not in output
 
 
+@pytest.mark.parametrize("option", ["--serial", "--no-wait"])
+def test_hosts_that_would_not_wait_for_each_other_are_refused_with_a_rollout(
+    option: str, fleet: Path
+) -> None:
+    yaml = fleet.with_suffix(".yaml")
+    yaml.write_text(f"rollout: {{}}\n{yaml.read_text(encoding='utf-8')}", encoding="utf-8")
+    status, output = _pyinfra(option, str(fleet), "deploy/venom.py")
+    assert status == 1
+    assert output.count("required  hosts that wait for the wave before them") == 1, output
+    assert f"do        leave out {option}" in output
+    assert "Traceback" not in output
+
+
 def test_away_from_the_repositorys_root_the_inventory_says_where_to_run(fleet: Path, tmp_path: Path) -> None:
     status, output = _pyinfra(str(fleet), str(ROOT / "deploy/venom.py"), folder=tmp_path)
     assert (status, "Traceback" in output) == (1, False)

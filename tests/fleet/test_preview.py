@@ -134,3 +134,10 @@ def test_the_same_in_other_words_is_the_same_generation_and_nothing_to_do(before
     )
     assert now.unproven(observed) == []
     assert [it.thing for it in replace(now, stopped=("a.service",)).unproven(observed)] != []
+
+
+def test_a_host_that_has_to_switch_shows_its_wave_and_one_that_has_not_does_not() -> None:
+    after = planned()
+    new = Assessment(after, Observed(), {}, purge=False)
+    assert lines(new, "wave 2 of 3")[-1] == "switches in: wave 2 of 3"
+    assert lines(new) == lines(new, "wave 2 of 3")[:-1]

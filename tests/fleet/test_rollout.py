@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Set
+
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -26,7 +28,7 @@ some = st.sets(st.sampled_from(HOSTS))
 
 
 def carried_out(
-    run: Run, bad: set[str], lost: set[str] = frozenset(), idle: set[str] = frozenset()
+    run: Run, bad: Set[str], lost: Set[str] = frozenset(), idle: Set[str] = frozenset()
 ) -> set[str]:
     """Who failed in the end. `bad`: fail when they switch; `lost`: before; `idle`: need no switch."""
     failed = set(lost)
