@@ -69,7 +69,11 @@ class Run:
     def stopped(self, failed: Collection[str]) -> str:
         """Why nobody else may switch; empty: they may."""
         canary = [name for it in self.waves if it.name == CANARY for name in it.hosts]
-        return gate_stops(self.rollout, canary, self.tried, failed) if self.rollout else ""
+        return gate_stops(self.rollout, canary, self._ordered(self.tried), failed) if self.rollout else ""
+
+    def _ordered(self, names: Collection[str]) -> list[str]:
+        """Hosts in the order of their waves."""
+        return [name for it in self.waves for name in it.hosts if name in names]
 
     def ending(self, failed: Collection[str], inventory: str) -> list[str]:
         """Who has what, and how to go on or back; nothing where the run was not stopped.
@@ -79,11 +83,11 @@ class Run:
         why = self.stopped(failed)
         if not why or not (self.tried or self.held):
             return []
-        switched = [it for it in self.tried if it not in failed]
+        switched = self._ordered([it for it in self.tried if it not in failed])
         rows = [
             ("switched", ", ".join(switched) or "nobody"),
-            ("failed", ", ".join(it for it in failed if it not in self.held)),
-            ("not tried", ", ".join(self.held)),
+            ("failed", ", ".join(self._ordered([it for it in failed if it not in self.held]))),
+            ("not tried", ", ".join(self._ordered(self.held))),
             ("go on", "repair what failed and run again: the others follow, one wave after the other"),
         ]
         if switched:
