@@ -19,7 +19,7 @@ from engine.question import question_about
 from engine.receipt import applied_by
 from fleet.assessment import Planned, plan_one
 from lab import ssh
-from lab.bench import ansible, report
+from lab.bench import ansible, report, spreading
 from lab.bench.hosts import COUNT, inventory, plain_inventory, probed, provisioned, pyinfra
 from lab.bench.planning import SIZES, planning
 from lab.bench.state import variables
@@ -43,6 +43,9 @@ def main() -> int:
         metavar="HOSTS",
         help=f"only plan fleets of so many hosts, which takes no host (default: {' '.join(map(str, SIZES))})",
     )
+    arguments.add_argument(
+        "--spreading", action="store_true", help="only simulate how a fleet shares one content: takes no host"
+    )
     given = arguments.parse_args()
     if given.runs < 1 or any(it < 1 for it in given.planning or ()):
         arguments.error("--runs, --planning: at least 1")
@@ -50,6 +53,9 @@ def main() -> int:
         if given.planning is not None:
             print(report.machine(), flush=True)
             print(report.planning_tables([planning(it) for it in given.planning or SIZES]))
+            return 0
+        if given.spreading:
+            print(report.spreading_tables(list(spreading.every())))
             return 0
         with (
             tempfile.TemporaryDirectory() as folder,

@@ -10,6 +10,7 @@ from pathlib import Path
 from statistics import median
 
 from lab.bench.planning import Planning
+from lab.bench.spreading import WAYS, Spread
 
 # What is measured, in both languages, in the order of the table.
 ROWS = {
@@ -45,6 +46,10 @@ _PLANNING_HEADS = (
     ("hosts", "inventory read and validated, s", "all planned, source packed, s", "peak memory, MiB"),
     ("hosty", "odczyt i sprawdzenie inwentarza, s", "plany wszystkich i pakowanie źródeł, s", "pamięć, MiB"),
 )
+
+
+_SPREADING_HEADS = (("hosts", "fault", *WAYS), ("hosty", "usterka", *WAYS))
+_FAULTS_IN_POLISH = {"": "", "dead": "martwe", "lying": "kłamiące", "slow": "wolne"}
 
 
 def machine() -> str:
@@ -87,6 +92,22 @@ def planning_tables(taken: Sequence[Planning]) -> str:
     rows = [(it.hosts, f"{it.validated:.2f}", f"{it.planned:.2f}", f"{it.peak:.0f}") for it in taken]
     english, polish = (_table(head, rows) for head in _PLANNING_HEADS)
     return f"{english}\n{_polish(polish)}"
+
+
+def spreading_tables(taken: Sequence[Spread]) -> str:
+    """The table of how one content spreads, first in English, then in Polish."""
+    tables = []
+    for language, heads in enumerate(_SPREADING_HEADS):
+        rows = [
+            (
+                it.hosts,
+                _FAULTS_IN_POLISH[it.fault] if language else it.fault,
+                *(f"{last:.2f}" for last in it.last.values()),
+            )
+            for it in taken
+        ]
+        tables.append(_table(heads, rows))
+    return f"{tables[0]}\n{_polish(tables[1])}"
 
 
 def _polish(table: str) -> str:

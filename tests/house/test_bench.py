@@ -6,7 +6,10 @@ import re
 import subprocess
 import sys
 
+import pytest
+
 from lab.bench.planning import planning
+from lab.bench.spreading import FAULTS, spread
 from lab.state import REPOSITORY
 
 _BENCH = REPOSITORY / "lab" / "bench"
@@ -26,6 +29,17 @@ def test_a_fleet_is_planned_and_its_source_packed_without_a_host() -> None:
     assert taken.validated > 0
     assert taken.planned > 0
     assert taken.peak > 10
+
+
+def test_a_chain_of_hosts_that_pass_on_is_nearly_as_fast_as_one_host_and_bears_faults() -> None:
+    last = {it: spread(8, "", (it,)).last[it] for it in ("plain", "whole", "tree", "chain", "swarm")}
+    assert last["plain"] == pytest.approx(8, rel=0.01)
+    assert last["whole"] == pytest.approx(4, rel=0.01)
+    assert last["tree"] == pytest.approx(2, rel=0.05)
+    assert last["chain"] == pytest.approx(1, rel=0.05)
+    assert last["swarm"] == pytest.approx(1.1, rel=0.1)
+    for fault in FAULTS:
+        assert spread(20, fault, ("chain",)).last["chain"] < 2.5
 
 
 def test_the_figures_of_planned_fleets_are_tables_in_both_languages() -> None:
