@@ -30,11 +30,11 @@ _NAME = re.compile(r"test-(?P<pid>[0-9]+)-[0-9]+(-.+)?")
 _numbers = itertools.count(1)
 
 # Begun first, in this order: with them the session would end late. The first one makes the hosts that serve;
-# the three after it need none for a while.
+# the four after it need none for a while.
 _LONG = (
     *("test_images_ollama.py", "test_kill_everywhere.py", "test_images_built.py", "test_cut_off.py"),
-    *("test_remove.py", "test_store.py", "test_any_way.py", "test_status.py", "test_commands.py"),
-    *("test_bundle.py", "test_upgrade.py", "test_verify.py", "test_generations.py"),
+    *("test_bundle.py", "test_remove.py", "test_store.py", "test_any_way.py", "test_status.py"),
+    *("test_commands.py", "test_upgrade.py", "test_verify.py", "test_generations.py"),
 )
 
 
