@@ -35,6 +35,8 @@ _LONG = (
     *("test_images_ollama.py", "test_kill_everywhere.py", "test_images_built.py", "test_cut_off.py"),
     *("test_bundle.py", "test_remove.py", "test_store.py", "test_any_way.py", "test_status.py"),
     *("test_commands.py", "test_upgrade.py", "test_verify.py", "test_generations.py"),
+    *("test_faults_of_hosts.py", "test_development.py", "test_door.py", "test_apt.py"),
+    *("test_provision_faults.py", "test_another_service.py", "test_provision_refusals.py"),
 )
 
 
