@@ -157,7 +157,7 @@ def no_ui_stored() -> Iterator[None]:
         yield
 
 
-def until(condition: Callable[[], bool], seconds: float = 180) -> None:
+def until(condition: Callable[[], bool], seconds: float = 300) -> None:
     """Return once the condition holds."""
     deadline = time.monotonic() + seconds
     while not condition():
