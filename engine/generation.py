@@ -110,9 +110,11 @@ class Generation:
 def written(service: Service) -> dict[str, Any]:
     """A service as the host's script reads it."""
     document = asdict(service)
-    # One that may not spill is the same, word by word, as before any might.
+    # One that may not spill, or keeps no data, is the same, word by word, as before any might.
     if service.model and not service.model.may_spill:
         del document["model"]["may_spill"]
+    if not service.data:
+        del document["data"]
     return document
 
 

@@ -41,6 +41,8 @@ ENV_HISTORY = f"{STATE}/env-history"
 # Where Venom up to v1.6 looks for its settings, which knows no ENV_FILE: in its working directory, and its
 # panel in the code.
 DOT_ENV = ".env"
+# Copies of it, each with the generation that wrote it.
+SNAPSHOTS = "/var/lib/venom-snapshots"
 DEVELOPMENT = "/var/lib/venom-development"
 OLLAMA_STATE = "/var/lib/ollama"
 MODELS = f"{OLLAMA_STATE}/models"

@@ -34,6 +34,14 @@ class Reloads:
 
 
 @dataclass(frozen=True)
+class Data:
+    """What a service writes: copied before other code of it starts."""
+
+    path: str  # of the folder
+    code: str  # the key of the code
+
+
+@dataclass(frozen=True)
 class Service:
     """A unit of ours: what its process must have been started with, and how it shows that it serves."""
 
@@ -46,6 +54,7 @@ class Service:
     model: Generates | None = None
     reloads: Reloads | None = None
     runner: str = ""  # quadlet, podman or docker, where its process runs in a container
+    data: Data | None = None
 
     def state(self, observed: Observed) -> str:
         """How it stands, for the operator."""

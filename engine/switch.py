@@ -25,10 +25,16 @@ from engine.resources import Absent, EnvFile, File
 
 BEGUN = time.monotonic()
 # What a step of the switch begins with, and the word for it in the summary.
-_VERBS = {"start": "started", "restart": "restarted", "reload": "reloaded", "stop": "stopped"}
+_VERBS = {
+    "copy": "copied",
+    "start": "started",
+    "restart": "restarted",
+    "reload": "reloaded",
+    "stop": "stopped",
+}
 MODULES = (
     *("hidden.py", "read_door.py", "fingerprint.py", "images.py", "switch_files.py", "switch_services.py"),
-    *("switch_door.py", "switch_history.py", "switch_watch.py"),
+    *("snapshots.py", "switch_data.py", "switch_door.py", "switch_history.py", "switch_watch.py"),
 )
 
 
@@ -123,7 +129,7 @@ def _activate(
     state: Any, host: Any, generation: Generation, path: str, switch: Switch, changed: Mapping[str, list[str]]
 ) -> bool:
     title = f"Switch to {generation.name}"
-    job = switch_job(generation.key, title, path, switch.keep, elapsed(), switch.watch)
+    job = switch_job(generation.key, title, path, switch.keep, elapsed(), watch=switch.watch)
     # In the order in which it happens. Where it is taken back, none of it is reported.
     for what, things in changed.items():
         outcome.did(host.name, what, *things)
@@ -155,18 +161,20 @@ def elapsed() -> float:
     return time.monotonic() - BEGUN
 
 
-def switch_job(key: str, title: str, path: str, keep: int, elapsed: float, watch: Watch | None = None) -> Job:
+def switch_job(
+    key: str, title: str, path: str, keep: int, elapsed: float, *, data: str = "", watch: Watch | None = None
+) -> Job:
     """The job with which a host switches to the generation in the file `path`, and takes it back if
     it does not serve. `keep`: how many generations stay afterwards. `elapsed`: seconds of the run so
-    far, for the receipt.
+    far, for the receipt. `data`: the key of the generation whose data are put back, too.
     """
     who = f"{getpass.getuser()}@{socket.gethostname()}"
     watched = [json.dumps(asdict(watch))] if watch else []
-    arguments = shlex.join([path, str(keep), who, f"{elapsed:.1f}", *watched])
+    arguments = shlex.join([path, str(keep), who, f"{elapsed:.1f}", data, *watched])
     return Job(
         name="activate",
         title=title,
-        key=key,
+        key=f"{key}, data {data}" if data else key,
         makes=f"{JOBS}/activate/steps",
         script=f"exec {remote.PYTHON} - {arguments} <<'PYTHON'\n"
         f"{remote.program('activate.py', MODULES)}PYTHON\n",

@@ -22,7 +22,10 @@ _VERBS = (
     Verb("deploy/verify.py", (flag("suites", "Venom's own suites run, too"),)),
     Verb(
         "deploy/rollback.py",
-        (Option("to", "KEY or RELEASE", "which generation; without it the one that served last before"),),
+        (
+            Option("to", "KEY or RELEASE", "which generation; without it the one that served last before"),
+            flag("with-state", "the data come back that it had when another Venom was switched to"),
+        ),
     ),
     Verb("deploy/remove.py", (flag("purge", "data and weights are deleted, too, for good"),)),
     Verb(

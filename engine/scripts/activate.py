@@ -6,7 +6,8 @@ generation that served before is applied again. Because the host does this by it
 meanwhile leaves it in one of the two, never between.
 
 Arguments: the generation's file; how many generations to keep; who asked; the seconds that the run
-had taken before; what to watch afterwards, as JSON (switch_watch.py), if anything.
+had taken before; the key of the generation whose data are to be put back, or nothing; what to watch
+afterwards, as JSON (switch_watch.py), if anything.
 """
 
 import fcntl
@@ -15,16 +16,19 @@ import os
 import sys
 import time
 
+import snapshots
 import switch_door
+from switch_data import Data
 from switch_files import apply, read, run
-from switch_history import CURRENT, generation_of, measured, settled
+from switch_history import CURRENT, generation_of, kept, measured, settled
 from switch_services import NotServingError, generate, start, state, step, wait
 from switch_watch import watch
 
 
-def switch(generation, before, back=False):
+def switch(generation, before, exchange=None, back=False):
     """Make the host so. Returns what only this moment can show: see `measured`.
 
+    `exchange`: what happens to the data while nothing writes them.
     `back`: what served before is better than nothing, also where its model lies outside VRAM now.
     """
     begun = time.monotonic()
@@ -35,6 +39,8 @@ def switch(generation, before, back=False):
         run("systemctl", "stop", unit)
         run("systemctl", "disable", "--quiet", unit)
     stop_other_runners(generation, before)
+    if exchange:
+        exchange()
     apply(generation, before)
     doors = switch_door.of(generation)
     for door in doors:
@@ -68,7 +74,7 @@ def stop_other_runners(generation, before):
             run("systemctl", "stop", unit)
 
 
-def take_back(before, failed):
+def take_back(before, failed, data, key):
     """What served before serves again. Says how that went; never raises."""
     if before is None:
         switch_door.shut(switch_door.of(failed))
@@ -77,27 +83,30 @@ def take_back(before, failed):
             " Repair it and run again."
         )
     step("take back: %s" % before["name"])
+    said = data.undo(key)
     try:
         switch(before, failed, back=True)
     except (NotServingError, OSError, KeyError) as error:
-        return "What served before (%s) does not serve either: %s" % (before["name"], error)
-    return "What served before serves again: %s." % before["name"]
+        return "What served before (%s) does not serve either: %s\n%s" % (before["name"], error, said)
+    return "\n".join(filter(None, ["What served before serves again: %s." % before["name"], said]))
 
 
 def main():
     begun = time.monotonic()
-    path, keep, who, elapsed, *watched = sys.argv[1:]
+    path, keep, who, elapsed, wanted, *watched = sys.argv[1:]
     key = os.path.basename(path)[: -len(".json")]
     generation = json.loads(read(path))
     before_key = os.readlink(CURRENT)[: -len(".json")] if os.path.islink(CURRENT) else ""
     before = generation_of(before_key)
+    data = Data(generation, before, before_key, wanted)
     try:
-        measures = switch(generation, before)
+        measures = switch(generation, before, data.exchange)
         for it in watched:
             watch(generation, json.loads(it))
     except (NotServingError, OSError, KeyError) as error:
         # A full disk, a user that is gone: what was begun is taken back, too.
-        outcome = take_back(before, generation)
+        outcome = take_back(before, generation, data, key)
+        snapshots.prune([*kept(int(keep)), key])
         if key != before_key:
             os.unlink(path)
         with open(os.path.join(os.environ["JOB"], "error"), "w", encoding="utf-8") as file:

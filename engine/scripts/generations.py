@@ -4,6 +4,8 @@ import json
 import os
 import sys
 
+import snapshots
+
 folder = sys.stdin.read().strip()
 try:
     current = os.readlink(os.path.join(folder, "current"))[: -len(".json")]
@@ -29,6 +31,7 @@ for at, key in reversed(uses):
             "release": source.get("release", ""),
             "at": at,
             "current": key == current,
+            "data": ([""] + snapshots.all_of(key))[-1].rpartition(".")[2],
         }
     )
 json.dump(listed, sys.stdout)

@@ -6,6 +6,7 @@ import os
 import time
 
 import images
+import snapshots
 from switch_files import link, read, remove, write
 from switch_services import step
 
@@ -53,19 +54,25 @@ def generation_of(key):
         return None
 
 
+def kept(keep):
+    """The keys of the last generations, so many of them."""
+    return list(dict.fromkeys(reversed(history())))[:keep]
+
+
 def prune(keep):
     """Keep the last generations, and of the stores what they need; name what was freed."""
-    kept = list(dict.fromkeys(reversed(history())))[:keep]
-    needed, stores = set(), set(STORES)
+    stay, needed, stores = kept(keep), set(), set(STORES)
     for key in dict.fromkeys(history()):
         parts = (generation_of(key) or {"parts": []})["parts"]
         # A component may have brought a store of its own.
         stores.update(os.path.dirname(it) for it in parts)
-        if key in kept:
+        if key in stay:
             needed.update(parts)
     for name in os.listdir(GENERATIONS):
-        if name.endswith(".json") and name[: -len(".json")] not in kept:
+        if name.endswith(".json") and name[: -len(".json")] not in stay:
             os.unlink(os.path.join(GENERATIONS, name))
+    for path in snapshots.prune(stay):
+        print("freed %s" % path)
     # All that was downloaded and built is in place: what is left there belonged to runs that were cut off.
     for folder, stays in ((CACHE, ()), (BUILD, ("home",))):
         for name in os.listdir(folder) if os.path.isdir(folder) else []:

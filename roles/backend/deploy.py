@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 
 from pyinfra.api.deploy import deploy
@@ -20,8 +21,9 @@ from engine.observation import Observed
 from engine.operations import Commands, log_line
 from engine.release import Release
 from engine.resources import Enabled, EnvFile, File, Link, Switchable
-from engine.services import Service
+from engine.services import Data, Service
 from engine.templates import render
+from roles.backend import room
 from roles.backend.lock import Lock
 from roles.backend.uv import wheel as uv_wheel
 from schemas.model import HostPlan
@@ -83,6 +85,7 @@ def service(plan: HostPlan, release: Release, settings: Mapping[str, str]) -> Se
         fingerprint=f"{unit}.{release.backend_key}.{settings_digest(settings)}",
         url=f"http://127.0.0.1:{plan.backend.port}/healthz",
         ready_timeout=plan.backend.ready_timeout,
+        data=Data(paths.STATE, release.backend_key),
     )
 
 
@@ -268,6 +271,7 @@ def made(
         looked_at=(release.venv_path, uv_path(plan)),
         needs=tuple(_needs(plan, release)),
         memory=MEMORY_BYTES,
+        unfit=partial(room.unfit, UNIT, release.backend_key),
         concerns=CONCERNS,
     )
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from functools import partial
 
 from engine import containers, paths, proxy
 from engine.component import Component, Port
@@ -10,7 +11,8 @@ from engine.contained import Contained
 from engine.containers import Container
 from engine.env import settings_digest
 from engine.release import ImageRelease
-from engine.services import Service
+from engine.services import Data, Service
+from roles.backend import room
 from roles.backend.deploy import CONCERNS, MEMORY_BYTES, UNIT, environment_of, state
 from schemas.model import HostPlan
 
@@ -58,10 +60,12 @@ def component(plan: HostPlan, release: ImageRelease, settings: Mapping[str, str]
             url=f"http://127.0.0.1:{plan.backend.port}/healthz",
             ready_timeout=plan.backend.ready_timeout,
             runner=containers.runner(engine),
+            data=Data(paths.STATE, release.backend_key),
         ),
         unit=UNIT,
         ports=(Port(plan.backend.port, "backend"),),
         needs=(containers.need_of(image, {job.makes: ""}, _TYPICAL_BYTES),),
         memory=MEMORY_BYTES,
+        unfit=partial(room.unfit, UNIT, release.backend_key),
         concerns=CONCERNS,
     )

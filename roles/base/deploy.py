@@ -28,6 +28,10 @@ PACKAGES = Packages(
 )
 
 
+# Made on the host by the first switch that copies data.
+SNAPSHOTS = Directory(paths.SNAPSHOTS, mode="0700", keeps="data as they were before switches")
+
+
 def resources(engine: Engine | None, ca_bundle: str | None, way: Way) -> list[Prerequisite]:
     """What every host has, whatever its profile. `way`: by which it gets its packages."""
     packages = (PACKAGES, *containers.packages(engine))
@@ -132,7 +136,7 @@ def component(engine: Engine | None, ca_bundle: str | None, way: Way) -> Compone
         name="base",
         prerequisites=tuple(resources(engine, ca_bundle, way)),
         # Whatever the inventory says now: what an earlier one brought may be here.
-        leftovers=() if engine else tuple(containers.packages(MODERN)),
+        leftovers=(SNAPSHOTS, *(() if engine else containers.packages(MODERN))),
         needs=(Need("Debian packages", {paths.OPT: ""}, _PACKAGES_BYTES),),
         sizes={"data": paths.STATE},
     )

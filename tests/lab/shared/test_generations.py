@@ -144,6 +144,47 @@ def test_going_back_needs_no_network_and_no_inventory(
     assert first in lost.endings["light"], "it names what there is"
 
 
+def test_a_release_that_ruins_its_data_leaves_the_old_chats_to_the_old_release(
+    light: Host, serving: Serving, provision: Provision, tree: Path
+) -> None:
+    chat = visitor.chat(light, "Remember this.").result
+    old = "/var/lib/venom/data/memory/of-six-days-ago"
+    light.run(f"install -o venom -g venom /dev/null {old} && touch -d '6 days ago' {old}")
+    first = visitor.receipt(light)["generation"]
+    _change(tree, "    tasks.load()", '    shutil.rmtree(SETTINGS.MEMORY_ROOT)\n    raise RuntimeError("?")')
+    died = provision(serving.of_light(venom={"tree": str(tree)}))
+    assert died.status == 1
+    assert (
+        "/var/lib/venom is as before; what became of it lies in /var/lib/venom-snapshots/g"
+        in (died.endings["light"])
+    )
+    assert chat in _chats(light)
+    assert light.run(f"test -e {old}", check=False).returncode == 0
+
+    _change(tree, '\n    raise RuntimeError("?")', "\n    tasks.load()")
+    serves = provision(serving.of_light(venom={"tree": str(tree)})).check()
+    assert "copied    /var/lib/venom" in serves.endings["light"]
+    assert chat not in _chats(light)
+    without = provision(serving.of_light(), "--data", f"to={first}", deploy="deploy/rollback.py").check()
+    assert "with its data" not in without.endings["light"]
+    assert chat not in _chats(light), "the data stay as they are unless they are asked for"
+
+    again = (f"to={first}", "--data", "with-state=yes")
+    back = provision(serving.of_light(), "--data", *again, deploy="deploy/rollback.py").check()
+    assert "written since" in back.output
+    assert f"(generation {first}), with its data of " in back.endings["light"]
+    assert chat in _chats(light)
+    assert light.run(f"test -e {old}", check=False).returncode == 0
+    assert visitor.parts(light) == ""
+    copies = light.run("ls /var/lib/venom-snapshots").stdout.split()
+    assert len({it.partition(".")[0] for it in copies}) == len(copies) <= 3
+    assert provision(serving.of_light()).check().changed_operations == []
+
+
+def _chats(host: Host) -> str:
+    return visitor.fetch(host, f"{BACKEND}/api/v1/tasks").body
+
+
 def test_a_second_run_reads_who_holds_the_host_and_a_dead_one_is_taken_over(
     light: Host, serving: Serving, provision: Provision
 ) -> None:
