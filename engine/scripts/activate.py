@@ -83,12 +83,12 @@ def take_back(before, failed, data, key):
             " Repair it and run again."
         )
     step("take back: %s" % before["name"])
-    said = data.undo(key)
+    of_data = data.undo(key)
     try:
         switch(before, failed, back=True)
     except (NotServingError, OSError, KeyError) as error:
-        return "What served before (%s) does not serve either: %s\n%s" % (before["name"], error, said)
-    return "\n".join(filter(None, ["What served before serves again: %s." % before["name"], said]))
+        return "What served before (%s) does not serve either: %s\n%s" % (before["name"], error, of_data)
+    return "\n".join(filter(None, ["What served before serves again: %s." % before["name"], of_data]))
 
 
 def main():

@@ -44,7 +44,7 @@ class Data:
 
         Returns how that went, for the operator; empty where nothing was copied.
         """
-        said = []
+        outcomes = []
         for unit, path in self.services:
             if path not in self.taken:
                 continue
@@ -54,10 +54,12 @@ class Data:
                 left = snapshots.take(failed, path)
                 snapshots.put_back(self.taken[path], path)
             except OSError as error:
-                said.append("%s is not: it lies in %s.\n%s" % (path, self.taken[path], error))
+                outcomes.append(
+                    "%s could not be put back; what it was lies in %s.\n%s" % (path, self.taken[path], error)
+                )
             else:
-                said.append("%s is as before; what became of it lies in %s." % (path, left))
-        return "\n".join(said)
+                outcomes.append("%s is as before; what became of it lies in %s." % (path, left))
+        return "\n".join(outcomes)
 
 
 def at(snapshot):
