@@ -10,7 +10,7 @@ from pyinfra.context import host
 
 from engine.lock import host_locked, host_unlocked
 from engine.operations import refusal_ends_this_host
-from engine.rollback import check_data, choose, current_key, host_rolled_back, kept_generations, newer_than
+from engine.rollback import check_data, choose, current_key, host_rolled_back, kept_generations, written_since
 from fleet.verbs import declared_host, options_of
 
 declared = declared_host()
@@ -22,7 +22,7 @@ with refusal_ends_this_host():
     to = choose(generations, options.text("to"))
     if with_state:
         check_data(to, generations)
-        host.log(f"the data of {to.data_at} come back; {newer_than(to)}")
+        host.log(f"the data of {to.data_at} come back; {written_since(to.data)}")
     host_locked(
         name="Lock",
         needed=with_state or not to.current,

@@ -95,9 +95,13 @@ def read_generations(text: str) -> list[Kept]:
     return [Kept(**it) for it in data(text, list[_Listed])]
 
 
-def newer_than(to: Kept) -> Newer:
-    """What would be out of use if the data of the generation were put back on the current host."""
-    answer = remote.ask(remote.python("newer.py", STATE, arguments=[to.key], modules=_COPIES))
+def written_since(moment: str) -> Newer:
+    """What would be out of use if data of that moment were put back on the current host.
+
+    `moment`: UTC, ISO 8601, with or without its separators.
+    """
+    arguments = [moment.replace("-", "").replace(":", "")]
+    answer = remote.ask(remote.python("newer.py", STATE, arguments=arguments, modules=_COPIES))
     if not answer.ok:
         raise refuse("a host that lists its data", answer.stderr.strip() or "no answer")
     return understood("what was written since", answer.stdout, read_newer)

@@ -157,9 +157,9 @@ def clones(source, target):
         return False
 
 
-def newer(snapshot, path):
-    """What was written at `path` since the copy was made: [time, bytes, name], the newest first."""
-    since, found = made_at(snapshot), []
+def newer(since, path):
+    """What was written at `path` since then: [time, bytes, name], the newest first."""
+    found = []
     for top in (os.path.join(path, it) for it in names_in(path)):
         inside = [os.path.join(base, it) for base, _, files in os.walk(top) for it in files]
         for name in inside or ([top] if os.path.isfile(top) else []):

@@ -18,12 +18,14 @@ class Data:
 
     def __init__(self, generation, before, before_key, wanted=""):
         self.services = concerned(generation, before, bool(wanted))
-        self.before_key = before_key
+        self.before_key, self.key = before_key, wanted
         self.wanted = snapshots.all_of(wanted)[-1:] if wanted else []
         self.taken = {}  # path -> the copy
 
     def exchange(self):
         """Copy what is there, and put back what is wanted. Raises NotServingError, with nothing changed."""
+        if self.key and not (self.wanted and self.services):
+            raise NotServingError("There is no copy of the data of %s any more." % self.key)
         for unit, path in self.services:
             run("systemctl", "stop", unit)
             step("copy %s" % path)

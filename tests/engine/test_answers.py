@@ -114,7 +114,12 @@ OLD = {
     "data": [{"path": "data", "bytes": 1, "files": 1, "old": 0}],
     "packages": ["torch"],
 }
-KEPT = [{"key": "g1", "name": "Venom", "release": "v1.9.0", "at": "2026-11-21T20:11:40Z", "current": True}]
+KEPT = [
+    {
+        **{"key": "g1", "name": "Venom", "release": "v1.9.0", "at": "2026-11-21T20:11:40Z"},
+        **{"current": True, "data": ""},
+    }
+]
 NPM = {
     "bomFormat": "CycloneDX",
     "specVersion": "1.5",

@@ -131,11 +131,14 @@ def test_what_was_written_since_is_listed_the_newest_first(
     snapshots: Any, state: Path, tmp_path: Path
 ) -> None:
     copy = snapshots.take("g1", str(state), str(tmp_path / "copies"))
-    assert snapshots.newer(copy, str(state)) == []
+    assert snapshots.newer(snapshots.made_at(copy), str(state)) == []
     later = time.time() + 60
     for number, name in enumerate(("data/memory/chats.json", "venom.env", "logs/venom.log")):
         os.utime(state / name, (later + number,) * 2)
-    assert [it[2] for it in snapshots.newer(copy, str(state))] == ["venom.env", "data/memory/chats.json"]
+    assert [it[2] for it in snapshots.newer(snapshots.made_at(copy), str(state))] == [
+        "venom.env",
+        "data/memory/chats.json",
+    ]
 
 
 def service(unit: str, code: str, settings: str, *, named: bool = True) -> dict[str, Any]:
