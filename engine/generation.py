@@ -27,7 +27,7 @@ from engine.resources import (
     Switchable,
     differing,
 )
-from engine.services import Reloads, Service, fingerprint
+from engine.services import Generates, Reloads, Service, fingerprint
 
 
 @dataclass(frozen=True)
@@ -100,7 +100,8 @@ class Generation:
             return [receipt, *differing((link, self.file), observed)]
         # It was written with what the inventory said then, as the receipt was.
         as_written = replace(self, declaration=applied_by(observed.receipt).get("declaration", {}))
-        return differing((link, as_written.file), observed)
+        doubts = [doubt for it in self.services for doubt in it.doubts(observed)]
+        return [*differing((link, as_written.file), observed), *doubts]
 
     def lacks(self, observed: Observed) -> list[Difference]:
         """The parts that it needs and the host does not have."""
@@ -110,9 +111,10 @@ class Generation:
 def written(service: Service) -> dict[str, Any]:
     """A service as the host's script reads it."""
     document = asdict(service)
-    # One that may not spill, or keeps no data, is the same, word by word, as before any might.
-    if service.model and not service.model.may_spill:
-        del document["model"]["may_spill"]
+    # One without these is the same, word by word, as before there were any.
+    for name in ("may_spill", "checked_by"):
+        if service.model and not document["model"][name]:
+            del document["model"][name]
     if not service.data:
         del document["data"]
     return document
@@ -155,6 +157,18 @@ class _Reload(TypedDict):
     listens: list[str]
 
 
+class _Model(TypedDict):
+    """What a model server must generate with; former versions had less of it."""
+
+    name: str
+    api: str
+    gpu: bool
+    load_timeout: int
+    manifest: NotRequired[str]
+    may_spill: NotRequired[bool]
+    checked_by: NotRequired[str]
+
+
 class _Service(TypedDict):
     """A service, as `content` writes it."""
 
@@ -164,6 +178,7 @@ class _Service(TypedDict):
     url: str
     ready_timeout: int
     reloads: NotRequired[_Reload | None]
+    model: NotRequired[_Model | None]
 
 
 class _Written(TypedDict):
@@ -186,7 +201,7 @@ def restored(document: Mapping[str, Any]) -> Generation:
         {
             **known(document, _Written),
             "resources": [known(it, _Resource) for it in document["resources"]],
-            "services": [known(it, _Service) for it in document["services"]],
+            "services": [_known_service(it) for it in document["services"]],
         },
         _Written,
     )
@@ -195,12 +210,24 @@ def restored(document: Mapping[str, Any]) -> Generation:
         name=document["name"],
         resources=tuple(_restored(it) for it in document["resources"]),
         services=tuple(
-            Service(**{key: it[key] for key in simple}, reloads=_reloads(it)) for it in document["services"]
+            Service(**{key: it[key] for key in simple}, reloads=_reloads(it), model=_model(it))
+            for it in document["services"]
         ),
         stopped=tuple(document["stopped"]),
         store_paths=tuple(document["parts"]),
         record=document["record"],
     )
+
+
+def _known_service(service: Mapping[str, Any]) -> dict[str, Any]:
+    """What is read of a service; other versions may say more of it, and of its model."""
+    model = service.get("model")
+    return {**known(service, _Service), **({"model": known(model, _Model)} if model else {})}
+
+
+def _model(service: Mapping[str, Any]) -> Generates | None:
+    it = service.get("model")
+    return Generates(**{"manifest": "", **known(it, _Model)}) if it else None
 
 
 def _reloads(service: Mapping[str, Any]) -> Reloads | None:

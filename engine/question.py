@@ -17,7 +17,7 @@ def observe_host(
     declared: Sequence[Resource],
     store_paths: Iterable[str],
     units: Iterable[str],
-    services: Iterable[Service] = (),
+    services: Sequence[Service] = (),
 ) -> Observed:
     """How all of this, and what every host has of ours, stands on the current host."""
     return observe(question_about(declared, store_paths, units, services))
@@ -27,7 +27,7 @@ def question_about(
     declared: Sequence[Resource],
     store_paths: Iterable[str],
     units: Iterable[str],
-    services: Iterable[Service],
+    services: Sequence[Service],
 ) -> Question:
     """All that a host is asked in order to know that."""
     doors = {it.url: it.reloads.certificate for it in services if it.reloads}
@@ -50,6 +50,7 @@ def question_about(
         units=[
             *(it.unit for it in declared if isinstance(it, Enabled)),
             *units,
+            *(it.model.checked_by for it in services if it.model and it.model.checked_by),
         ],
         users=[it.name for it in declared if isinstance(it, User)],
         packages=[

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from engine.observation import Observed
-from engine.resources import sha256
+from engine.resources import Difference, sha256
 
 
 @dataclass(frozen=True)
@@ -21,6 +21,8 @@ class Generates:
     load_timeout: int  # seconds
     manifest: str  # the file that lists its blobs
     may_spill: bool = False  # whether it serves although part of it lies outside VRAM
+    # The unit that checks after a boot that it lies on the card; empty where nobody asks that.
+    checked_by: str = ""
 
 
 @dataclass(frozen=True)
@@ -66,6 +68,14 @@ class Service:
     def silence(self, observed: Observed) -> str:
         """Why it does not answer although it runs as planned; empty where it answers."""
         return observed.silent.get(self.url, "") if self.runs(observed) else ""
+
+    def doubts(self, observed: Observed) -> list[Difference]:
+        """That it was seen not to serve as it was proven to: the check after the last boot failed."""
+        unit = self.model.checked_by if self.model else ""
+        if observed.units.get(unit, {}).get("ActiveState") != "failed":
+            return []
+        why = "failed: the model does not lie on the card since the boot"
+        return [Difference(unit, f"{why} (journalctl -u {unit})")]
 
     def trouble(self, observed: Observed) -> str:
         """That its process ended by itself since it was last started, for the operator; else empty."""

@@ -33,8 +33,9 @@ _VERBS = {
     "stop": "stopped",
 }
 MODULES = (
-    *("hidden.py", "read_door.py", "fingerprint.py", "images.py", "switch_files.py", "switch_services.py"),
-    *("snapshots.py", "switch_data.py", "switch_door.py", "switch_history.py", "switch_watch.py"),
+    *("hidden.py", "read_door.py", "fingerprint.py", "images.py", "spill.py", "switch_files.py"),
+    *("switch_services.py", "snapshots.py", "switch_data.py", "switch_door.py", "switch_history.py"),
+    "switch_watch.py",
 )
 
 

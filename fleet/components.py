@@ -25,6 +25,7 @@ from roles.door import deploy as door
 from roles.door import firewall, nginx
 from roles.door.secrets import Revealed
 from roles.door.site import Inner
+from roles.driver import deploy as driver
 from roles.ollama import deploy as ollama
 from roles.release import deploy as release_role
 from roles.source import deploy as source
@@ -64,8 +65,10 @@ def components(
     references have revealed; `gpu`: whether the host has a card that the model should lie on.
     """
     pulls = ollama.serve_command(plan, plan.ollama) if plan.ollama else []
+    server = ollama.component(plan, gpu=gpu, checked_by=driver.UNIT)
     made = (
-        ollama.component(plan, gpu=gpu),
+        server,
+        driver.component(server.service if gpu else None),
         weights.component(plan.model, plan.ollama, pulls, ollama.pulls_by(plan), plan.store),
         source.component(build.release, build.archive),
         release_role.component(plan, build.release, build.launchers),

@@ -10,13 +10,12 @@ import urllib.request
 
 from fingerprint import fingerprint as of_process
 from hidden import hidden
+from spill import lies_outside
 from switch_files import run
 
 # What is asked is on this very host, whatever proxy the job is given.
 DIRECT = urllib.request.build_opener(urllib.request.ProxyHandler({}))
 
-# A model is planned to lie on the card whole; of what is said of it, this share is.
-WHOLE = 0.9
 SPILLED = """%s (%s) does not serve as planned:
 required  %s wholly in VRAM
 found     %.1f GiB, %.1f GiB of it in VRAM: processors compute the rest
@@ -164,6 +163,9 @@ def generate(service, spill=False):
                 "warning: %s is not wholly in VRAM, so it will be slow. Choose a smaller model or VRAM tier, "
                 "or see what else uses the card (nvidia-smi)." % model
             )
+        elif wanted.get("checked_by"):
+            # What the check after the boot may have found is so no more.
+            run("systemctl", "reset-failed", wanted["checked_by"])
     return round(seconds, 1)
 
 
@@ -173,7 +175,7 @@ def spilled(service, size, vram, spill):
     Raises NotServingError where it must not: neither its generation allows that nor `spill`.
     """
     wanted = service["model"]
-    if not wanted["gpu"] or vram >= WHOLE * size:
+    if not wanted["gpu"] or not lies_outside(size, vram):
         return False
     # A generation that does not say so was made before it could, or does not allow it.
     if not (spill or wanted.get("may_spill")):

@@ -27,6 +27,9 @@ GEMMA3_270M = {"layers": 18, "kv_heads": 1, "head_dim": 256, "window": 512, "con
 _HEAD, _EMBEDDING = 6525112, 262144 * 640 * 34 // 32
 _GRAPH, _GRAPH_A_TOKEN, _GRAPH_WITHOUT_FLASH = 20447224, 1024, 99 << 20
 
+# A host of the lab with this file says that its model lies on a card. It never does: none of them has one.
+CARD = Path("/etc/lab-card")
+
 Load = Callable[[Path, int, int, str], Engine]  # GGUF, context, slots, type of the KV cache
 
 
@@ -61,7 +64,7 @@ class Loaded:
             **entry,
             "size": self.size,
             "expires_at": timestamp(self.expires),
-            "size_vram": 0,  # the CPU only
+            "size_vram": self.size if CARD.exists() else 0,
             "context_length": self.context,
         }
 

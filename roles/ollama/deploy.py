@@ -90,10 +90,13 @@ def pulls_by(plan: HostPlan) -> tuple[str, ...]:
     return proxy.names(plan, proxy.BOTH if plain else proxy.HTTPS_ONLY)
 
 
-def service(plan: HostPlan, ollama: Ollama, vram_tier: VramTier, model: Model, gpu: bool) -> Service:
+def service(
+    plan: HostPlan, ollama: Ollama, vram_tier: VramTier, model: Model, gpu: bool, checked_by: str = ""
+) -> Service:
     """Ollama as a running service, and the fingerprint of all that it depends on.
 
-    It serves once `model` generates. `gpu`: whether the host has a card that it should lie on.
+    It serves once `model` generates. `gpu`: whether the host has a card that it should lie on;
+    `checked_by`: the unit that checks that after a boot.
     """
     api = f"http://127.0.0.1:{ollama.port}"
     manifest = f"{paths.MANIFESTS}/registry.ollama.ai/library/{model.name.replace(':', '/')}"
@@ -105,7 +108,11 @@ def service(plan: HostPlan, ollama: Ollama, vram_tier: VramTier, model: Model, g
         ready_timeout=60,
         # Weights first, backend second: Venom rewrites its settings when its model is not there.
         first=True,
-        model=Generates(model.name, api, gpu, LOAD_SECONDS, manifest, may_spill=gpu and plan.may_spill),
+        model=Generates(
+            *(model.name, api, gpu, LOAD_SECONDS, manifest),
+            may_spill=gpu and plan.may_spill,
+            checked_by=checked_by if gpu and not plan.may_spill else "",
+        ),
         runner=containers.runner(plan.engine if ollama.image else None),
     )
 
@@ -193,8 +200,8 @@ def _vram_tier_text(plan: HostPlan, ollama: Ollama, vram_tier: VramTier, fingerp
     )
 
 
-def component(plan: HostPlan, *, gpu: bool) -> Component:
-    """The model server; absent in a profile without one. `gpu`: as for `service`."""
+def component(plan: HostPlan, *, gpu: bool, checked_by: str = "") -> Component:
+    """The model server; absent in a profile without one. `gpu`, `checked_by`: as for `service`."""
     ollama, vram_tier, model = plan.ollama, plan.vram_tier, plan.model
     whole = Component(
         name="ollama",
@@ -210,7 +217,7 @@ def component(plan: HostPlan, *, gpu: bool) -> Component:
     return replace(
         whole,
         jobs=(job,),
-        service=service(plan, ollama, vram_tier, model, gpu),
+        service=service(plan, ollama, vram_tier, model, gpu, checked_by),
         ports=(Port(ollama.port, "ollama"),),
         store_paths=(job.makes, *job.needs),
         needs=(_need(ollama),),

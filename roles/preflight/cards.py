@@ -10,7 +10,7 @@ import re
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
-from roles.preflight.loaded import Loaded
+from roles.preflight.loaded import UNSEEN, Loaded
 from schemas.hardware import Gpu
 from schemas.plan.memory import GIB, MIB, gib
 
@@ -31,8 +31,6 @@ _WHOLE = re.compile(r"GPU \d+: .*\(UUID: (?P<uuid>[\w-]+)\)")
 _SLICE = re.compile(r"\s*MIG (\d+c\.)?\d+g\.(?P<size>\d+)gb\b")
 # What an instance can use of the size in its name, at least (1g.5gb has 4864 MiB, 3g.40gb 40192).
 _USABLE = 0.95
-
-UNSEEN = Loaded()
 
 
 @dataclass(frozen=True)

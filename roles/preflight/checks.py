@@ -8,7 +8,7 @@ from datetime import UTC, datetime
 
 from engine.component import Component, Need
 from engine.refusal import Finding
-from roles.preflight import containers, drivers
+from roles.preflight import containers, drivers, module
 from roles.preflight.facts import Facts, Listener
 from schemas.data.systems import architectures, systems
 from schemas.model import HostPlan
@@ -56,13 +56,7 @@ def host_findings(facts: Facts, now: float) -> list[Finding]:
             )
         )
     if facts.gpu_trouble:
-        found.append(
-            Finding(
-                "an NVIDIA card that its driver can use (nvidia-smi lists it)",
-                facts.gpu_trouble,
-                "reboot, if the driver was upgraded; dkms status and dmesg | grep -i nvrm show more",
-            )
-        )
+        found.append(module.trouble(facts.gpu_trouble, facts.nvidia))
     return found
 
 

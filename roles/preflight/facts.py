@@ -6,7 +6,7 @@ from dataclasses import dataclass
 
 from engine.answers import number
 from roles.preflight.cards import cards
-from roles.preflight.loaded import Loaded
+from roles.preflight.module import UNKNOWN, Module, module, remarks
 from schemas.data.systems import systems
 from schemas.data.version import at_least
 from schemas.hardware import Engine, Gpu, Hardware
@@ -49,6 +49,7 @@ class Facts:
     noexec: str = ""  # the folder from which dpkg would have to run scripts, where it cannot
     podman: str = ""  # its version, or that which the host would install
     cdi: tuple[str, ...] = ()  # kinds of devices that containers can be given by name
+    nvidia: Module = UNKNOWN
 
 
 def parse(text: str) -> Facts:
@@ -63,8 +64,9 @@ def parse(text: str) -> Facts:
         one[name] = value
         many.setdefault(name, []).append(value)
     memory = int(float(one["memory"]))
-    loaded = Loaded(one.get("module", ""), one.get("libcuda"))
-    nvidia = cards(many.get("nvidia", []), many.get("mig", []), many.get("pci", []), memory, loaded)
+    driver = module(one, many)
+    devices = [it.address for it in driver.devices]
+    nvidia = cards(many.get("nvidia", []), many.get("mig", []), devices, memory, driver.loaded)
     # What the host lacks, its system would install.
     system = systems().get(one["os"])
     podman = one.get("podman") or (system.podman if system else "")
@@ -79,7 +81,7 @@ def parse(text: str) -> Facts:
             memory_bytes=memory,
             gpus=(*nvidia.usable, *map(_amd, many.get("amd", []))),
             engine=_engine(one, podman),
-            remarks=nvidia.remarks,
+            remarks=(*nvidia.remarks, *remarks(driver)),
         ),
         disks=tuple(_disk(value) for value in many.get("disk", [])),
         listeners=tuple(_listener(value) for value in many.get("listen", [])),
@@ -87,6 +89,7 @@ def parse(text: str) -> Facts:
         noexec=one.get("noexec", ""),
         podman=podman,
         cdi=tuple(many.get("cdi", [])),
+        nvidia=driver,
     )
 
 

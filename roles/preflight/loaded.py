@@ -30,12 +30,20 @@ class Loaded:
         match = _MODULE.match(f"{self.module} ")
         return match["driver"] if match else ""
 
+    @property
+    def libraries(self) -> str:
+        """The driver whose libraries programs find; empty where that is not known."""
+        match = _LIBRARY.fullmatch(self.library[self.library.rfind("/") :]) if self.library else None
+        return match["driver"] if match else ""
+
     def remarks(self, gpu: Gpu) -> list[str]:
         """What may keep Ollama from a card although nvidia-smi lists it: that does without libcuda."""
         if self.library == "":
             return [f"{gpu.name}: Ollama may not use it without libcuda.so.1 (Debian: install libcuda1)"]
-        match = _LIBRARY.fullmatch(self.library[self.library.rfind("/") :]) if self.library else None
-        if match and match["driver"] != gpu.driver:
-            differs = f"libcuda.so.1 is of driver {match['driver']}, and {gpu.driver} is loaded"
+        if self.libraries and self.libraries != gpu.driver:
+            differs = f"libcuda.so.1 is of driver {self.libraries}, and {gpu.driver} is loaded"
             return [f"{gpu.name}: Ollama may not use it: {differs}; reboot, if the driver was upgraded"]
         return []
+
+
+UNSEEN = Loaded()

@@ -11,9 +11,12 @@ from engine.generation import Generation
 from engine.observation import Observed
 from engine.receipt import applied_by
 from engine.resources import Difference, once
+from engine.scripts.spill import lies_outside
+from engine.services import Service
 from roles.status.state import HostState
 from schemas.hardware import Gpu
 from schemas.plan.compare import applied_changes
+from schemas.plan.memory import gib
 
 
 @dataclass(frozen=True)
@@ -51,8 +54,22 @@ def _changed(state: HostState, observed: Observed) -> list[Difference]:
     if state.receipt.get("generation") != state.key:
         found.append(Difference(paths.RECEIPT, f"does not name {state.key}, which serves"))
     answers = [Difference(unit, f"does not answer: {why}") for unit, why in state.answers.items() if why]
+    for service in state.generation.services:
+        found += [*service.doubts(observed), *_outside_vram(service, state)]
     # Where it does not run at all, that says more.
     return once([*found, *answers])
+
+
+def _outside_vram(service: Service, state: HostState) -> list[Difference]:
+    """That its model is loaded and does not lie on the card that should hold it."""
+    model = service.model
+    memory = ((state.models or {}).get("loaded") or {}).get(model.name) if model else None
+    if not (model and memory) or model.may_spill or not model.gpu:
+        return []
+    if not lies_outside(memory["size"], memory["size_vram"]):
+        return []
+    parts = f"{gib(memory['size_vram'])} of {gib(memory['size'])} in VRAM"
+    return [Difference(model.name, f"{parts}: processors compute the rest")]
 
 
 def _other(state: HostState, desired: Desired) -> list[Difference]:

@@ -6,8 +6,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from roles.preflight.cards import UNSEEN, Cards, cards
-from roles.preflight.loaded import Loaded
+from roles.preflight.cards import Cards, cards
+from roles.preflight.loaded import UNSEEN, Loaded
 from schemas.hardware import Gpu
 from schemas.plan.memory import GIB, MIB
 

@@ -55,7 +55,7 @@ def test_what_is_declared_goes_but_for_shared_folders_and_data() -> None:
     }
     assert it.units == (
         *("venom-firewall.service", "venom-ui.service", "venom-backend.service"),
-        *("ollama.service", "venom-store.service", "venom.target"),
+        *("ollama.service", "venom-card.service", "venom-card.timer", "venom-store.service", "venom.target"),
     )
     assert "/usr/local/share/ca-certificates/venom-operator.crt" in it.files
     units = ("ollama", "venom-backend", "venom-ui")

@@ -54,11 +54,32 @@ esac
     print "listen=" $4 " " pid " " process " " unit
 }'
 # NVIDIA's display devices, as the kernel counts them: it needs no driver of theirs for that.
+devices=
 for device in /sys/bus/pci/devices/*; do
     case $(cat "$device/vendor" "$device/class" 2>/dev/null) in
-    0x10de*0x03*) echo "pci=${device##*/}" ;;
+    0x10de*0x03*)
+        devices=yes
+        driver=$(readlink "$device/driver")
+        echo "pci=${device##*/} $(cat "$device/device") ${driver##*/}"
+        ;;
     esac
 done
+# For which kernels a module of theirs is there or could be built, and whether Secure Boot lets it be loaded.
+if [ -n "$devices" ]; then
+    echo "running=$(uname -r)"
+    for release in $({
+        uname -r
+        for image in /boot/vmlinuz-*; do echo "${image#/boot/vmlinuz-}"; done
+    } | grep -v '[*]' | sort -u); do
+        modules=/lib/modules/$release built=- headers=-
+        [ -z "$(find "$modules/" -name 'nvidia.ko*' -o -name 'nvidia-[ct]*.ko*' 2>/dev/null)" ] || built=built
+        [ ! -e "$modules/build/" ] || headers=headers
+        echo "kernel=$release $built $headers"
+    done
+    for log in /var/lib/dkms/nvidia*/*/build/make.log; do [ ! -e "$log" ] || echo "failed=$log"; done
+    echo "secureboot=$(od -An -tu1 -j4 -N1 /sys/firmware/efi/efivars/SecureBoot-* 2>/dev/null | tr -d ' ')"
+    echo "key=$(mokutil --test-key /var/lib/dkms/mok.pub 2>&1)"
+fi
 # Which driver the kernel has loaded: an upgrade without a reboot leaves the former one there.
 [ ! -r /proc/driver/nvidia/version ] || sed -n '1s/^/module=/p' /proc/driver/nvidia/version
 # A driver that hangs keeps who asks it for ever.
@@ -92,5 +113,8 @@ if [ "$1" = yes ]; then
     # Which cards containers can be given by name.
     cat /etc/cdi/*.yaml /etc/cdi/*.json /run/cdi/*.yaml /run/cdi/*.json 2>/dev/null |
         grep -oE '"?kind"?: *"?[a-z.]+/[a-z]+' | grep -oE '[a-z.]+/[a-z]+$' | sort -u | sed 's/^/cdi=/'
+    # The driver whose libraries they are given then: a list that was made before an upgrade has the former's.
+    cat /etc/cdi/*.yaml /etc/cdi/*.json /run/cdi/*.yaml /run/cdi/*.json 2>/dev/null |
+        sed -n 's/.*libcuda\.so\.\([0-9][0-9]*\.[0-9.]*[0-9]\).*/given=\1/p' | sort -u
 fi
 exit 0
