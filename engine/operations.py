@@ -113,7 +113,8 @@ def _mend(resource: Prerequisite, observed: Observed) -> Commands:
         case Diverted():
             yield remote.shell("divert.sh", resource.path, resource.package, resource.to)
         case Enabled():
-            yield StringCommand("systemctl", "enable", "--quiet", resource.unit)
+            now = ["--now"] if resource.timer else []
+            yield StringCommand("systemctl", "enable", "--quiet", *now, resource.unit)
 
 
 def _install(state: Any, host: Any, names: Sequence[str], proxy: Mapping[str, str]) -> bool:

@@ -48,6 +48,9 @@ OLLAMA_STATE = "/var/lib/ollama"
 MODELS = f"{OLLAMA_STATE}/models"
 MANIFESTS = f"{MODELS}/manifests"
 
+BACKUP = f"{ETC}/backup"
+BACKED_UP = f"{RECORDS}/backup.json"
+
 # The fleet's store, on the host that serves it.
 STORE = "/var/lib/venom-store"
 

@@ -243,14 +243,22 @@ class EnvFile:
 
 @dataclass(frozen=True)
 class Enabled:
-    """A unit that starts with the host."""
+    """A unit that starts with the host; a timer runs from now on, too."""
 
     unit: str
 
+    @property
+    def timer(self) -> bool:
+        """Whether it starts another unit at its times."""
+        return self.unit.endswith(".timer")
+
     def differs(self, observed: Observed) -> str:
         """Why the host is not so, or the empty string."""
-        state = observed.units.get(self.unit, {}).get("UnitFileState", "")
-        return "" if state == "enabled" else f"is {state or 'not there'}"
+        unit = observed.units.get(self.unit, {})
+        state = unit.get("UnitFileState", "")
+        if state != "enabled":
+            return f"is {state or 'not there'}"
+        return "is not started" if self.timer and unit.get("ActiveState") != "active" else ""
 
     def __str__(self) -> str:
         return f"{self.unit} (enabled)"

@@ -244,7 +244,7 @@ def possible_components(declared: DeclaredHost) -> tuple[Component, ...]:
 
     That depends on no hardware, no source and no secret: nothing is asked, fetched or revealed for it.
     """
-    plan = replace(resolved(declared, assumed_hardware(declared)), proxy=None)
+    plan = replace(resolved(declared, assumed_hardware(declared)), proxy=None, backup=None)
     return components(plan, Build.unknown(plan), {}, Revealed(), gpu=False)
 
 

@@ -18,6 +18,7 @@ from fleet.builds import Build
 from roles.backend import deploy as backend
 from roles.backend import image as backend_image
 from roles.backend.lock import inputs
+from roles.backup import deploy as backup
 from roles.base import deploy as base
 from roles.development import deploy as development
 from roles.development import tree as trees
@@ -74,6 +75,7 @@ def components(
         release_role.component(plan, build.release, build.launchers),
         *_venom(plan, build, settings),
         development.component(plan, lambda _observed: _unfit(plan, build)),
+        backup.component(plan),
         door.component(plan.door, Inner.of(plan), secrets, partial(nginx.unfit, plan.door)),
     )
     found = (

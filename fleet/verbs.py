@@ -27,6 +27,14 @@ _VERBS = (
             flag("with-state", "the data come back that it had when another Venom was switched to"),
         ),
     ),
+    Verb("deploy/backup.py", ()),
+    Verb(
+        "deploy/restore.py",
+        (
+            Option("from", "HOST", "whose last backup; without it the host's own"),
+            Option("snapshot", "ID", "which backup, whosever it is"),
+        ),
+    ),
     Verb("deploy/remove.py", (flag("purge", "data and weights are deleted, too, for good"),)),
     Verb(
         "deploy/images.py",

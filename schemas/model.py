@@ -252,6 +252,17 @@ class Proxy:
 
 
 @dataclass(frozen=True)
+class Backup:
+    """Backups of the data, made on the host by restic."""
+
+    repository: str  # in restic's words
+    password: Secret
+    access: Mapping[str, Secret]  # variables of the environment, for S3
+    keep: Mapping[str, int]  # daily, weekly, monthly → how many
+    at: str  # hours and minutes, by the host's clock
+
+
+@dataclass(frozen=True)
 class Store:
     """The fleet's store: the first place from which a host gets what it fetches."""
 
@@ -309,6 +320,7 @@ class HostPlan:
     proxy: Proxy | None = None  # None: the way out is as the host has it
     store: Store | None = None
     serves_store: ServedStore | None = None
+    backup: Backup | None = None
     # What is asked of the cards' driver; no part of what is applied.
     drivers: Drivers = field(default_factory=Drivers)
     may_spill: bool = False  # whether a model that lies only partly in VRAM counts as serving

@@ -10,6 +10,7 @@ from typing import Any
 from engine.observation import Observed
 from engine.receipt import images_in
 from engine.resources import Difference
+from roles.status.backups import Backups
 from roles.status.drift import Desired, drift
 from roles.status.state import HostState
 from schemas.data.contract import contract
@@ -72,6 +73,7 @@ class Report:
     certificate: str = ""  # of the door: its fingerprint, and how long it is valid; empty without TLS
     store: Mapping[str, Any] = field(default_factory=dict)  # of the fleet's store that it serves; or empty
     budgets: tuple[Mapping[str, Any], ...] = ()  # each with what was measured last
+    backups: Backups | None = None  # None on a host without them
     changed: tuple[Difference, ...] = ()  # the host is not what was applied last
     pending: tuple[Difference, ...] = ()  # the plan is not what was applied last
 
@@ -100,8 +102,9 @@ def _plain(report: Report) -> dict[str, Any]:
     document["versions"] = {name.lower(): version for name, version in report.versions.items()}
     if not report.vram_tier:
         del document["vram_tier"]
-    if not report.store:
-        del document["store"]
+    for name in ("store", "backups"):
+        if not document[name]:
+            del document[name]
     drift = {"from_receipt": document.pop("changed"), "from_plan": document.pop("pending")}
     return {"state": report.state, **document, "drift": drift}
 
@@ -146,7 +149,8 @@ def report(
         changed=tuple(changed),
         store=store or {},
         budgets=tuple(budgets),
-        pending=(*pending, *_of_store(store or {})),
+        backups=state.backups,
+        pending=(*pending, *_of_store(store or {}), *(state.backups.differences() if state.backups else ())),
     )
 
 

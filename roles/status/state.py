@@ -10,6 +10,7 @@ from engine.answers import data
 from engine.generation import Generation, restored
 from engine.receipt import applied_by, check_receipt
 from engine.resources import Switchable
+from roles.status.backups import Backups
 
 
 class _Unit(TypedDict):
@@ -51,6 +52,7 @@ class _Answer(TypedDict):
     versions: dict[str, str]
     lock: str
     measured: str
+    backup: dict[str, Any]
 
 
 @dataclass(frozen=True)
@@ -68,6 +70,7 @@ class HostState:
     versions: Mapping[str, str]  # e.g. Python → 3.12.1; empty where there is none
     lock: str  # who changes the host just now, or died doing so
     measured: str = ""  # the last acceptance's figures, as a line; empty where there was none
+    backups: Backups | None = None  # None on a host without them
 
     @classmethod
     def of(cls, text: str) -> HostState:
@@ -87,6 +90,9 @@ class HostState:
             versions=answer["versions"],
             lock=answer["lock"],
             measured=answer["measured"],
+            backups=Backups.of(
+                answer["backup"], applied_by(answer["receipt"]).get("plan", {}), answer["now"]
+            ),
         )
         # Of each of these something is reported.
         for it in generation.services if generation else ():

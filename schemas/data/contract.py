@@ -119,6 +119,8 @@ class Contract:
     ready_timeout: int  # of the backend, seconds
     keep_generations: int
     door: DoorDefaults
+    backup_at: str  # hours and minutes of the host's clock
+    backup_keep: dict[str, int]  # daily, weekly, monthly → how many backups
     store_port: int  # where a host serves the fleet's store
     main_memory_reserve: int  # bytes
     without_card: WithoutCard
@@ -161,6 +163,8 @@ def contract() -> Contract:
         ready_timeout=defaults["ready_timeout"],
         keep_generations=defaults["keep_generations"],
         door=DoorDefaults(**defaults["door"]),
+        backup_at=defaults["backup"]["at"],
+        backup_keep=defaults["backup"]["keep"],
         store_port=defaults["store_port"],
         main_memory_reserve=int(data["main_memory_reserve_gib"] * _GIB),
         without_card=WithoutCard(**data["without_card"]),

@@ -11,6 +11,7 @@ from pathlib import Path
 
 from schemas.data.contract import contract
 from schemas.declared import ssh_key
+from schemas.declared.backup import SECRETS
 from schemas.declared.references import absolute, secret_of
 from schemas.model import Secret
 from schemas.reading.inherit import Settings
@@ -68,6 +69,9 @@ def _references(settings: Settings) -> Iterator[tuple[tuple[str, ...], str]]:
         yield ("door", "users", name), reference
     if settings.get("proxy", "credentials"):
         yield ("proxy", "credentials"), settings.get("proxy", "credentials")
+    for name in SECRETS:
+        if settings.get("backup", name):
+            yield ("backup", name), settings.get("backup", name)
     if settings.get("door", "tls") == "own" and settings.get("door", "key"):
         yield ("door", "key"), settings.get("door", "key")
 

@@ -11,13 +11,14 @@ from schemas.data.image_reference import Reference, without_digest
 from schemas.data.pinned import version_meant
 from schemas.data.pins import File, Pins, how_to_pin
 from schemas.data.version import is_requirement
+from schemas.declared.backup import backup_document, backup_of
 from schemas.declared.door import door_of
 from schemas.declared.environment import checked
 from schemas.declared.references import absolute, reference, secret_of
 from schemas.declared.rollout import Rollout
 from schemas.declared.spellings import model_meant
 from schemas.declared.venom import images_of, source_of
-from schemas.model import Development, Door, Mirrors, Proxy, Secret, ServedStore, Source, Ssh, Store
+from schemas.model import Backup, Development, Door, Mirrors, Proxy, Secret, ServedStore, Source, Ssh, Store
 from schemas.reading.inherit import Settings
 from schemas.reading.problem import Problem, did_you_mean, listed
 
@@ -69,6 +70,7 @@ class DeclaredHost:
     store: Store | None = None
     serves_store: ServedStore | None = None
     rollout: Rollout | None = None  # that of its inventory
+    backup: Backup | None = None
 
     @property
     def by_image(self) -> bool:
@@ -92,6 +94,8 @@ class DeclaredHost:
             document["door"] = {**document["door"], **({"users": users} if users else {}), **key}
         if self.proxy and self.proxy.credentials:
             document["proxy"] = {**document["proxy"], "credentials": reference(self.proxy.credentials)}
+        if self.backup:
+            document["backup"] = backup_document(document["backup"], self.backup)
         return document
 
 
@@ -161,6 +165,7 @@ def declare(settings: Settings, pins: Pins) -> tuple[DeclaredHost | None, list[P
             images=tuple(url.rstrip("/") for url in mirrors.get("images", ())),
         ),
         proxy=_proxy(settings),
+        backup=backup_of(settings, problems),
         ca_bundle=absolute(ca_bundle, settings) if ca_bundle else None,
         ports=ports,
         door=door,

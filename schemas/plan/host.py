@@ -78,6 +78,7 @@ def plan_host(declared: DeclaredHost, hardware: Hardware) -> HostPlan:
         proxy=declared.proxy,
         store=declared.store,
         serves_store=declared.serves_store,
+        backup=declared.backup,
         drivers=_drivers(declared, hardware, local),
         may_spill=declared.may_spill and local.ollama is not None and bool(hardware.gpus),
         notes=tuple(notes),

@@ -23,7 +23,7 @@ def to_dict(plan: HostPlan) -> dict[str, Any]:
     """What is applied to the host, as JSON can hold it: the same plan gives the same data."""
     left_out = {*_NOT_APPLIED, *(_HELD_BY_IMAGES if plan.images else ("images",))}
     # A plan without these is the same, word by word, as before there were any.
-    left_out |= {name for name in ("store", "serves_store", "may_spill") if not getattr(plan, name)}
+    left_out |= {name for name in ("store", "serves_store", "backup", "may_spill") if not getattr(plan, name)}
     return {
         field.name: _plain(getattr(plan, field.name)) for field in fields(plan) if field.name not in left_out
     }
@@ -188,6 +188,9 @@ def _mirrors(plan: HostPlan) -> list[tuple[str, str]]:
         rows.append(("proxy", f"{plan.proxy.url}{by}{directly}"))
     if plan.ca_bundle:
         rows.append(("ca bundle", plan.ca_bundle))
+    if plan.backup:
+        kept = ", ".join(f"{count} {span}" for span, count in plan.backup.keep.items())
+        rows.append(("backup", f"{plan.backup.repository} at {plan.backup.at}, keeps {kept}"))
     return rows
 
 

@@ -89,6 +89,7 @@ def answer_of_status(**changes: Any) -> dict[str, Any]:
         "versions": {"Python": "3.12.1", "Node": "24.1.0", "Ollama": ""},
         "lock": "",
         "measured": "",
+        "backup": {},
     }
     return it | changes
 

@@ -19,6 +19,7 @@ from reading import DIRECT, PATIENCE, get, read, read_json
 
 ETC = "/etc/venom"
 GENERATIONS = ETC + "/generations"
+BACKED_UP = "/var/log/venom-provisioner/backup.json"
 LOCK = "/run/venom-provisioner.lock"
 MEASURED = "/var/log/venom-provisioner/measured.jsonl"
 UNIT_PROPERTIES = "ActiveState,SubState,ActiveEnterTimestamp,NRestarts,MainPID,ControlGroup"
@@ -161,6 +162,7 @@ def main():
             "versions": {name: version(it) for name, it in request["versions"].items()},
             "lock": read(LOCK).strip(),
             "measured": (read(MEASURED).splitlines() or [""])[-1],
+            "backup": read_json(BACKED_UP),
         },
         sys.stdout,
     )
