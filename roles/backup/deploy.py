@@ -20,6 +20,8 @@ MODULES = ("switch_files.py", "snapshots.py", "repository.py")
 PROGRAM = f"{paths.BACKUP}/backup.py"
 PACKAGES = Packages(("restic",))
 BACKEND = "venom-backend.service"
+# Both as the program has them: the copy that it backs up, and the trace of what it stopped.
+_COPY = Directory("/var/cache/venom-backup", mode="0700", ours=True)
 _STOPPED = "/run/venom-backup-stopped"
 
 
@@ -28,10 +30,13 @@ def component(plan: HostPlan) -> Component:
     if plan.backup is None:
         units = (Absent(f"{paths.UNITS}/{it}") for it in (TIMER, UNIT))
         # Whatever the inventory says now: an earlier one may have brought it.
-        return Component(name="backup", prerequisites=(*units, Absent(paths.BACKUP)), leftovers=(PACKAGES,))
+        return Component(
+            name="backup", prerequisites=(*units, Absent(paths.BACKUP)), leftovers=(PACKAGES, _COPY)
+        )
     return Component(
         name="backup",
         prerequisites=tuple(_prerequisites(plan, plan.backup, proxy.way(plan))),
+        leftovers=(_COPY,),
         unit=TIMER,
         apart=True,
         versions={"restic": ("restic", "version")},

@@ -50,12 +50,14 @@ def test_what_is_declared_goes_but_for_shared_folders_and_data() -> None:
         "/opt/ollama",
         "/etc/venom",
         "/var/cache/venom",
+        "/var/cache/venom-backup",
         "/var/cache/venom-build",
         "/var/log/venom-provisioner",
     }
     assert it.units == (
         *("venom-firewall.service", "venom-ui.service", "venom-backend.service"),
-        *("ollama.service", "venom-card.service", "venom-card.timer", "venom-store.service", "venom.target"),
+        *("ollama.service", "venom-backup.service", "venom-backup.timer"),
+        *("venom-card.service", "venom-card.timer", "venom-store.service", "venom.target"),
     )
     assert "/usr/local/share/ca-certificates/venom-operator.crt" in it.files
     units = ("ollama", "venom-backend", "venom-ui")
