@@ -14,6 +14,7 @@ from engine.jobs import Job
 from engine.release import Release
 from roles.backend import deploy as backend
 from roles.backend.lock import Lock
+from roles.backup.running import Copy, backup_job, bring_job
 from roles.ollama import deploy as ollama
 from roles.store import deploy as store
 from roles.ui import deploy as ui
@@ -57,6 +58,8 @@ def jobs() -> list[Job]:
         ollama.install_job(it, it.ollama),
         weights.pull_job(it.model, it.ollama, ollama.serve_command(it, it.ollama)),
         store.fill_job(["an id"]),
+        backup_job("now"),
+        bring_job(Copy("1f2e3d4c", "2026-11-28T03:30:00Z", "box"), "now"),
     ]
 
 

@@ -26,18 +26,25 @@ CURRENT = "/etc/venom/generations/current"
 def main():
     plan, begun = repository.plan(), time.time()
     record = json.loads(read(RECORD) or "{}")
-    record.update(at=stamp(begun), ok=False, error="", repository=plan["repository"])
+    # So that one that is killed does not stand there as the one before.
+    record.update(at=stamp(begun), ok=False, error="under way, or cut off", repository=plan["repository"])
+    put_down(record)
     try:
         record.update(backed_up(plan))
     except (repository.Fault, OSError, ValueError) as error:
         record["error"] = str(error)
         print(error, file=sys.stderr)
     else:
-        record.update(ok=True, last_success=record["at"], seconds=round(time.time() - begun, 1))
+        seconds = round(time.time() - begun, 1)
+        record.update(ok=True, error="", last_success=record["at"], seconds=seconds)
     finally:
         remove(COPY)
-    write(RECORD, json.dumps(record, indent=2) + "\n")
+    put_down(record)
     sys.exit(0 if record["ok"] else 1)
+
+
+def put_down(record):
+    write(RECORD, json.dumps(record, indent=2) + "\n")
 
 
 def stamp(seconds):
