@@ -28,7 +28,7 @@ def main():
     record = json.loads(read(RECORD) or "{}")
     # So that one that is killed does not stand there as the one before.
     record.update(at=stamp(begun), ok=False, error="under way, or cut off", repository=plan["repository"])
-    put_down(record)
+    remember(record)
     try:
         record.update(backed_up(plan))
     except (repository.Fault, OSError, ValueError) as error:
@@ -39,11 +39,11 @@ def main():
         record.update(ok=True, error="", last_success=record["at"], seconds=seconds)
     finally:
         remove(COPY)
-    put_down(record)
+    remember(record)
     sys.exit(0 if record["ok"] else 1)
 
 
-def put_down(record):
+def remember(record):
     write(RECORD, json.dumps(record, indent=2) + "\n")
 
 
