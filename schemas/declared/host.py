@@ -132,6 +132,7 @@ def declare(settings: Settings, pins: Pins) -> tuple[DeclaredHost | None, list[P
     # Where one of the two is missing, that was reported already.
     work = settings.get("development", default={})
     development = Development(**work) if len(work) == 2 else None
+    backup = backup_of(settings, problems)
     if problems or source is None:
         return None, problems
     host = DeclaredHost(
@@ -165,7 +166,7 @@ def declare(settings: Settings, pins: Pins) -> tuple[DeclaredHost | None, list[P
             images=tuple(url.rstrip("/") for url in mirrors.get("images", ())),
         ),
         proxy=_proxy(settings),
-        backup=backup_of(settings, problems),
+        backup=backup,
         ca_bundle=absolute(ca_bundle, settings) if ca_bundle else None,
         ports=ports,
         door=door,
