@@ -111,7 +111,12 @@ def backup_job(key: str) -> Job:
     """Starts the unit that the timer starts, too, and waits for it. `key`: of this one time."""
     read = "import json, sys; print(json.load(open(sys.argv[1]))['error'])"
     script = f"""\
-if systemctl start {UNIT}; then date >"$JOB/made"; exit 0; fi
+step "back up"
+if systemctl start {UNIT}; then
+    date >"$JOB/made"
+    step done
+    exit 0
+fi
 {remote.PYTHON} -c {shlex.quote(read)} {BACKED_UP} >"$JOB/error"
 exit 1
 """
