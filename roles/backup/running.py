@@ -112,13 +112,12 @@ def backup_job(key: str) -> Job:
     read = "import json, sys; print(json.load(open(sys.argv[1]))['error'])"
     script = f"""\
 step "back up"
-if systemctl start {UNIT}; then
-    date >"$JOB/made"
-    step done
-    exit 0
+if ! systemctl start {UNIT}; then
+    {remote.PYTHON} -c {shlex.quote(read)} {BACKED_UP} >"$JOB/error"
+    exit 1
 fi
-{remote.PYTHON} -c {shlex.quote(read)} {BACKED_UP} >"$JOB/error"
-exit 1
+date >"$JOB/made"
+step done
 """
     return Job(name="backup", title="Backup", key=key, makes=f"{JOBS}/backup/made", script=script)
 
