@@ -117,7 +117,7 @@ if ! systemctl start {UNIT}; then
     exit 1
 fi
 date >"$JOB/made"
-step done
+step "done"
 """
     return Job(name="backup", title="Backup", key=key, makes=f"{JOBS}/backup/made", script=script)
 
