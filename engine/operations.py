@@ -113,7 +113,7 @@ def _mend(resource: Prerequisite, observed: Observed) -> Commands:
         case Diverted():
             yield remote.shell("divert.sh", resource.path, resource.package, resource.to)
         case Enabled():
-            now = ["--now"] if resource.timer else []
+            now = ["--now"] if resource.now else []
             yield StringCommand("systemctl", "enable", "--quiet", *now, resource.unit)
 
 

@@ -243,14 +243,10 @@ class EnvFile:
 
 @dataclass(frozen=True)
 class Enabled:
-    """A unit that starts with the host; a timer runs from now on, too."""
+    """A unit that starts with the host."""
 
     unit: str
-
-    @property
-    def timer(self) -> bool:
-        """Whether it starts another unit at its times."""
-        return self.unit.endswith(".timer")
+    now: bool = False  # it runs from now on, too: nothing else starts it
 
     def differs(self, observed: Observed) -> str:
         """Why the host is not so, or the empty string."""
@@ -258,7 +254,7 @@ class Enabled:
         state = unit.get("UnitFileState", "")
         if state != "enabled":
             return f"is {state or 'not there'}"
-        return "is not started" if self.timer and unit.get("ActiveState") != "active" else ""
+        return "is not started" if self.now and unit.get("ActiveState") != "active" else ""
 
     def __str__(self) -> str:
         return f"{self.unit} (enabled)"

@@ -66,7 +66,7 @@ def _prerequisites(plan: HostPlan, backup: Backup, way: Way) -> list[Prerequisit
             ),
         ),
         File(f"{paths.UNITS}/{TIMER}", render(__file__, "venom-backup.timer.j2", at=backup.at)),
-        Enabled(TIMER),
+        Enabled(TIMER, now=True),
     ]
 
 

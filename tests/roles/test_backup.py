@@ -46,7 +46,7 @@ def test_a_host_without_backups_has_none_of_it() -> None:
 def test_a_host_with_backups_has_restic_a_timer_and_a_password_that_only_root_reads(password: None) -> None:
     found = backup.component(plan(WITH))
     assert [it.names for it in found.prerequisites if isinstance(it, Packages)] == [("restic",)]
-    assert Enabled("venom-backup.timer") in found.prerequisites
+    assert Enabled("venom-backup.timer", now=True) in found.prerequisites
     secret = [it for it in files(WITH).values() if PASSWORD in it.content]
     assert [(it.path, it.mode) for it in secret] == [("/etc/venom/backup/environment", "0600")]
     assert "OnCalendar=*-*-* 04:15:00" in files(WITH)["/etc/systemd/system/venom-backup.timer"].content
@@ -72,7 +72,7 @@ def test_backups_restart_nothing(password: None) -> None:
 
 
 def test_a_timer_that_somebody_stopped_is_a_difference() -> None:
-    timer = Enabled("venom-backup.timer")
+    timer = Enabled("venom-backup.timer", now=True)
     stopped = {"venom-backup.timer": {"UnitFileState": "enabled", "ActiveState": "inactive"}}
     assert timer.differs(Observed(units=stopped)) == "is not started"
     runs = {"venom-backup.timer": {"UnitFileState": "enabled", "ActiveState": "active"}}
