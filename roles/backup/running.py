@@ -138,7 +138,7 @@ def _restore(state: Any, host: Any, copy: Copy, current: str, keep: int) -> bool
     if not jobs.run_here(state, host, bring_job(copy, f"{time.time():.0f}")):
         return False
     path = f"{GENERATIONS}/{current}.json"
-    job = switch_job(current, f"Data of {copy.at}", path, keep, elapsed(), _BROUGHT)
+    job = switch_job(current, f"Data of {copy.at}", path, keep, elapsed(), data=_BROUGHT)
     if not switched(state, host, job):
         return False
     outcome.serves(host.name, f"serves with the data of {copy.host} of {copy.at} (backup {copy.id})")
