@@ -14,6 +14,7 @@ from fleet.builds import Build
 from roles.backend.deploy import BUILD_CONSTRAINTS
 from roles.base.deploy import PACKAGES
 from roles.store.wants import NOBODY, Fleet
+from schemas.data.systems import systems
 from schemas.hardware import Hardware
 from schemas.inventory import DeclaredHost
 from schemas.model import HostPlan
@@ -28,7 +29,9 @@ NPM_LOCK = "web-next/package-lock.json"
 def wanted_by(declared: DeclaredHost, hardware: Hardware, build: Build) -> list[Item]:
     """What a host needs, from upstream and mirrors. `build`: of its plan."""
     plan = _plan(declared, hardware)
-    return items(plan, declared.pins, read_for(plan, build))
+    # Who serves the store must have Debian's packages before that serves.
+    codename = "" if declared.serves_store else codename_of(hardware.system)
+    return items(plan, declared.pins, read_for(plan, build, codename))
 
 
 def fleet_of(declared: DeclaredHost) -> Fleet:
@@ -67,17 +70,24 @@ def _plan(declared: DeclaredHost, hardware: Hardware) -> HostPlan:
     return plan_host(replace(declared, store=None), hardware)
 
 
-def read_for(plan: HostPlan, build: Build) -> Read:
-    """What locks and source say of a plan's needs."""
+def codename_of(system: str) -> str:
+    """Debian's name of a release, e.g. of "debian 12"; empty for other systems: no store has theirs."""
+    known = systems().get(system)
+    return known.codename if known and system.startswith("debian ") else ""
+
+
+def read_for(plan: HostPlan, build: Build, codename: str = "") -> Read:
+    """What locks and source say of a plan's needs. `codename`: of the host's Debian, where that is known."""
     archive, release = build.archive, build.release
     debian = [name for it in (PACKAGES, *containers.packages(plan.engine)) for name in it.names]
     if archive is None or not isinstance(release, Release):
-        return Read(debian=debian)
+        return Read(debian=debian, codename=codename)
     return Read(
         lock=build.lock.text if build.lock else "",
         build=BUILD_CONSTRAINTS.read_text(encoding="utf-8"),
         npm=archive.read(NPM_LOCK) or "",
         debian=debian,
+        codename=codename,
         source=Packed(archive.sha256, archive.path.stat().st_size),
         ui=release.ui,
     )

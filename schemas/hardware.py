@@ -49,4 +49,5 @@ class Hardware:
     memory_bytes: int
     gpus: tuple[Gpu, ...]
     engine: Engine = MODERN  # of any use only where containers are planned
+    system: str = ""  # as `systems.yaml` names it, e.g. "debian 12"; empty where nobody has looked
     remarks: tuple[str, ...] = ()  # what the operator should know of it

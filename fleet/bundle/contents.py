@@ -13,7 +13,7 @@ from fleet.assessment import resolved
 from fleet.builds import Build
 from fleet.bundle import debian, provisioner
 from fleet.bundle.gathering import Gathered
-from fleet.needed import read_for
+from fleet.needed import codename_of, read_for
 from roles.store.wants import fetched
 from schemas.data.contract import contract
 from schemas.data.pins import Pins
@@ -60,7 +60,7 @@ def plans(hosts: Sequence[DeclaredHost], on: Sequence[str]) -> Iterator[Planned]
         )
     for host in hosts:
         for system in on:
-            hardware = replace(assumed_hardware(host), python=systems()[system].python)
+            hardware = replace(assumed_hardware(host), python=systems()[system].python, system=system)
             # With all places that things come from: a store is on the far side.
             plan = resolved(replace(host, store=None), hardware)
             yield Planned(system, plan, host.pins, Build.of(plan))
@@ -74,26 +74,34 @@ def contents(planned: Sequence[Planned], folder: Path) -> Contents:
         list(dict.fromkeys(systems()[it.system].python for it in planned)),
         list(dict.fromkeys(it.plan.arch for it in planned)),
     )
-    wanted = needed((it.plan, it.pins, read_for(it.plan, it.build)) for it in planned)
+    wanted = needed((it.plan, it.pins, read_for(it.plan, it.build, codename_of(it.system))) for it in planned)
     archives, lacks = list[debian.Archive](), [*_brought(planned)]
     for (system, arch), these in _alike(planned).items():
         names = list(dict.fromkeys(name for it in these for name in read_for(it.plan, it.build).debian))
-        why = _not_debian(system) or debian.unusable()
-        if why:
+        why = "" if codename_of(system) else "a bundle brings those of Debian only"
+        if why := why or debian.unusable():
             lacks.append(f"packages of {systems()[system].name} for {arch}: {', '.join(names)} ({why})")
             continue
         hosts = list(dict.fromkeys(it.plan.host for it in these))
         aside = folder / f"apt-{systems()[system].codename}-{arch}"
-        archives.append(debian.archive(systems()[system], arch, names, hosts, _places(these), aside))
+        archives.append(debian.archive(systems()[system], arch, names, hosts, _places(wanted), aside))
+    records = debian.records(archives, folder)
+    listed = [Needed(Item(kinds.DEBIAN, f"list of {it}", (), 0, (), it), ()) for it in records]
+    brought = {(it.codename, it.arch) for it in archives}
     return Contents(
         needed=(
             *(it for it in wanted if it.item.kind != kinds.DEBIAN),
             *own,
             *(one for it in archives for one in it.needed),
+            *listed,
         ),
-        made={**made(planned), **{face: file for it in archives for face, file in it.releases.items()}},
+        made={
+            **made(planned),
+            **{face: file for it in archives for face, file in it.releases.items()},
+            **records,
+        },
         lacks=tuple(dict.fromkeys(lacks)),
-        held=held(it.item for it in wanted),
+        held=held(it.item for it in wanted if it.item.kind != kinds.DEBIAN or it.item.fits in brought),
     )
 
 
@@ -146,14 +154,10 @@ def _alike(planned: Sequence[Planned]) -> dict[tuple[str, str], list[Planned]]:
     return found
 
 
-def _not_debian(system: str) -> str:
-    return "" if system.startswith("debian ") else "a bundle brings those of Debian only"
-
-
-def _places(planned: Sequence[Planned]) -> list[str]:
+def _places(wanted: Iterable[Needed]) -> list[str]:
     """Where Debian's archive is looked for: as below every mirror of files, and then at Debian."""
-    mirrors = [f"{base.rstrip('/')}/deb.debian.org" for it in planned for base in it.plan.mirrors.files]
-    return list(dict.fromkeys((*mirrors, debian.UPSTREAM)))
+    of = (it.item for it in wanted if it.item.kind == kinds.DEBIAN)
+    return list(dict.fromkeys(url for it in of for url in it.origins))
 
 
 def _brought(planned: Sequence[Planned]) -> list[str]:

@@ -81,6 +81,7 @@ def parse(text: str) -> Facts:
             memory_bytes=memory,
             gpus=(*nvidia.usable, *map(_amd, many.get("amd", []))),
             engine=_engine(one, podman),
+            system=one["os"],
             remarks=(*nvidia.remarks, *remarks(driver)),
         ),
         disks=tuple(_disk(value) for value in many.get("disk", [])),

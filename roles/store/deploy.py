@@ -39,7 +39,7 @@ from roles.store.wants import NOBODY, Fleet, fetched, wants_of
 from schemas.model import HostPlan, ServedStore
 from schemas.plan.item import Item
 
-MODULES = (*TENDING, "receive.py", "wheels.py")
+MODULES = (*TENDING, "receive.py", "wheels.py", "apt.py")
 
 
 def component(

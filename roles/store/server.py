@@ -24,7 +24,7 @@ from schemas.plan.item import Item
 FILL = "run over the store's host while that has the Internet: it fetches what is missing"
 SCRIPTS = Path(__file__).parent / "scripts"
 # What its programs import of each other, each after what it imports itself.
-TENDING = ("faces.py", "tree.py", "pages.py")
+TENDING = ("archive.py", "faces.py", "tree.py", "pages.py")
 UNIT = "venom-store.service"
 _FOLDER = f"{paths.ETC}/store"
 CONFIGURATION = f"{_FOLDER}/nginx.conf"

@@ -15,8 +15,7 @@ from engine import controller
 from schemas.plan import item as kinds
 from schemas.plan.item import Item
 
-# What hosts fetch. Source, uv and a built UI come to them over the connection of the run, and Debian's
-# packages by apt, from where the host has them.
+# What hosts fetch. Source, uv and a built UI come to them over the connection of the run.
 FETCHED = (kinds.FILE, kinds.MANIFEST, kinds.BLOB, kinds.IMAGE, kinds.PACKAGE, kinds.TARBALL)
 
 
@@ -47,8 +46,13 @@ def wants_of(server: str) -> Wants:
 
 
 def fetched(items: Sequence[Item]) -> list[Item]:
-    """Of these, what hosts fetch themselves."""
-    return [it for it in items if it.kind in FETCHED and it.digests and not it.name.startswith("uv ")]
+    """Of these, what hosts fetch themselves. Debian's packages have no digest, but Debian's signature."""
+    return [
+        it
+        for it in items
+        if (it.kind in FETCHED and it.digests and not it.name.startswith("uv "))
+        or (it.kind == kinds.DEBIAN and it.fits)
+    ]
 
 
 @dataclass(frozen=True)

@@ -8,7 +8,7 @@ which some tool asks for it, and a link to that. The faces:
     pypi/NAME/                       Python packages, PEP 503 with hashes
     npm/NAME/-/FILE                  npm's tarballs
     sources/…, uis/…                 Venom's source and its built UI, packed
-    debian/                          Debian's packages, with the `InRelease` that Debian signed
+    debian/, debian-security/        Debian's packages, with the `InRelease` that Debian signed
 """
 
 from __future__ import annotations
@@ -36,7 +36,9 @@ class Item:
     size: int  # bytes; 0 where nothing that is pinned states it
     origins: tuple[str, ...]  # URLs, in the order in which they are tried; of a package: its page in an index
     face: str  # its path in the tree; of what is several files: their folder, with a slash at its end
-    fits: tuple[str, ...] = ()  # of a package: Python's minor version and the architecture; of an image: that
+    fits: tuple[
+        str, ...
+    ] = ()  # of a package: Python's minor or Debian's codename, and the architecture; of an image: that
     unpinned: str = ""
 
     @property

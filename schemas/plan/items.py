@@ -15,6 +15,7 @@ from schemas.plan import item as kinds
 from schemas.plan.item import Item, Needed, file_face
 from schemas.plan.listed import packages, tarball_path, tarballs
 
+_DEBIAN = "deb.debian.org"  # with the archives `debian` and `debian-security` below it
 _SIGNED = "apt verifies it by the InRelease that the distribution signed"
 _MADE = "made by the first host that builds it; its key names all inputs"
 _PACKED = "named by its content; the controller packs it, and then knows its digest"
@@ -38,13 +39,15 @@ class Read:
     build: str = ""  # the same of what builds those that are published as source only
     npm: str = ""  # package-lock.json
     debian: Sequence[str] = ()  # names of Debian packages
+    codename: str = ""  # of the Debian that they are for; empty where that is not known, or another system
     source: Packed | None = None  # Venom's, as the controller packs it
     ui: str = ""  # key of the built UI
 
 
 def items(plan: HostPlan, pins: Pins, read: Read) -> list[Item]:
     """What the plan's host needs, whatever it has already. Of a plan without a store, the origins are all."""
-    return [*_venom(plan, pins, read), *_local(plan, pins), *map(_debian, read.debian)]
+    debian = (_debian(plan, name, read.codename) for name in read.debian)
+    return [*_venom(plan, pins, read), *_local(plan, pins), *debian]
 
 
 def needed(of: Iterable[tuple[HostPlan, Pins, Read]]) -> list[Needed]:
@@ -190,5 +193,16 @@ def _ui(read: Read) -> Item:
     return Item(kinds.UI, f"built UI {name}", (), 0, (), f"uis/{name}.tar.zst", unpinned=_MADE)
 
 
-def _debian(name: str) -> Item:
-    return Item(kinds.DEBIAN, name, (), 0, (), "debian/", unpinned=_SIGNED)
+def _debian(plan: HostPlan, name: str, codename: str) -> Item:
+    """A package, as what it depends on comes with it; apt decides what that is, and in which version."""
+    mirrors = [f"{base.rstrip('/')}/{_DEBIAN}" for base in plan.mirrors.files]
+    return Item(
+        kind=kinds.DEBIAN,
+        name=name,
+        digests=(),
+        size=0,
+        origins=(*mirrors, f"http://{_DEBIAN}"),
+        face="debian/",
+        fits=(codename, plan.arch) if codename else (),
+        unpinned=_SIGNED,
+    )

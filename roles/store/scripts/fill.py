@@ -9,10 +9,12 @@ import errno
 import http.client
 import json
 import os
+import shutil
 import sys
 import threading
 import time
 
+import apt
 import faces
 import pages
 import receive
@@ -117,14 +119,20 @@ def main():
     job.step("fetch %d of %d" % (len(missing), len(every)))
     failed = {}
     with concurrent.futures.ThreadPoolExecutor(SIDE_BY_SIDE) as pool:
-        works = {pool.submit(fetch, it, job): it for it in missing}
+        works = {pool.submit(fetch, it, job): [it["name"]] for it in missing if it["kind"] != "debian"}
+        for codename, items in apt.releases(every).items():
+            lacking = [it["name"] for it in items if it in missing]
+            if lacking or tree.stale(codename):
+                works[pool.submit(apt.fetch, codename, items, job)] = lacking
         for done in concurrent.futures.as_completed(works):
             error = done.exception()
             if error is None:
                 continue
             if getattr(error, "errno", 0) in (errno.ENOSPC, errno.EDQUOT):
                 FULL.set()
-            failed[works[done]["name"]] = error
+            if not works[done]:
+                print("Debian's packages stay as they are: %s" % error, flush=True)
+            failed.update(dict.fromkeys(works[done], error))
     tree.write_held(every)
     job.end()
     if FULL.is_set():
@@ -145,6 +153,7 @@ def full():
         path = os.path.join(tree.INCOMING, name)
         freed += os.lstat(path).st_size
         os.unlink(path)
+    shutil.rmtree(tree.APT, ignore_errors=True)
     disk = os.statvfs(tree.ROOT)
     sys.exit(
         "required  more room in %s for the fleet's store\n" % tree.ROOT

@@ -6,8 +6,10 @@ With the argument "purge" the last is deleted: faces first, then each content to
 import contextlib
 import json
 import os
+import shutil
 import sys
 
+import archive
 import pages
 import tree
 
@@ -16,6 +18,9 @@ def needed_faces(every):
     """The faces that wanted items have, with those of the parts that their manifests name."""
     found = set()
     for item in every.values():
+        if item["kind"] == "debian":
+            found |= {archive.record(item["fits"][0]), *tree.part(item["fits"][0])["faces"]}
+            continue
         if item["kind"] == "package":
             names = [it for it, digest in tree.package(item["face"]).items() if digest in item["digests"]]
             found |= {item["face"] + it for it in names}
@@ -71,6 +76,7 @@ def main():
     if "purge" in sys.argv[1:]:
         tree.make_folders()
         purge([face for face in led if face not in needed], unneeded)
+        forget_releases(needed)
         tree.write_held(every)
         freed, unneeded = sum(have[it] for it in unneeded), set()
     disk = os.statvfs(tree.ROOT)
@@ -107,6 +113,15 @@ def purge(unled, digests):
         if folder != tree.TREE:
             with contextlib.suppress(OSError):
                 os.rmdir(folder)
+
+
+def forget_releases(needed):
+    """Delete what was noted of Debian releases that no host has, and what apt keeps for the next fill."""
+    shutil.rmtree(tree.APT, ignore_errors=True)
+    folder = os.path.dirname(archive.record(""))
+    for name in os.listdir(tree.path_of(folder)) if os.path.isdir(tree.path_of(folder)) else ():
+        if os.path.join(folder, name) not in needed:
+            os.unlink(tree.path_of(folder, name))
 
 
 if __name__ == "__main__":

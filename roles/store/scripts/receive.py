@@ -106,9 +106,9 @@ def _fetched(item, part, came, headers):
                 tries = 0 if _size(part) > before else tries + 1
                 time.sleep(1)
                 continue
-            found = _digests(part)
+            found = digests(part)
             if set(found) & set(item["digests"]):
-                return _let_in(part, found)
+                return let_in(part, found)
             os.unlink(part)
             answers.append("%s has other content: %s" % (url, found[0]))
             # What was there before may be what was wrong: once more from the start.
@@ -156,7 +156,7 @@ def _receive(url, part, came, headers):
             raise OSError("the connection ended after %d of %s bytes" % (got, length))
 
 
-def _digests(path):
+def digests(path):
     """Of a file: "sha256:HEX", and npm's "sha512-BASE64"."""
     first, second = hashlib.sha256(), hashlib.sha512()
     with open(path, "rb") as file:
@@ -166,13 +166,14 @@ def _digests(path):
     return "sha256:" + first.hexdigest(), "sha512-" + base64.b64encode(second.digest()).decode()
 
 
-def _let_in(part, digests):
-    digest = digests[0][len("sha256:") :]
+def let_in(part, found):
+    """Give what was verified its name in the tree; gives that. `found`: its digests."""
+    digest = found[0][len("sha256:") :]
     os.makedirs(tree.path_of("sha256"), exist_ok=True)
     os.chmod(part, 0o644)
     os.rename(part, tree.path_of("sha256", digest))
     _keep(tree.path_of("sha256"))
-    tree.link(faces.of_integrity(digests[1]), digest)
+    tree.link(faces.of_integrity(found[1]), digest)
     return digest
 
 

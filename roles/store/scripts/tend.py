@@ -24,6 +24,7 @@ def main():
         {
             "unknown": sorted(set(asked["hosts"]) - set(wanted)),
             "missing": sorted(it["name"] for it in every.values() if not tree.held(it)),
+            "stale": any(map(tree.stale, {it["fits"][0] for it in every.values() if it["kind"] == "debian"})),
             "ids": sorted(every),
             "recorded": recorded == wanted and known == every,
         },

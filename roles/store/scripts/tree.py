@@ -8,7 +8,9 @@ import contextlib
 import json
 import os
 import threading
+import time
 
+import archive
 import faces
 
 ROOT = os.environ.get("VENOM_STORE", "/var/lib/venom-store")
@@ -16,7 +18,10 @@ TREE = os.path.join(ROOT, "tree")
 WANTED = os.path.join(ROOT, "wanted")
 ITEMS = os.path.join(ROOT, "items.json")
 INCOMING = os.path.join(ROOT, "incoming")
+APT = os.path.join(ROOT, "apt")  # where apt works
 HELD = "held.txt"
+# So long what Debian had counts as what Debian has: security updates come several times a day.
+FRESH_SECONDS = 86400
 # Kinds whose content names further parts by their digests.
 MANIFESTS = ("manifest", "image")
 
@@ -145,6 +150,10 @@ def fits(entry, item):
 
 def held(item):
     """Whether all of an item is there."""
+    if item["kind"] == "debian":
+        known, arch = part(item["fits"][0]), item["fits"][1]
+        whole = all(content(face) == digest for face, digest in known["faces"].items())
+        return whole and item["name"] in known["names"].get(arch, ())
     if item["kind"] == "package":
         return any(it in item["digests"] for it in package(item["face"]).values())
     digest = content(item["face"])
@@ -169,6 +178,19 @@ def package(face):
         return {}
     found = {name: content(os.path.join(face, name)) for name in sorted(names) if name != "index.html"}
     return {name: "sha256:" + digest for name, digest in found.items() if digest}
+
+
+def part(codename):
+    """What was let in of a Debian release: packages by architecture, and the faces of all that they need."""
+    return read_json(path_of(archive.record(codename)), {"names": {}, "faces": {}})
+
+
+def stale(codename):
+    """Whether Debian may have newer packages of a release than the store."""
+    try:
+        return time.time() - os.stat(path_of(archive.record(codename))).st_mtime > FRESH_SECONDS
+    except OSError:
+        return True
 
 
 def write_held(every):

@@ -2,10 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
-import lzma
-import shutil
-import subprocess
 from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
@@ -15,68 +11,21 @@ import pytest
 from engine.refusal import RefusedError
 from fleet.bundle.bill import bill_of
 from fleet.bundle.check import Wanted, check
-from fleet.bundle.debian import Archive, archive, suites
+from fleet.bundle.debian import Archive, archive
 from fleet.bundle.gathering import Gathering
 from fleet.bundle.making import write
+from roles.store.scripts.archive import suites
 from schemas.data.systems import System, systems
+from tests.debian_archive import CODENAME, HAS_TOOLS, TOOLS, Archived, gpg
 from tests.fleet.bundle.conftest import Making, fill_from
-from tests.fleet.bundle.places import Places, places
+from tests.fleet.bundle.places import places
 
-pytestmark = pytest.mark.skipif(
-    not all(map(shutil.which, ("apt-get", "dpkg-deb", "gpg"))),
-    reason="apt-get, dpkg-deb and gpg make archives",
-)
+pytestmark = pytest.mark.skipif(not HAS_TOOLS, reason=f"{', '.join(TOOLS)} make archives")
 SYSTEM = systems()["debian 12"]
-SHARES = {"nginx": "nginx-common", "nginx-common": "", "games": ""}
 
 
-def _deb(folder: Path, name: str, depends: str) -> bytes:
-    control = f"Package: {name}\nVersion: 1:1.0+b1\nArchitecture: amd64\nMaintainer: Ada <ada@example.org>\n"
-    control += f"Description: {name}\n" + (f"Depends: {depends}\n" if depends else "")
-    (folder / name / "DEBIAN").mkdir(parents=True)
-    (folder / name / "DEBIAN" / "control").write_text(control, encoding="utf-8")
-    file = folder / f"{name}.deb"
-    subprocess.run(
-        ["dpkg-deb", "--build", "--root-owner-group", folder / name, file], check=True, capture_output=True
-    )
-    return file.read_bytes()
-
-
-def _gpg(home: Path, *arguments: str, text: bytes = b"") -> bytes:
-    command = ["gpg", "--homedir", str(home), "--batch", "--quiet", "--yes", *arguments]
-    return subprocess.run(command, input=text, check=True, capture_output=True).stdout
-
-
-class Debian:
-    """An archive as Debian has it, of three small packages, and the key that signs it."""
-
-    def __init__(self, held: Places, folder: Path) -> None:
-        self.held, self.home, self.keyring = held, folder / "gpg", folder / "keyring.gpg"
-        self.home.mkdir(mode=0o700)
-        _gpg(self.home, "--passphrase", "", "--quick-generate-key", "archive@example.org", "ed25519", "sign")
-        self.keyring.write_bytes(_gpg(self.home, "--export"))
-        packages = ""
-        for name, depends in SHARES.items():
-            content = _deb(folder, name, depends)
-            path = f"pool/main/{name}/{name}_1.0+b1_amd64.deb"
-            held.put(f"debian/{path}", content)
-            packages += f"Package: {name}\nVersion: 1:1.0+b1\nArchitecture: amd64\nFilename: {path}\n"
-            packages += f"Size: {len(content)}\nSHA256: {hashlib.sha256(content).hexdigest()}\n"
-            packages += f"Description: {name}\n" + (f"Depends: {depends}\n" if depends else "") + "\n"
-        for number, (root, suite) in enumerate(suites(SYSTEM)):
-            self.publish(root, suite, packages if number == 0 else "")
-
-    def publish(self, root: str, suite: str, packages: str) -> None:
-        content = lzma.compress(packages.encode())
-        path = "main/binary-amd64/Packages.xz"
-        self.held.put(f"{root}/dists/{suite}/{path}", content)
-        listed = f" {hashlib.sha256(content).hexdigest()} {len(content)} {path}\n"
-        plain = packages.encode()
-        listed += f" {hashlib.sha256(plain).hexdigest()} {len(plain)} {path.removesuffix('.xz')}\n"
-        release = f"Codename: {suite}\nSuite: {suite}\nDate: Sat, 28 Nov 2026 05:00:00 UTC\n"
-        release += f"Architectures: amd64\nComponents: main\nAcquire-By-Hash: no\nSHA256:\n{listed}"
-        signed = _gpg(self.home, "--clearsign", text=release.encode())
-        self.held.put(f"{root}/dists/{suite}/InRelease", signed)
+class Debian(Archived):
+    """An archive as Debian has it, of which parts are taken."""
 
     def part(self, folder: Path, *names: str, system: System = SYSTEM) -> Archive:
         places = ("http://127.0.0.1:1", self.held.url)
@@ -124,8 +73,8 @@ def test_the_part_is_an_archive_to_apt_by_debians_own_signature(
 def test_an_archive_that_somebody_else_signed_is_refused(debian: Debian, tmp_path: Path) -> None:
     debian.home = tmp_path / "eve"
     debian.home.mkdir(mode=0o700)
-    _gpg(debian.home, "--passphrase", "", "--quick-generate-key", "eve@example.org", "ed25519", "sign")
-    for root, suite in suites(SYSTEM):
+    gpg(debian.home, "--passphrase", "", "--quick-generate-key", "eve@example.org", "ed25519", "sign")
+    for root, suite in suites(CODENAME):
         debian.publish(root, suite, "")
     with pytest.raises(RefusedError, match="NO_PUBKEY"):
         debian.part(tmp_path / "apt", "nginx")
