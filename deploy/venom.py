@@ -8,7 +8,7 @@ pyinfra --data purge=yes inventories/lab.py deploy/venom.py    deletes weights t
 from pyinfra.context import host
 
 from engine import outcome
-from engine.component import carry_out
+from engine.component import carry_out, feed
 from engine.lock import host_locked, host_unlocked
 from engine.operations import refusal_ends_this_host
 from engine.switch import generation_activated
@@ -44,9 +44,13 @@ with refusal_ends_this_host():
         host_locked(name="Lock", needed=True, what="deploy/venom.py", generation=observed.current)
         host_marked(observed=observed)
         nginx_state_recorded(name="Door | record what was there", observed=observed)
-        prerequisites_made(
-            prerequisites=planned.prerequisites, ca_bundle=declared.ca_bundle, observed=observed
-        )
+        ground, ca_bundle = planned.prerequisites, declared.ca_bundle
+        # What the others install, they may fetch from the first.
+        if it.first:
+            prerequisites_made(prerequisites=ground, ca_bundle=ca_bundle, observed=observed)
+        feed(it.works, planned.components)
+        if not it.first:
+            prerequisites_made(prerequisites=ground, ca_bundle=ca_bundle, observed=observed)
         carry_out(it.works, planned.components)
         for wave in host.loop(rollout.waves):  # type: ignore[no-untyped-call]
             generation_activated(

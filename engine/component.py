@@ -109,6 +109,7 @@ class Component:
     # What an earlier inventory may have brought: removal looks for it.
     leftovers: tuple[Prerequisite, ...] = ()
     jobs: tuple[Job, ...] = ()  # what must be made
+    feeds: bool = False  # whether what it makes is fetched by others, from their packages on
     after: tuple[str, ...] = ()  # components whose work must have ended before this one's begins
     work: Callable[[str, Observed], Work] | None = None  # of a host by name; None: the jobs, side by side
     service: Service | None = None
@@ -142,6 +143,13 @@ class Component:
         )
 
 
+def feed(works: Mapping[str, Work], components: Iterable[Component]) -> None:
+    """Do the work of the components from which others of the run fetch, before those begin to."""
+    for it in components:
+        if it.feeds:
+            works[it.name].begin()
+
+
 def carry_out(works: Mapping[str, Work], components: Iterable[Component]) -> None:
     """Begin all work, and then wait for it: side by side, but for what comes after others.
 
@@ -158,6 +166,7 @@ def carry_out(works: Mapping[str, Work], components: Iterable[Component]) -> Non
     for it in [it for it in listed if not it.after] + [it for it in listed if it.after]:
         for name in it.after:
             end(name)
-        works[it.name].begin()
+        if not it.feeds:
+            works[it.name].begin()
     for it in listed:
         end(it.name)

@@ -83,7 +83,7 @@ def _mend(resource: Prerequisite, observed: Observed) -> Commands:
             yield remote.shell("record_packages.sh", AUDIT, *resource.names)
             for package, unit in resource.held:
                 yield remote.shell("hold_unit.sh", package, unit)
-            yield FunctionCommand(_install, (resource.names, resource.proxy), {})
+            yield FunctionCommand(_install, (resource.names, resource.told), {})
         case User():
             yield remote.shell("home.sh", resource.name, resource.home)
             yield from server.user._inner(
@@ -117,8 +117,8 @@ def _mend(resource: Prerequisite, observed: Observed) -> Commands:
             yield StringCommand("systemctl", "enable", "--quiet", *now, resource.unit)
 
 
-def _install(state: Any, host: Any, names: Sequence[str], proxy: Mapping[str, str]) -> bool:
-    why = packages.install(host, names, proxy)
+def _install(state: Any, host: Any, names: Sequence[str], told: Mapping[str, str]) -> bool:
+    why = packages.install(host, names, told)
     return fail(state, host, why) if why else why is not None
 
 

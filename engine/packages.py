@@ -1,4 +1,4 @@
-"""Debian packages: waits, with words, until no other apt is at work, and installs what a host lacks."""
+"""Debian packages: where they come from, the wait (with words) for another apt, and their installation."""
 
 from __future__ import annotations
 
@@ -10,10 +10,14 @@ from typing import Any
 from pyinfra.api.command import QuoteString, StringCommand
 
 from engine import live, outcome, progress, remote
+from engine.proxy import Way
+from schemas.model import HostPlan
 
 # A host that was just unpacked is often upgrading itself; that takes minutes.
 WAIT_SECONDS = 900.0
 POLL_SECONDS = 2.0
+# What to do where the fleet's store lacks something.
+FILL = "run over the store's host while that has the Internet: it fetches what is missing"
 INSTALL_SECONDS = 3600
 
 
@@ -37,13 +41,22 @@ class Holder:
         return f"wait until it ends, and run again; if it hangs, end it on the host: {stop}"
 
 
-def ask_apt(script: str, names: Sequence[str], proxy: Mapping[str, str]) -> StringCommand:
-    """A command that runs `script` behind apt.sh for these packages, by the proxy's variables."""
-    variables = "".join(f"{name}={value}\n" for name, value in proxy.items())
+def variables(way: Way, plan: HostPlan) -> Mapping[str, str]:
+    """What apt.sh is told of where a host's packages come from: the proxy, and the fleet's store.
+
+    The host that serves the store has them from elsewhere: it could serve nothing without them.
+    """
+    store = None if plan.serves_store else plan.store
+    told = {"VENOM_STORE": store.url} if store else {}
+    closed = {"VENOM_CLOSED": "yes"} if store and store.closed else {}
+    return {**way.variables, **told, **closed}
+
+
+def ask_apt(script: str, names: Sequence[str], told: Mapping[str, str]) -> StringCommand:
+    """A command that runs `script` behind apt.sh for these packages. `told`: `variables`."""
+    lines = "".join(f"{name}={value}\n" for name, value in told.items())
     text = f"{remote.script('apt.sh')}\n{script}"
-    return StringCommand(
-        "sh", "-c", QuoteString(text), "sh", *map(QuoteString, names), _stdin=f"{variables}\n"
-    )
+    return StringCommand("sh", "-c", QuoteString(text), "sh", *map(QuoteString, names), _stdin=f"{lines}\n")
 
 
 def holder() -> Holder | None:
@@ -53,7 +66,7 @@ def holder() -> Holder | None:
     return Holder(*fields) if answer.ok and len(fields) == 4 else None
 
 
-def install(host: Any, names: Sequence[str], proxy: Mapping[str, str]) -> str | None:
+def install(host: Any, names: Sequence[str], told: Mapping[str, str]) -> str | None:
     """Install the packages on the host, once no other apt is at work.
 
     Returns why it failed, or the empty string; None where the host is gone, which is reported by itself.
@@ -65,7 +78,7 @@ def install(host: Any, names: Sequence[str], proxy: Mapping[str, str]) -> str | 
             return busy(who, waited)
         live.report(host, f"packages: waiting for {who}, which holds {who.file}, {progress.duration(waited)}")
         time.sleep(POLL_SECONDS)
-    answer = remote.ask(ask_apt(remote.script("install_packages.sh"), names, proxy), INSTALL_SECONDS)
+    answer = remote.ask(ask_apt(remote.script("install_packages.sh"), names, told), INSTALL_SECONDS)
     if answer.ok:
         if complaint := _errors(answer):
             outcome.adds(host.name, f"the packages are installed, but apt complains:\n          {complaint}")

@@ -43,8 +43,9 @@ class Packages:
     names: tuple[str, ...]
     # Package and unit: one that is installed now must not start before its settings are ours.
     held: tuple[tuple[str, str], ...] = ()
-    # Variables of the proxy by which they come, a password among them.
-    proxy: Mapping[str, str] = field(default_factory=dict, repr=False)
+    # Where they come from, as apt.sh is told; the proxy's password is among it.
+    told: Mapping[str, str] = field(default_factory=dict, repr=False)
+    later: bool = False  # from a store that is only filled in this run
 
     def differs(self, observed: Observed) -> str:
         """Why the host is not so, or the empty string."""

@@ -150,6 +150,11 @@ class Assessment:
         return self.planned.plan
 
     @property
+    def first(self) -> bool:
+        """Whether other hosts of the run may fetch from this one, so that it is made ready before them."""
+        return self.plan.serves_store is not None
+
+    @property
     def generation(self) -> Generation:
         """All that is switched together at the end of the run."""
         return self.planned.generation
@@ -269,12 +274,12 @@ def resolved(declared: DeclaredHost, hardware: Hardware) -> HostPlan:
 
 def check_host(planned: Planned, facts: Facts, observed: Observed) -> None:
     """Raise RefusedError with everything that stands between the host and its plan."""
-    lacking = [
-        name for it in planned.prerequisites if isinstance(it, Packages) for name in it.missing(observed)
-    ]
+    packages = [it for it in planned.prerequisites if isinstance(it, Packages)]
+    lacking = [name for it in packages for name in it.missing(observed)]
+    to_be_had = [name for it in packages if not it.later for name in it.missing(observed)]
     unfit = [
         *ownership.findings(planned.resources, own_units(planned.components), observed),
         *installing(facts, lacking),
         *(finding for it in planned.components for finding in it.unfit(observed)),
     ]
-    check(planned.plan, planned.components, facts, observed, lacking, unfit)
+    check(planned.plan, planned.components, facts, observed, to_be_had, unfit)

@@ -9,11 +9,12 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import partial
 
-from engine import proxy
+from engine import packages, proxy
 from engine.component import Component
 from engine.observation import Observed
 from engine.refusal import Finding
 from engine.release import ImageRelease, Release
+from engine.resources import Packages
 from fleet.builds import Build
 from roles.backend import deploy as backend
 from roles.backend import image as backend_image
@@ -78,10 +79,14 @@ def components(
         backup.component(plan),
         door.component(plan.door, Inner.of(plan), secrets, partial(nginx.unfit, plan.door)),
     )
+    way = proxy.way(plan)
+    fleet, closed = shares.fleet, plan.store is not None and plan.store.closed
+    later = closed and not plan.serves_store and fleet.here and fleet.feeds
+    ground = base.component(plan.engine, plan.ca_bundle, way, packages.variables(way, plan), later=later)
     found = (
-        base.component(plan.engine, plan.ca_bundle, proxy.way(plan)),
+        ground,
         # Before all others: what they fetch, they fetch from there.
-        store.component(plan, shares.fleet, shares.wants, partial(_coming, made)),
+        store.component(plan, fleet, shares.wants, partial(_coming, (ground, *made))),
         *made,
     )
     behind = [it.number for one in found for it in one.ports if not it.exposed]
@@ -92,7 +97,10 @@ def components(
 
 def _coming(listed: Sequence[Component], observed: Observed) -> dict[str, tuple[str, ...]]:
     """What will come to a host → the items of the store that this brings."""
-    return {need.what: need.brings for it in listed for need in it.needs if need.comes(observed)}
+    coming = {need.what: need.brings for it in listed for need in it.needs if need.comes(observed)}
+    declared = (it for one in listed for it in one.prerequisites if isinstance(it, Packages))
+    missing = tuple(name for it in declared for name in it.missing(observed))
+    return {**coming, **({store.DEBIAN: missing} if missing else {})}
 
 
 def _venom(plan: HostPlan, build: Build, settings: Mapping[str, str]) -> tuple[Component, Component]:

@@ -7,7 +7,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
-from engine import jobs, proxy
+from engine import jobs, packages, proxy
 from engine.archive import Archive
 from engine.jobs import Job
 from engine.observation import Observed
@@ -115,8 +115,10 @@ def plan_packing(declared: DeclaredHost, options: Options) -> Packing:
     if registry:
         tags = _tags(contents[0].plan, options)
         publication = Publication(registry, tuple(tags), tuple(contents))
+    plan = contents[0].plan
+    way = proxy.way(plan)
     stands_on = (
-        *base.resources(contents[0].plan.engine, declared.ca_bundle, proxy.way(contents[0].plan)),
+        *base.resources(plan.engine, declared.ca_bundle, way, packages.variables(way, plan)),
         *prerequisites(),
     )
     based = base_job()

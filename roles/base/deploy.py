@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
+from types import MappingProxyType
 
 from pyinfra.api.deploy import deploy
 from pyinfra.api.operation import operation
@@ -32,12 +33,14 @@ PACKAGES = Packages(
 SNAPSHOTS = Directory(paths.SNAPSHOTS, mode="0700", keeps="data as they were before switches")
 
 
-def resources(engine: Engine | None, ca_bundle: str | None, way: Way) -> list[Prerequisite]:
-    """What every host has, whatever its profile. `way`: by which it gets its packages."""
+def resources(
+    engine: Engine | None, ca_bundle: str | None, way: Way, told: Mapping[str, str], *, later: bool = False
+) -> list[Prerequisite]:
+    """What every host has, whatever its profile. `told`, `later`: of its packages (`Packages`)."""
     packages = (PACKAGES, *containers.packages(engine))
     return [
         mark(),
-        *(replace(it, proxy=way.variables) for it in packages),
+        *(replace(it, told=told, later=later) for it in packages),
         Enabled(paths.TARGET),
         *_certificates(ca_bundle),
         trust(ca_bundle),
@@ -130,11 +133,21 @@ def certificates_trusted(ca_bundle: str | None, observed: Observed) -> Commands:
 _PACKAGES_BYTES = {"/usr": int(0.1e9), "/var": int(0.4e9)}
 
 
-def component(engine: Engine | None, ca_bundle: str | None, way: Way) -> Component:
-    """What every host has, whatever serves there. `engine`: what runs its containers, if it has any."""
+def component(
+    engine: Engine | None,
+    ca_bundle: str | None,
+    way: Way,
+    told: Mapping[str, str] = MappingProxyType({}),
+    *,
+    later: bool = False,
+) -> Component:
+    """What every host has, whatever serves there. `engine`: what runs its containers, if it has any.
+
+    `told`, `later`: where its packages come from, and whether only in this run (`Packages`).
+    """
     return Component(
         name="base",
-        prerequisites=tuple(resources(engine, ca_bundle, way)),
+        prerequisites=tuple(resources(engine, ca_bundle, way, told, later=later)),
         # Whatever the inventory says now: what an earlier one brought may be here.
         leftovers=(SNAPSHOTS, *(() if engine else containers.packages(MODERN))),
         needs=(Need("Debian packages", {paths.OPT: ""}, _PACKAGES_BYTES),),

@@ -11,6 +11,7 @@ import textwrap
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
+from engine.packages import FILL
 from engine.refusal import Finding
 
 # What continues a finding's line (refusal.py).
@@ -18,6 +19,8 @@ _INDENT = "\n          "
 
 _LINE = re.compile(r"deb\s+(?:\[[^\]]*\]\s+)?(?P<uri>cdrom:\[[^\]]*\]\S*|\S+)\s+(?P<suite>\S+)")
 _LACKS = re.compile(r"Unable to locate package (\S+)|Package '?([^\s']+)'? has no installation candidate")
+# That the fleet's store, which alone was asked, does not have it.
+_NOT_HAD = re.compile("not in the store: |Failed to fetch |Unable to (fetch|locate) |The repository ")
 _UNREADABLE = "The list of sources could not be read"
 _FAILS = ("E: ", "W: Failed to fetch", "W: GPG error", "W: An error occurred during the signature")
 _UNITS = {"B": 1, "kB": 10**3, "MB": 10**6, "GB": 10**9}
@@ -45,6 +48,7 @@ class Apt:
     update: tuple[str, ...]  # what apt-get update printed
     sources: tuple[Source, ...]
     cannot: tuple[str, ...]  # by apt-get install; empty where it would work
+    store: str  # URL of the fleet's store, where that alone was asked, and would not do
     pins: tuple[str, ...]  # files in which a version is forbidden
     fetch: int  # bytes to download
     unpack: int  # bytes that the packages take
@@ -69,6 +73,7 @@ def parse(text: str) -> Apt:
         update=tuple(many.get("update", [])),
         sources=tuple(_sources(many.get("source", []))),
         cannot=() if "works" in many else tuple(many.get("cannot", ["no answer"])),
+        store=many.get("store", [""])[0],
         pins=tuple(many.get("pin", [])),
         fetch=int(many.get("fetch", ["0"])[0]),
         unpack=_bytes(many.get("unpack", ["0 B"])[0]),
@@ -86,9 +91,18 @@ def findings(apt: Apt, names: Sequence[str]) -> list[Finding]:
     """What stands against installing the packages `names`."""
     if not apt.there:
         return [Finding("apt-get, which installs Debian's packages", "no apt-get", "use a complete Debian")]
-    if apt.cannot:
-        return [_cannot(apt, names)]
-    return _room(apt)
+    if not apt.cannot:
+        return _room(apt)
+    errors = [it.removeprefix("E: ") for it in apt.cannot if it.startswith("E: ")]
+    if apt.store and (lacking := [it for it in errors if _NOT_HAD.match(it)]):
+        required = f"in the store {apt.store}, as the host has no Internet: {', '.join(names)} of Debian"
+        return [Finding(required, _INDENT.join(lacking), FILL)]
+    if any(_UNREADABLE in it for it in apt.cannot):
+        found = _INDENT.join(it for it in errors if _UNREADABLE not in it)
+        return [
+            Finding("sources of packages that apt can read", found, "correct the line, or put a # before it")
+        ]
+    return [_cannot(apt, names, errors)]
 
 
 def remark(apt: Apt) -> str:
@@ -98,14 +112,8 @@ def remark(apt: Apt) -> str:
     return f"sources of packages that fail but were not needed:{_INDENT}{_listed(apt.failed)}"
 
 
-def _cannot(apt: Apt, names: Sequence[str]) -> Finding:
+def _cannot(apt: Apt, names: Sequence[str], errors: Sequence[str]) -> Finding:
     text = "\n".join(apt.cannot)
-    errors = [it.removeprefix("E: ") for it in apt.cannot if it.startswith("E: ")]
-    if _UNREADABLE in text:
-        found = _INDENT.join(it for it in errors if _UNREADABLE not in it)
-        return Finding(
-            "sources of packages that apt can read", found, "correct the line, or put a # before it"
-        )
     # One that a pin forbids has no candidate either.
     lacking = [gone or ("" if apt.pins else barred) for gone, barred in _LACKS.findall(text)]
     if (lacking := [it for it in lacking if it]) and (apt.failed or not apt.sources):

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 from pyinfra.api.command import QuoteString, StringCommand
@@ -54,7 +54,7 @@ def check(
 ) -> None:
     """Raise RefusedError with everything that stands between this host and its plan, `unfit` first.
 
-    `lacking`: the Debian packages that it does not have.
+    `lacking`: the Debian packages that it does not have, and that could be had now.
     """
     way = proxy.way(plan)
     coming = [need for it in listed for need in it.needs if need.comes(observed)]
@@ -64,18 +64,20 @@ def check(
     findings += silent
     for remark in drivers.remarks(listed, facts):
         outcome.adds(host.name, remark)
-    # Where the proxy lets nothing through, apt would say the same once more.
-    if not any(way.url and way.url in it.requirement for it in silent):
-        findings += _packages(lacking, way)
+    # Where the proxy lets nothing through, or the store lacks something, apt would say the same once more.
+    store = plan.store.url if plan.store and plan.store.closed else ""
+    reported = [it for url in (way.url, store) if url for it in findings if url in it.requirement]
+    if not reported:
+        findings += _packages(lacking, packages.variables(way, plan))
     if findings:
         raise RefusedError(findings)
 
 
-def _packages(lacking: Sequence[str], way: Way) -> list[Finding]:
+def _packages(lacking: Sequence[str], told: Mapping[str, str]) -> list[Finding]:
     if not lacking:
         return []
     script = (SCRIPTS / "apt.sh").read_text(encoding="utf-8")
-    answer = remote.ask(packages.ask_apt(script, lacking, way.variables), APT_SECONDS)
+    answer = remote.ask(packages.ask_apt(script, lacking, told), APT_SECONDS)
     found = apt.parse(answer.stdout)
     findings = apt.findings(found, lacking)
     if not findings and (remark := apt.remark(found)):

@@ -19,11 +19,11 @@ from engine.component import Component, Need, Port
 from engine.jobs import Job
 from engine.observation import Observed
 from engine.operations import Commands, fail, log_line, record
+from engine.packages import FILL
 from engine.refusal import Finding, RefusedError
 from engine.resources import sha256
 from roles.store import server
 from roles.store.server import (
-    FILL,
     MEMORY_BYTES,
     SCRIPTS,
     TENDING,
@@ -39,6 +39,7 @@ from roles.store.wants import NOBODY, Fleet, fetched, wants_of
 from schemas.model import HostPlan, ServedStore
 from schemas.plan.item import Item
 
+DEBIAN = "Debian packages"  # what comes to a host that lacks some
 MODULES = (*TENDING, "receive.py", "wheels.py", "apt.py")
 
 
@@ -57,7 +58,8 @@ def component(
 
     def work(name: str, observed: Observed) -> _Filling:
         if name in fleet.askers:
-            wants_of(fleet.server).note(name, items())
+            newcomer = not served and DEBIAN in coming(observed)
+            wants_of(fleet.server).note(name, items(), newcomer=newcomer)
         return _Filling(fleet, served)
 
     def unfit(_observed: Observed) -> Sequence[Finding]:
@@ -68,6 +70,7 @@ def component(
         name="store",
         prerequisites=tuple(prerequisites(served)) if served else absent(),
         leftovers=() if served else tuple(leftovers()),
+        feeds=True,
         work=work if fleet.server else None,
         unit=UNIT if served else "",
         apart=True,
@@ -124,10 +127,11 @@ def store_filled(filling: _Filling) -> Commands:
 
 
 class _Stand(TypedDict):
-    """What tend.py says."""
+    """What tend.py says. `stale`: Debian may have newer packages than the store."""
 
     unknown: list[str]
     missing: list[str]
+    stale: bool
     ids: list[str]
     recorded: bool
 
@@ -140,7 +144,12 @@ def _is_filled(filling: _Filling, served: ServedStore) -> bool:
         stand = _tended(filling, note=False)
     except RefusedError:
         return False
-    return stand["recorded"] and not (stand["missing"] or stand["unknown"])
+    return stand["recorded"] and not (stand["missing"] or stand["unknown"] or _renews(filling, stand))
+
+
+def _renews(filling: _Filling, stand: _Stand) -> bool:
+    """Whether Debian is asked again: who installs packages today gets those of today."""
+    return stand["stale"] and filling.fleet.feeds and wants_of(filling.fleet.server).newcomers
 
 
 def _fill(state: Any, host: Any, filling: _Filling, served: ServedStore) -> bool:
@@ -154,7 +163,7 @@ def _fill(state: Any, host: Any, filling: _Filling, served: ServedStore) -> bool
         stand = _recorded(filling)
     except RefusedError as refusal:
         return fail(state, host, *map(str, refusal.findings))
-    if not stand["missing"]:
+    if not (stand["missing"] or _renews(filling, stand)):
         return True
     if not filling.fleet.feeds:
         lacks = Finding(
@@ -166,7 +175,8 @@ def _fill(state: Any, host: Any, filling: _Filling, served: ServedStore) -> bool
     host.log(f"store: {len(stand['missing'])} to fetch of {len(stand['ids'])}")
     if not jobs.run_here(state, host, fill_job(stand["ids"])):
         return False
-    outcome.did(host.name, "fetched", f"{len(stand['missing'])} items for the store")
+    came = f"{len(stand['missing'])} items" if stand["missing"] else "what Debian has now"
+    outcome.did(host.name, "fetched", f"{came} for the store")
     return True
 
 

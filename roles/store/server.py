@@ -11,6 +11,7 @@ from pyinfra.api.command import StringCommand
 
 from engine import paths, remote
 from engine.answers import data, understood
+from engine.packages import FILL
 from engine.refusal import Finding, RefusedError
 from engine.resources import Absent, Directory, Enabled, File, Prerequisite, User
 from engine.services import fingerprint
@@ -20,8 +21,6 @@ from roles.store.wants import Fleet, lacking
 from schemas.model import ServedStore, Store
 from schemas.plan.item import Item
 
-# What to do where it lacks something.
-FILL = "run over the store's host while that has the Internet: it fetches what is missing"
 SCRIPTS = Path(__file__).parent / "scripts"
 # What its programs import of each other, each after what it imports itself.
 TENDING = ("archive.py", "faces.py", "tree.py", "pages.py")

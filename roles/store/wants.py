@@ -25,13 +25,15 @@ class Wants:
 
     by_host: dict[str, list[str]] = field(default_factory=dict)  # the ids of its items
     items: dict[str, dict[str, Any]] = field(default_factory=dict)  # by id, as the scripts read them
+    newcomers: bool = False  # whether a host of this run is about to install Debian packages
     guard: threading.Lock = field(default_factory=threading.Lock)
 
-    def note(self, host: str, items: Sequence[Item]) -> None:
-        """Note what a host wants."""
+    def note(self, host: str, items: Sequence[Item], *, newcomer: bool = False) -> None:
+        """Note what a host wants. `newcomer`: whether it lacks Debian packages."""
         own = {it.id: it for it in fetched(items)}
         with self.guard:
             self.by_host[host] = list(own)
+            self.newcomers |= newcomer
             self.items |= {name: asdict(it) for name, it in own.items() if name not in self.items}
 
     def request(self, hosts: Sequence[str]) -> dict[str, Any]:

@@ -7,7 +7,7 @@ import os
 import subprocess
 import sys
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -30,11 +30,12 @@ class Store:
 
     root: Path
     debian: Archived
+    places: list[str] = field(default_factory=list)
 
     def wants(self, *names: str) -> dict[str, Any]:
         """Note what a host wants of Debian; gives what the store says to it."""
         item = {"kind": "debian", "digests": [], "size": 0, "face": "debian/", "unpinned": ""}
-        item |= {"fits": [CODENAME, "amd64"], "origins": ["http://127.0.0.1:1", self.debian.held.url]}
+        item |= {"fits": [CODENAME, "amd64"], "origins": self.places or [self.debian.held.url]}
         items = {f"id-of-{name}": {**item, "name": name} for name in names}
         request = json.dumps({"items": items, "wants": {"box": list(items)}, "hosts": ["box"]})
         answer: dict[str, Any] = json.loads(self.run("tend.py", TENDING, "note", stdin=request).stdout)
@@ -118,8 +119,10 @@ def test_a_package_that_is_not_what_debian_signed_is_never_served_and_is_named(s
     assert store.holds(POOL) is None
     assert store.holds("debian/dists/bookworm/InRelease") is None
     store.debian.held.files[POOL] = right
+    store.places = ["http://127.0.0.1:1", store.debian.held.url]
+    store.wants("nginx")
     assert store.fill().returncode == 0
-    assert store.holds(POOL) == right
+    assert store.holds(POOL) == right, "the next place is asked where the first does not answer"
 
 
 def test_an_archive_that_somebody_else_signed_is_not_served(store: Store, tmp_path: Path) -> None:

@@ -49,11 +49,18 @@ class Fleet:
 
 @pytest.fixture(scope="module")
 def pair(module_host: LabHost, originals: Originals, tmp_path_factory: pytest.TempPathFactory) -> Fleet:
-    """Two fresh hosts, provisioned by one run; the controller keeps a UI, so none is built."""
+    """Two fresh hosts, provisioned by one run; the controller keeps a UI, so none is built.
+
+    The second one reaches the lab alone: its Debian packages can only come from the first.
+    """
     one, two = module_host(12), module_host(13)
     since = time.time()
-    path = provisioning.inventory(tmp_path_factory.mktemp("store"), _declared(one, two))
-    first = provisioning.run(path).check()
+    path = provisioning.inventory(tmp_path_factory.mktemp("store"), _declared(one, two, internet=False))
+    network.set_airgapped(two.address, True)
+    try:
+        first = provisioning.run(path).check()
+    finally:
+        network.set_airgapped(two.address, False)
     return Fleet(one, two, first, _requests(since, one, two))
 
 
@@ -73,6 +80,21 @@ def test_upstream_sends_each_byte_once_for_two_hosts(pair: Fleet) -> None:
     assert {path: sizes for path, sizes in sent.items() if len(sizes) > 1} == {}
     blobs = sum(sizes[0] for path, sizes in sent.items() if "/blobs/" in path)
     assert blobs > 200e6, "the weights are among them"
+
+
+def test_a_bare_host_gets_debians_packages_from_the_store_alone_and_keeps_its_own_sources(
+    pair: Fleet,
+) -> None:
+    assert "Status: install ok installed" in pair.two.run("dpkg --status nginx").stdout
+    assert "debian nginx" in pair.two.run(f"curl --silent {pair.one.address}:8800/held.txt").stdout
+    sources = pair.two.run("cat /etc/apt/sources.list /etc/apt/sources.list.d/* 2>/dev/null", check=False)
+    assert pair.one.address not in sources.stdout
+    # What the store has is what Debian signed: the apt of a host accepts it, and no key of ours is there.
+    signed = pair.one.run(
+        "gpgv --keyring /usr/share/keyrings/debian-archive-keyring.gpg"
+        " /var/lib/venom-store/tree/debian/dists/trixie/InRelease 2>&1"
+    )
+    assert "Good signature" in signed.stdout
 
 
 def test_another_run_changes_nothing_and_asks_upstream_for_nothing(pair: Fleet, provision: Provision) -> None:
