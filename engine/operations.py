@@ -83,7 +83,7 @@ def _mend(resource: Prerequisite, observed: Observed) -> Commands:
             yield remote.shell("record_packages.sh", AUDIT, *resource.names)
             for package, unit in resource.held:
                 yield remote.shell("hold_unit.sh", package, unit)
-            yield FunctionCommand(_install, (resource.names, resource.told), {})
+            yield FunctionCommand(_install, (resource.names, resource.origin), {})
         case User():
             yield remote.shell("home.sh", resource.name, resource.home)
             yield from server.user._inner(
@@ -117,8 +117,8 @@ def _mend(resource: Prerequisite, observed: Observed) -> Commands:
             yield StringCommand("systemctl", "enable", "--quiet", *now, resource.unit)
 
 
-def _install(state: Any, host: Any, names: Sequence[str], told: Mapping[str, str]) -> bool:
-    why = packages.install(host, names, told)
+def _install(state: Any, host: Any, names: Sequence[str], origin: Mapping[str, str]) -> bool:
+    why = packages.install(host, names, origin)
     return fail(state, host, why) if why else why is not None
 
 

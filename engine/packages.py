@@ -41,20 +41,20 @@ class Holder:
         return f"wait until it ends, and run again; if it hangs, end it on the host: {stop}"
 
 
-def variables(way: Way, plan: HostPlan) -> Mapping[str, str]:
-    """What apt.sh is told of where a host's packages come from: the proxy, and the fleet's store.
+def origin_of(way: Way, plan: HostPlan) -> Mapping[str, str]:
+    """Where a host's packages come from, as the variables of apt.sh: the proxy, and the fleet's store.
 
     The host that serves the store has them from elsewhere: it could serve nothing without them.
     """
     store = None if plan.serves_store else plan.store
-    told = {"VENOM_STORE": store.url} if store else {}
+    first = {"VENOM_STORE": store.url} if store else {}
     closed = {"VENOM_CLOSED": "yes"} if store and store.closed else {}
-    return {**way.variables, **told, **closed}
+    return {**way.variables, **first, **closed}
 
 
-def ask_apt(script: str, names: Sequence[str], told: Mapping[str, str]) -> StringCommand:
-    """A command that runs `script` behind apt.sh for these packages. `told`: `variables`."""
-    lines = "".join(f"{name}={value}\n" for name, value in told.items())
+def ask_apt(script: str, names: Sequence[str], origin: Mapping[str, str]) -> StringCommand:
+    """A command that runs `script` behind apt.sh for these packages. `origin`: by `origin_of`."""
+    lines = "".join(f"{name}={value}\n" for name, value in origin.items())
     text = f"{remote.script('apt.sh')}\n{script}"
     return StringCommand("sh", "-c", QuoteString(text), "sh", *map(QuoteString, names), _stdin=f"{lines}\n")
 
@@ -66,7 +66,7 @@ def holder() -> Holder | None:
     return Holder(*fields) if answer.ok and len(fields) == 4 else None
 
 
-def install(host: Any, names: Sequence[str], told: Mapping[str, str]) -> str | None:
+def install(host: Any, names: Sequence[str], origin: Mapping[str, str]) -> str | None:
     """Install the packages on the host, once no other apt is at work.
 
     Returns why it failed, or the empty string; None where the host is gone, which is reported by itself.
@@ -78,7 +78,7 @@ def install(host: Any, names: Sequence[str], told: Mapping[str, str]) -> str | N
             return busy(who, waited)
         live.report(host, f"packages: waiting for {who}, which holds {who.file}, {progress.duration(waited)}")
         time.sleep(POLL_SECONDS)
-    answer = remote.ask(ask_apt(remote.script("install_packages.sh"), names, told), INSTALL_SECONDS)
+    answer = remote.ask(ask_apt(remote.script("install_packages.sh"), names, origin), INSTALL_SECONDS)
     if answer.ok:
         if complaint := _errors(answer):
             outcome.adds(host.name, f"the packages are installed, but apt complains:\n          {complaint}")

@@ -43,8 +43,8 @@ class Packages:
     names: tuple[str, ...]
     # Package and unit: one that is installed now must not start before its settings are ours.
     held: tuple[tuple[str, str], ...] = ()
-    # Where they come from, as apt.sh is told; the proxy's password is among it.
-    told: Mapping[str, str] = field(default_factory=dict, repr=False)
+    # Where they come from, as variables of apt.sh, the proxy's password among them.
+    origin: Mapping[str, str] = field(default_factory=dict, repr=False)
     later: bool = False  # from a store that is only filled in this run
 
     def differs(self, observed: Observed) -> str:

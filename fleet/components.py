@@ -82,7 +82,7 @@ def components(
     way = proxy.way(plan)
     fleet, closed = shares.fleet, plan.store is not None and plan.store.closed
     later = closed and not plan.serves_store and fleet.here and fleet.feeds
-    ground = base.component(plan.engine, plan.ca_bundle, way, packages.variables(way, plan), later=later)
+    ground = base.component(plan.engine, plan.ca_bundle, way, packages.origin_of(way, plan), later=later)
     found = (
         ground,
         # Before all others: what they fetch, they fetch from there.

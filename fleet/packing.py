@@ -118,7 +118,7 @@ def plan_packing(declared: DeclaredHost, options: Options) -> Packing:
     plan = contents[0].plan
     way = proxy.way(plan)
     stands_on = (
-        *base.resources(plan.engine, declared.ca_bundle, way, packages.variables(way, plan)),
+        *base.resources(plan.engine, declared.ca_bundle, way, packages.origin_of(way, plan)),
         *prerequisites(),
     )
     based = base_job()

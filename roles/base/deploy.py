@@ -34,13 +34,13 @@ SNAPSHOTS = Directory(paths.SNAPSHOTS, mode="0700", keeps="data as they were bef
 
 
 def resources(
-    engine: Engine | None, ca_bundle: str | None, way: Way, told: Mapping[str, str], *, later: bool = False
+    engine: Engine | None, ca_bundle: str | None, way: Way, origin: Mapping[str, str], *, later: bool = False
 ) -> list[Prerequisite]:
-    """What every host has, whatever its profile. `told`, `later`: of its packages (`Packages`)."""
+    """What every host has, whatever its profile. `origin`, `later`: of its packages (`Packages`)."""
     packages = (PACKAGES, *containers.packages(engine))
     return [
         mark(),
-        *(replace(it, told=told, later=later) for it in packages),
+        *(replace(it, origin=origin, later=later) for it in packages),
         Enabled(paths.TARGET),
         *_certificates(ca_bundle),
         trust(ca_bundle),
@@ -137,17 +137,17 @@ def component(
     engine: Engine | None,
     ca_bundle: str | None,
     way: Way,
-    told: Mapping[str, str] = MappingProxyType({}),
+    origin: Mapping[str, str] = MappingProxyType({}),
     *,
     later: bool = False,
 ) -> Component:
     """What every host has, whatever serves there. `engine`: what runs its containers, if it has any.
 
-    `told`, `later`: where its packages come from, and whether only in this run (`Packages`).
+    `origin`, `later`: where its packages come from, and whether only in this run (`Packages`).
     """
     return Component(
         name="base",
-        prerequisites=tuple(resources(engine, ca_bundle, way, told, later=later)),
+        prerequisites=tuple(resources(engine, ca_bundle, way, origin, later=later)),
         # Whatever the inventory says now: what an earlier one brought may be here.
         leftovers=(SNAPSHOTS, *(() if engine else containers.packages(MODERN))),
         needs=(Need("Debian packages", {paths.OPT: ""}, _PACKAGES_BYTES),),

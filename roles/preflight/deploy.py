@@ -68,16 +68,16 @@ def check(
     store = plan.store.url if plan.store and plan.store.closed else ""
     reported = [it for url in (way.url, store) if url for it in findings if url in it.requirement]
     if not reported:
-        findings += _packages(lacking, packages.variables(way, plan))
+        findings += _packages(lacking, packages.origin_of(way, plan))
     if findings:
         raise RefusedError(findings)
 
 
-def _packages(lacking: Sequence[str], told: Mapping[str, str]) -> list[Finding]:
+def _packages(lacking: Sequence[str], origin: Mapping[str, str]) -> list[Finding]:
     if not lacking:
         return []
     script = (SCRIPTS / "apt.sh").read_text(encoding="utf-8")
-    answer = remote.ask(packages.ask_apt(script, lacking, told), APT_SECONDS)
+    answer = remote.ask(packages.ask_apt(script, lacking, origin), APT_SECONDS)
     found = apt.parse(answer.stdout)
     findings = apt.findings(found, lacking)
     if not findings and (remark := apt.remark(found)):
