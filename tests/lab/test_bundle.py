@@ -21,7 +21,6 @@ from lab.state import REPOSITORY
 from lab.upstream_files import FilesHandler
 from lab.upstream_http import RequestLog, Upstream
 from lab.upstream_registry import MANIFEST
-from schemas.data.systems import systems
 from tests.lab import provisioning
 from tests.lab.conftest import LabHost, Provision
 from tests.lab.serving import of
@@ -97,26 +96,15 @@ def _fill(bundle: Path, tree: Path, key: Path) -> subprocess.CompletedProcess[st
     return subprocess.run(list(map(str, command)), capture_output=True, text=True, check=False, timeout=600)
 
 
-def _sources_from(host: Host, store: str) -> None:
-    """Let the host's apt ask the store, and nobody else."""
-    name = systems()[f"debian {host.debian}"].codename
-    lines = [
-        f"deb http://{store}/debian {name} main\n",
-        f"deb http://{store}/debian {name}-updates main\n",
-        f"deb [check-valid-until=no] http://{store}/debian-security {name}-security main\n",
-    ]
-    host.run("rm -rf /etc/apt/sources.list.d/* /var/lib/apt/lists/*")
-    host.put("".join(lines), "/etc/apt/sources.list")
-
-
 def _far(store: str, settings: Mapping[str, Any]) -> dict[str, Any]:
-    """What the inventory says on the far side."""
-    places = {
-        "files": [f"http://{store}/files"],
-        "pypi": f"http://{store}/pypi",
-        "npm": f"http://{store}/npm",
-    }
-    return {**settings, "mirrors": {**places, "ollama": store, "images": []}}
+    """What the inventory says on the far side: the folder is a store, and there is nothing else."""
+    nothing: dict[str, Any] = {"files": [], "images": []}
+    return {**settings, "store": {"url": f"http://{store}"}, "internet": False, "mirrors": nothing}
+
+
+def _own_apt(host: Host) -> str:
+    """What the host's administrator has written for apt."""
+    return host.run("cd /etc/apt && find . -type f -exec sha256sum {} + | sort").stdout
 
 
 def test_hosts_without_the_internet_are_provisioned_from_a_bundle(
@@ -140,14 +128,15 @@ def test_hosts_without_the_internet_are_provisioned_from_a_bundle(
     # What the far controller asks an index or a git server for, it must have already.
     alone = {**os.environ, "XDG_CACHE_HOME": str(cache), "UV_OFFLINE": "1", "PIP_NO_INDEX": "1"}
     with _served(tree) as store:
-        for host in (twelve, thirteen):
-            _sources_from(host, store)
+        before = {host: _own_apt(host) for host in (twelve, thirteen)}
         declared = of({name: (host, _far(store, settings)) for name, (host, settings) in hosts.items()})
         provision(declared, env=alone).check()
         assert provision(declared, env=alone).check().changed_operations == []
         requests = (tmp_path / "requests.log").read_text(encoding="utf-8")
         assert twelve.address in requests
         assert thirteen.address in requests
+        # Debian's packages come by the store, too, and nothing of the hosts' own apt has changed for it.
+        assert {host: _own_apt(host) for host in before} == before
 
     # A delta on top: nothing is new, so it packs next to nothing, and is refused without what lies beneath.
     second = tmp_path / "second"

@@ -76,6 +76,27 @@ def test_a_package_that_no_source_has_is_refused_with_the_sources_that_fail() ->
 
 
 @pytest.mark.parametrize(
+    "error",
+    [
+        "not in the store: git_2.47.3-0+deb13u1_amd64.deb",
+        "Failed to fetch http://192.0.2.1:8800/debian/dists/trixie/InRelease  404  Not Found",
+        "The repository 'http://192.0.2.1:8800/debian trixie Release' does not have a Release file.",
+        "Unable to locate package git",
+    ],
+)
+def test_what_the_store_of_a_host_without_the_internet_lacks_is_refused_with_its_name(error: str) -> None:
+    found = apt.parse(
+        f"apt=there\nstore=http://192.0.2.1:8800\ncannot=Reading package lists...\ncannot=E: {error}\n"
+    )
+    (finding,) = apt.findings(found, NAMES)
+    assert finding.requirement == (
+        "in the store http://192.0.2.1:8800, as the host has no Internet: nginx, git of Debian"
+    )
+    assert finding.found == error
+    assert finding.remedy == packages.FILL
+
+
+@pytest.mark.parametrize(
     ("text", "found", "remedy"),
     [
         (

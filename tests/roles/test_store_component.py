@@ -2,22 +2,24 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 from engine import remote
 from engine.component import Component
 from engine.observation import Observed
-from engine.resources import Absent, Enabled, File
+from engine.packages import origin_of
+from engine.proxy import Way
+from engine.resources import Absent, Enabled, File, Packages
 from fleet.builds import Build
 from fleet.components import Shares, components
 from roles.backend.deploy import environment_job
 from roles.backend.lock import Lock
 from roles.door import firewall
 from roles.door.secrets import Revealed
-from roles.store.deploy import fill_job
+from roles.store.deploy import DEBIAN, fill_job
 from roles.store.server import CONFIGURATION, UNIT
-from roles.store.wants import Fleet, Wants, lacking
+from roles.store.wants import Fleet, Wants, fetched, lacking
 from roles.ui.deploy import build_job
 from roles.weights.deploy import pull_job
 from schemas.model import HostPlan
@@ -134,6 +136,55 @@ def test_what_will_come_and_the_store_lacks_is_found_by_its_name() -> None:
     held = "".join(f"{it.id} {it.kind} {it.name}\n" for it in every if it.kind == "manifest")
     assert [it.name for it in lacking(every, coming, held)] == ["node 24.21.0", "blob of gemma3:4b"]
     assert lacking(every, {}, "") == []
+
+
+def test_debian_packages_are_wanted_for_the_release_of_a_host_and_only_where_that_is_known() -> None:
+    def wanted(codename: str) -> list[Item]:
+        read = Read(debian=("nginx", "zstd"), codename=codename)
+        return [it for it in fetched(items(plan(ALONE), declared(ALONE).pins, read)) if it.kind == "debian"]
+
+    assert [(it.name, it.fits) for it in wanted("trixie")] == [
+        ("nginx", ("trixie", "amd64")),
+        ("zstd", ("trixie", "amd64")),
+    ]
+    assert {it.origins for it in wanted("trixie")} == {("http://deb.debian.org",)}
+    assert wanted("") == []
+    assert not {it.id for it in wanted("trixie")} & {it.id for it in wanted("bookworm")}
+
+
+def test_a_package_of_debian_that_a_host_lacks_is_found_by_its_name() -> None:
+    every = items(plan(CLOSED), declared(CLOSED).pins, Read(debian=("nginx", "zstd"), codename="trixie"))
+    assert [it.name for it in lacking(every, {DEBIAN: ("zstd",)}, "")] == ["zstd"]
+
+
+def test_apt_asks_the_store_first_and_alone_where_that_is_closed_but_never_on_the_stores_own_host() -> None:
+    def origin(inventory: str) -> Mapping[str, str]:
+        return origin_of(Way(), plan(inventory))
+
+    assert origin(ALONE) == {}
+    assert origin(OPEN) == {"VENOM_STORE": "http://192.0.2.1:8800"}
+    assert origin(CLOSED) == {"VENOM_STORE": "http://192.0.2.1:8800", "VENOM_CLOSED": "yes"}
+    assert origin(SERVES) == {}
+
+
+def test_a_closed_hosts_packages_are_not_asked_for_before_its_store_was_filled_in_this_run() -> None:
+    def later(inventory: str, *, here: bool) -> set[bool]:
+        fleet = Fleet("one", ("one", "two"), lambda _: (), here=here, feeds=True)
+        of = plan(inventory)
+        base = components(of, Build.unknown(of), {}, Revealed(), Shares(fleet), gpu=False)[0]
+        return {it.later for it in base.prerequisites if isinstance(it, Packages)}
+
+    assert later(CLOSED, here=True) == {True}
+    assert later(CLOSED, here=False) == later(OPEN, here=True) == later(SERVES, here=True) == {False}
+
+
+def test_who_is_about_to_install_packages_gets_what_debian_has_today() -> None:
+    wants = Wants()
+    wants.note("one", _items())
+    assert not wants.newcomers
+    wants.note("two", _items(), newcomer=True)
+    wants.note("one", _items())
+    assert wants.newcomers
 
 
 def test_hosts_that_want_the_same_name_it_once() -> None:
