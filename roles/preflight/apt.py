@@ -21,6 +21,7 @@ _LINE = re.compile(r"deb\s+(?:\[[^\]]*\]\s+)?(?P<uri>cdrom:\[[^\]]*\]\S*|\S+)\s+
 _LACKS = re.compile(r"Unable to locate package (\S+)|Package '?([^\s']+)'? has no installation candidate")
 # That the fleet's store, which alone was asked, does not have it.
 _NOT_HAD = re.compile("not in the store: |Failed to fetch |Unable to (fetch|locate) |The repository ")
+_FEW = 5  # of such errors, as many are shown
 _UNREADABLE = "The list of sources could not be read"
 _FAILS = ("E: ", "W: Failed to fetch", "W: GPG error", "W: An error occurred during the signature")
 _UNITS = {"B": 1, "kB": 10**3, "MB": 10**6, "GB": 10**9}
@@ -96,7 +97,8 @@ def findings(apt: Apt, names: Sequence[str]) -> list[Finding]:
     errors = [it.removeprefix("E: ") for it in apt.cannot if it.startswith("E: ")]
     if apt.store and (lacking := [it for it in errors if _NOT_HAD.match(it)]):
         required = f"in the store {apt.store}, as the host has no Internet: {', '.join(names)} of Debian"
-        return [Finding(required, _INDENT.join(lacking), FILL)]
+        more = [f"and {len(lacking) - _FEW} more"] if len(lacking) > _FEW else []
+        return [Finding(required, _INDENT.join([*lacking[:_FEW], *more]), FILL)]
     if any(_UNREADABLE in it for it in apt.cannot):
         found = _INDENT.join(it for it in errors if _UNREADABLE not in it)
         return [

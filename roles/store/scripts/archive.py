@@ -32,6 +32,8 @@ Dir "{root}";
 Dir::State "state";
 Dir::State::status "{root}/status";
 Dir::Cache "cache";
+Dir::Cache::pkgcache "pkgcache.bin";
+Dir::Cache::srcpkgcache "srcpkgcache.bin";
 Dir::Etc "etc";
 Dir::Etc::parts "{root}/etc";
 Dir::Etc::preferencesparts "{root}/etc";
