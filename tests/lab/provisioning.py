@@ -8,7 +8,7 @@ import subprocess
 import sys
 import tempfile
 import time
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -107,11 +107,15 @@ def run(
     env: Mapping[str, str] | None = None,
     timeout: float = 1800,
     house: Path = REPOSITORY,
+    within: Sequence[str] = (),
 ) -> Result:
-    """Run a deploy against an inventory's `.py` from the repository's root, or that of a changed copy."""
+    """Run a deploy against an inventory's `.py` from the repository's root, or that of a changed copy.
+
+    `within`: what the command line begins with, where it runs in a network of its own.
+    """
     start = time.monotonic()
     process = subprocess.run(
-        command(inventory, *arguments, deploy=deploy),
+        [*within, *command(inventory, *arguments, deploy=deploy)],
         cwd=house,
         env=None if env is None else dict(env),
         stdin=subprocess.DEVNULL,

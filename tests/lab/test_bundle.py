@@ -22,7 +22,8 @@ from lab.upstream_files import FilesHandler
 from lab.upstream_http import RequestLog, Upstream
 from lab.upstream_registry import MANIFEST
 from tests.lab import provisioning
-from tests.lab.conftest import LabHost, Provision
+from tests.lab.alone import alone, tried
+from tests.lab.conftest import LabHost
 from tests.lab.serving import of
 from tests.ssh_keys import pair
 
@@ -107,8 +108,9 @@ def _own_apt(host: Host) -> str:
     return host.run("cd /etc/apt && find . -type f -exec sha256sum {} + | sort").stdout
 
 
+@pytest.mark.usefixtures("upstream")
 def test_hosts_without_the_internet_are_provisioned_from_a_bundle(
-    lab_host: LabHost, provision: Provision, signer: Path, tmp_path: Path
+    lab_host: LabHost, signer: Path, tmp_path: Path
 ) -> None:
     twelve, thirteen = lab_host(12, airgapped=True), lab_host(13, airgapped=True)
     hosts: dict[str, tuple[Host, dict[str, Any]]] = {
@@ -126,12 +128,17 @@ def test_hosts_without_the_internet_are_provisioned_from_a_bundle(
     cache = tmp_path / "far"
     shutil.copytree(tree / "provisioner" / "cache", cache / "venom-provisioner")
     # What the far controller asks an index or a git server for, it must have already.
-    alone = {**os.environ, "XDG_CACHE_HOME": str(cache), "UV_OFFLINE": "1", "PIP_NO_INDEX": "1"}
-    with _served(tree) as store:
+    offline = {**os.environ, "XDG_CACHE_HOME": str(cache), "UV_OFFLINE": "1", "PIP_NO_INDEX": "1"}
+    with _served(tree) as store, alone() as controller:
         before = {host: _own_apt(host) for host in (twelve, thirteen)}
+        tries = {host: tried(host) for host in before}
         declared = of({name: (host, _far(store, settings)) for name, (host, settings) in hosts.items()})
-        provision(declared, env=alone).check()
-        assert provision(declared, env=alone).check().changed_operations == []
+        far = provisioning.inventory(tmp_path, declared)
+        provisioning.run(far, env=offline, within=controller.within).check()
+        again = provisioning.run(far, env=offline, within=controller.within).check()
+        assert again.changed_operations == []
+        assert controller.tried == 0, "nothing tried to leave"
+        assert {host: tried(host) for host in before} == tries
         requests = (tmp_path / "requests.log").read_text(encoding="utf-8")
         assert twelve.address in requests
         assert thirteen.address in requests
