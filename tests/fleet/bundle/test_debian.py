@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
@@ -11,14 +12,17 @@ import pytest
 from engine.refusal import RefusedError
 from fleet.bundle.bill import bill_of
 from fleet.bundle.check import Wanted, check
-from fleet.bundle.debian import Archive, archive
+from fleet.bundle.debian import Archive, archive, records
 from fleet.bundle.gathering import Gathering
 from fleet.bundle.making import write
 from roles.store.scripts.archive import suites
 from schemas.data.systems import System, systems
+from schemas.plan import item as kinds
+from schemas.plan.item import Item, Needed
 from tests.debian_archive import CODENAME, HAS_TOOLS, TOOLS, Archived, gpg
 from tests.fleet.bundle.conftest import Making, fill_from
 from tests.fleet.bundle.places import places
+from tests.fleet.bundle.test_store import HELD, run
 
 pytestmark = pytest.mark.skipif(not HAS_TOOLS, reason=f"{', '.join(TOOLS)} make archives")
 SYSTEM = systems()["debian 12"]
@@ -56,7 +60,10 @@ def test_the_part_is_an_archive_to_apt_by_debians_own_signature(
     debian: Debian, making: Making, tmp_path: Path
 ) -> None:
     part = debian.part(tmp_path / "apt", "nginx")
-    found = Gathering(tmp_path / "cache", part.releases, ("amd64",)).gather(part.needed)
+    noted = records([part], tmp_path)
+    listed = [Needed(Item(kinds.DEBIAN, "list", (), 0, (), it), ()) for it in noted]
+    made = {**part.releases, **noted}
+    found = Gathering(tmp_path / "cache", made, ("amd64",)).gather([*part.needed, *listed])
     having = list(found.having.values())
     manifest, _ = making.manifest([], items=tuple(it.item for it in having))
     write(tmp_path / "bundle", manifest, having, making.signer.key, bill=bill_of(manifest))
@@ -68,6 +75,11 @@ def test_the_part_is_an_archive_to_apt_by_debians_own_signature(
         served = ("http://127.0.0.1:1", held.url)
         again = archive(SYSTEM, "amd64", ["nginx"], ("box1",), served, tmp_path / "far", debian.keyring)
         assert _names(again) == {"nginx", "nginx-common"}
+    # And the programs of a store find it there.
+    (tmp_path / "root").mkdir()
+    (tmp_path / "store").rename(tmp_path / "root" / "tree")
+    items = [{"kind": "debian", "name": it, "fits": [CODENAME, "amd64"]} for it in ("nginx", "games")]
+    assert json.loads(run(HELD, tmp_path / "root", items)) == [True, False]
 
 
 def test_an_archive_that_somebody_else_signed_is_refused(debian: Debian, tmp_path: Path) -> None:

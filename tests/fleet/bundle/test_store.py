@@ -26,7 +26,7 @@ tree.make_folders()
 tree.write_held({it.pop("id"): it for it in json.load(sys.stdin)})
 print(open(tree.path_of(tree.HELD), encoding="utf-8").read(), end="")
 """
-_HELD = "import json, sys, tree; print(json.dumps([tree.held(it) for it in json.load(sys.stdin)]))"
+HELD = "import json, sys, tree; print(json.dumps([tree.held(it) for it in json.load(sys.stdin)]))"
 
 
 @pytest.fixture
@@ -40,7 +40,8 @@ def _of_amd64(item: Item) -> Item:
     return replace(item, fits=("amd64",)) if item.kind == kinds.IMAGE else item
 
 
-def _run(program: str, root: Path, items: Sequence[object]) -> str:
+def run(program: str, root: Path, items: Sequence[object]) -> str:
+    """What a program with a store's scripts prints, of items on its standard input."""
     return subprocess.run(
         [sys.executable, "-c", program],
         input=json.dumps(items),
@@ -58,8 +59,8 @@ def test_the_programs_of_a_store_hold_what_a_bundle_filled(
     (tmp_path / "root").mkdir()
     _tree(making, _gather(tmp_path, needed)).rename(tmp_path / "root" / "tree")
     items = [_of_amd64(it.item) for it in needed]
-    answers = json.loads(_run(_HELD, tmp_path / "root", [asdict(it) for it in items]))
+    answers = json.loads(run(HELD, tmp_path / "root", [asdict(it) for it in items]))
     assert dict(zip((it.name for it in items), answers, strict=True)) == {it.name: True for it in items}
     assert len(items) == 6
-    listed = _run(_LIST, tmp_path / "root", [{**asdict(it), "id": it.id} for it in items])
+    listed = run(_LIST, tmp_path / "root", [{**asdict(it), "id": it.id} for it in items])
     assert contents.held(items) == listed
