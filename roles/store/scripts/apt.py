@@ -5,6 +5,8 @@ gets its name in the tree.
 """
 
 import errno
+import glob
+import lzma
 import os
 import shutil
 import subprocess
@@ -75,7 +77,9 @@ class Part:
     def get(self, job):
         """Let in all of it. Raises NotHadError, OSError."""
         self._prepare()
+        self._forget_unpacked()
         self._apt(sorted(self.names), "update", "--error-on=any")
+        self._unpack()
         for arch, names in sorted(self.names.items()):
             printed = self._apt([arch], *archive.INSTALL, "--print-uris", *sorted(names))
             debs = archive.debs(self.place, printed)
@@ -88,6 +92,7 @@ class Part:
                 job.came(it.size)
             self.faces.update({it.face: it.sha256 for it in debs})
         self._lists()
+        self._forget_unpacked()
         shutil.rmtree(self.archives)
 
     def publish(self):
@@ -104,6 +109,17 @@ class Part:
         self._write("status", "")
         self._write("sources.list", archive.sources(self.place, self.codename, KEYRING))
 
+    def _unpack(self):
+        """apt reads here and there in a list: in one that is compressed, each time from its beginning."""
+        for path in glob.glob(os.path.join(self.root, "state", "lists", "*_Packages.xz")):
+            with lzma.open(path) as packed, open(path[: -len(".xz")], "wb") as file:
+                shutil.copyfileobj(packed, file)
+
+    def _forget_unpacked(self):
+        """Else the next update would take them for its own."""
+        for path in glob.glob(os.path.join(self.root, "state", "lists", "*_Packages")):
+            os.unlink(path)
+
     def _write(self, name, text):
         path = os.path.join(self.root, name)
         with open(path, "w", encoding="utf-8") as file:
@@ -111,7 +127,7 @@ class Part:
         return path
 
     def _apt(self, archs, *arguments):
-        configuration = self._write("apt.conf", archive.configuration(self.root, archs))
+        configuration = self._write("apt.conf", archive.configuration(self.root, archs, packed=True))
         done = run("apt-get", "-q", "-c", configuration, *arguments)
         if done.returncode:
             said = "%s%s" % (done.stdout, done.stderr)

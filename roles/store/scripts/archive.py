@@ -22,8 +22,7 @@ Place = tuple[str, str]  # the URLs under which somebody has these two archives
 
 _URI = re.compile(r"'(?P<url>\S+)' (?P<file>\S+) (?P<size>\d+) SHA256:(?P<sha256>[0-9a-f]{64})")
 _LISTED = re.compile(r"^ (?P<sha256>[0-9a-f]{64}) +(?P<size>\d+) (?P<path>\S+)$", re.M)
-# Nothing but packages is of use here, and of the machine's own apt only its way out counts. Lists stay as
-# Debian compressed them: InRelease has the digest of that.
+# Nothing but packages is of use here, and of the machine's own apt only its way out counts.
 _CONFIGURATION = """\
 #clear APT::Update::Pre-Invoke;
 #clear APT::Update::Post-Invoke;
@@ -48,7 +47,7 @@ Acquire::Languages "none";
 Acquire::ForceHash "SHA256";
 Acquire::PDiffs "false";
 Acquire::Retries "2";
-Acquire::GzipIndexes "true";
+Acquire::GzipIndexes "{packed}";
 Acquire::IndexTargets::deb::Packages::KeepCompressedAs "xz";
 Acquire::IndexTargets::deb::Contents-deb::DefaultEnabled "false";
 Acquire::IndexTargets::deb::DEP-11::DefaultEnabled "false";
@@ -121,10 +120,13 @@ def own(targets: str, codename: str) -> Place | None:
 TARGETS = "$(REPO_URI) $(RELEASE) $(COMPONENT)"
 
 
-def configuration(root: str, archs: Sequence[str]) -> str:
-    """What an apt is told that works in the folder `root` alone, for the first of these architectures."""
+def configuration(root: str, archs: Sequence[str], *, packed: bool = False) -> str:
+    """What an apt is told that works in the folder `root` alone, for the first of these architectures.
+
+    `packed`: lists stay as Debian compressed them, which InRelease has the digest of.
+    """
     listed = " ".join(f'"{it}";' for it in archs)
-    return _CONFIGURATION.format(root=root, native=archs[0], archs=listed)
+    return _CONFIGURATION.format(root=root, native=archs[0], archs=listed, packed=str(packed).lower())
 
 
 def sources(place: Place, codename: str, keyring: str = KEYRING) -> str:
