@@ -53,6 +53,10 @@ class Archived:
         for number, (root, suite) in enumerate(suites(CODENAME)):
             self.publish(root, suite, packages if number == 0 else "")
 
+    def close(self) -> None:
+        """End the agent that gpg starts and leaves."""
+        subprocess.run(["gpgconf", "--homedir", self.home, "--kill", "all"], check=True)
+
     def publish(self, root: str, suite: str, packages: str) -> None:
         content = lzma.compress(packages.encode())
         path = "main/binary-amd64/Packages.xz"

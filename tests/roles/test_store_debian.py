@@ -74,7 +74,9 @@ def store(tmp_path: Path) -> Iterator[Store]:
     """An empty store, and Debian's archive."""
     (tmp_path / "store").mkdir()
     with places() as held:
-        yield Store(tmp_path / "store", Archived(held, tmp_path))
+        debian = Archived(held, tmp_path)
+        yield Store(tmp_path / "store", debian)
+        debian.close()
 
 
 def test_what_a_host_installs_comes_with_what_it_depends_on_and_with_debians_signature(store: Store) -> None:

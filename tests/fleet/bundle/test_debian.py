@@ -40,7 +40,9 @@ class Debian(Archived):
 def debian(tmp_path: Path) -> Iterator[Debian]:
     """Debian's archive on the loopback."""
     with places() as held:
-        yield Debian(held, tmp_path)
+        archived = Debian(held, tmp_path)
+        yield archived
+        archived.close()
 
 
 def _names(part: Archive) -> set[str]:
@@ -83,6 +85,7 @@ def test_the_part_is_an_archive_to_apt_by_debians_own_signature(
 
 
 def test_an_archive_that_somebody_else_signed_is_refused(debian: Debian, tmp_path: Path) -> None:
+    debian.close()
     debian.home = tmp_path / "eve"
     debian.home.mkdir(mode=0o700)
     gpg(debian.home, "--passphrase", "", "--quick-generate-key", "eve@example.org", "ed25519", "sign")
