@@ -282,4 +282,5 @@ def check_host(planned: Planned, facts: Facts, observed: Observed) -> None:
         *installing(facts, lacking),
         *(finding for it in planned.components for finding in it.unfit(observed)),
     ]
-    check(planned.plan, planned.components, facts, observed, to_be_had, unfit)
+    later = any(it.later for it in packages)
+    check(planned.plan, planned.components, facts, observed, to_be_had, unfit, later=later)

@@ -51,16 +51,19 @@ def check(
     observed: Observed,
     lacking: Sequence[str],
     unfit: Sequence[Finding],
+    *,
+    later: bool,
 ) -> None:
     """Raise RefusedError with everything that stands between this host and its plan, `unfit` first.
 
-    `lacking`: the Debian packages that it does not have, and that could be had now.
+    `lacking`: the Debian packages that it does not have, and that could be had now. `later`: it has no
+    Internet, and its store serves only once this run has filled it.
     """
     way = proxy.way(plan)
     coming = [need for it in listed for need in it.needs if need.comes(observed)]
     findings = [*unfit]
     findings += checks.plan_findings(plan, listed, facts, coming)
-    silent = _reach(coming, way)
+    silent = _reach([it for it in coming if not (later and _of_store(plan, it))], way)
     findings += silent
     for remark in drivers.remarks(listed, facts):
         outcome.adds(host.name, remark)
@@ -83,6 +86,11 @@ def _packages(lacking: Sequence[str], origin: Mapping[str, str]) -> list[Finding
     if not findings and (remark := apt.remark(found)):
         outcome.adds(host.name, remark)
     return findings
+
+
+def _of_store(plan: HostPlan, need: Need) -> bool:
+    """Whether the fleet's store is one of the places where it is had."""
+    return plan.store is not None and any(it.startswith(plan.store.url) for it in need.sources)
 
 
 def _reach(coming: Sequence[Need], way: Way) -> list[Finding]:
