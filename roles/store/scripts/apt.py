@@ -130,8 +130,8 @@ class Part:
         configuration = self._write("apt.conf", archive.configuration(self.root, archs, packed=True))
         done = run("apt-get", "-q", "-c", configuration, *arguments)
         if done.returncode:
-            said = "%s%s" % (done.stdout, done.stderr)
-            raise NotHadError("\n".join(said.strip().splitlines()[-_LINES:]))
+            output = "%s%s" % (done.stdout, done.stderr)
+            raise NotHadError("\n".join(output.strip().splitlines()[-_LINES:]))
         return done.stdout
 
     def _download(self, arch, names, debs, lacking):

@@ -62,9 +62,9 @@ def test_the_part_is_an_archive_to_apt_by_debians_own_signature(
     debian: Debian, making: Making, tmp_path: Path
 ) -> None:
     part = debian.part(tmp_path / "apt", "nginx")
-    noted = records([part], tmp_path)
-    listed = [Needed(Item(kinds.DEBIAN, "list", (), 0, (), it), ()) for it in noted]
-    made = {**part.releases, **noted}
+    records_made = records([part], tmp_path)
+    listed = [Needed(Item(kinds.DEBIAN, "list", (), 0, (), it), ()) for it in records_made]
+    made = {**part.releases, **records_made}
     found = Gathering(tmp_path / "cache", made, ("amd64",)).gather([*part.needed, *listed])
     having = list(found.having.values())
     manifest, _ = making.manifest([], items=tuple(it.item for it in having))
