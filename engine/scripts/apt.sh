@@ -78,8 +78,11 @@ try_store() {
 
 # not_in_store: of what apt would fetch (standard input), the packages that the store does not hold.
 not_in_store() {
-    /usr/lib/apt/apt-helper -c "$apt/apt.conf" -o APT::Sandbox::User=root download-file \
-        "$VENOM_STORE/archives/$codename.json" "$apt/held" >/dev/null 2>&1 || : >"$apt/held"
+    answer=$(/usr/lib/apt/apt-helper -c "$apt/apt.conf" -o APT::Sandbox::User=root download-file \
+        "$VENOM_STORE/archives/$codename.json" "$apt/held" 2>&1) || {
+        echo "$answer"
+        return
+    }
     while read -r url file _; do
         case $url in \'"$VENOM_STORE"/*) ;; *) continue ;; esac
         url=${url#\'"$VENOM_STORE"/}
