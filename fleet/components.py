@@ -66,6 +66,9 @@ def components(
     `settings`: keys of the backend's environment file, secrets among them; `secrets`: what the door's
     references have revealed; `gpu`: whether the host has a card that the model should lie on.
     """
+    way = proxy.way(plan)
+    fleet, closed = shares.fleet, plan.store is not None and plan.store.closed
+    later = closed and not plan.serves_store and fleet.here and fleet.feeds
     pulls = ollama.serve_command(plan, plan.ollama) if plan.ollama else []
     server = ollama.component(plan, gpu=gpu, checked_by=driver.UNIT)
     made = (
@@ -76,12 +79,9 @@ def components(
         release_role.component(plan, build.release, build.launchers),
         *_venom(plan, build, settings),
         development.component(plan, lambda _observed: _unfit(plan, build)),
-        backup.component(plan),
+        backup.component(plan, later=later),
         door.component(plan.door, Inner.of(plan), secrets, partial(nginx.unfit, plan.door)),
     )
-    way = proxy.way(plan)
-    fleet, closed = shares.fleet, plan.store is not None and plan.store.closed
-    later = closed and not plan.serves_store and fleet.here and fleet.feeds
     ground = base.component(plan.engine, plan.ca_bundle, way, packages.origin_of(way, plan), later=later)
     found = (
         ground,

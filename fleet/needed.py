@@ -12,6 +12,7 @@ from engine.refusal import RefusedError
 from engine.release import Release
 from fleet.builds import Build
 from roles.backend.deploy import BUILD_CONSTRAINTS
+from roles.backup import deploy as backup
 from roles.base.deploy import PACKAGES
 from roles.store.wants import NOBODY, Fleet
 from schemas.data.systems import systems
@@ -79,7 +80,8 @@ def codename_of(system: str) -> str:
 def read_for(plan: HostPlan, build: Build, codename: str = "") -> Read:
     """What locks and source say of a plan's needs. `codename`: of the host's Debian, where that is known."""
     archive, release = build.archive, build.release
-    debian = [name for it in (PACKAGES, *containers.packages(plan.engine)) for name in it.names]
+    wanted = (PACKAGES, *containers.packages(plan.engine), *((backup.PACKAGES,) if plan.backup else ()))
+    debian = [name for it in wanted for name in it.names]
     if archive is None or not isinstance(release, Release):
         return Read(debian=debian, codename=codename)
     return Read(

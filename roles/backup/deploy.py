@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import json
+from dataclasses import replace
 from pathlib import Path
 
-from engine import paths, proxy, remote
+from engine import packages, paths, proxy, remote
 from engine.component import Component
 from engine.proxy import Way
 from engine.resources import Absent, Directory, Enabled, File, Packages, Prerequisite
@@ -25,8 +26,8 @@ _COPY = Directory("/var/cache/venom-backup", mode="0700", ours=True)
 _STOPPED = "/run/venom-backup-stopped"
 
 
-def component(plan: HostPlan) -> Component:
-    """The backups of the host; absent where the plan has none."""
+def component(plan: HostPlan, *, later: bool = False) -> Component:
+    """The backups of the host; absent where the plan has none. `later`: of its package (`Packages`)."""
     if plan.backup is None:
         units = (Absent(f"{paths.UNITS}/{it}") for it in (TIMER, UNIT))
         # Whatever the inventory says now: an earlier one may have brought it.
@@ -35,7 +36,7 @@ def component(plan: HostPlan) -> Component:
         )
     return Component(
         name="backup",
-        prerequisites=tuple(_prerequisites(plan, plan.backup, proxy.way(plan))),
+        prerequisites=tuple(_prerequisites(plan, plan.backup, proxy.way(plan), later=later)),
         leftovers=(_COPY,),
         unit=TIMER,
         apart=True,
@@ -43,13 +44,13 @@ def component(plan: HostPlan) -> Component:
     )
 
 
-def _prerequisites(plan: HostPlan, backup: Backup, way: Way) -> list[Prerequisite]:
+def _prerequisites(plan: HostPlan, backup: Backup, way: Way, *, later: bool) -> list[Prerequisite]:
     settings = {
         **{"host": plan.host, "repository": backup.repository, "keep": dict(backup.keep)},
         **{"state": paths.STATE, "unit": BACKEND},
     }
     return [
-        Packages(PACKAGES.names, proxy=way.variables),
+        replace(PACKAGES, origin=packages.origin_of(way, plan), later=later),
         Directory(paths.BACKUP, mode="0700"),
         File(f"{paths.BACKUP}/plan.json", _json(settings)),
         File(f"{paths.BACKUP}/environment", _json(_environment(backup)), mode="0600"),
