@@ -12,7 +12,7 @@ import os
 import sys
 import time
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any
@@ -214,9 +214,14 @@ def _first_line(error: Exception) -> str:
 def _give_way() -> None:
     """Let the browser draw with what the services leave of the processors, if they are on this machine.
 
-    Run by root it would raise its own threads above them.
+    A session has its share of the processors, whatever the priority of its processes is, where the kernel
+    groups them by session (autogroup, see sched(7)): so this is one, and a low one. Run by root the browser
+    would raise its own threads above the services.
     """
     os.nice(10)
+    with suppress(OSError):  # it leads a session, or the kernel has no such groups
+        os.setsid()
+        Path("/proc/self/autogroup").write_text("10")
     if os.geteuid() == 0 and sys.platform == "linux":
         drop, sys_nice = 24, 23  # PR_CAPBSET_DROP, CAP_SYS_NICE: linux/prctl.h, linux/capability.h
         ctypes.CDLL(None).prctl(drop, sys_nice, 0, 0, 0)
