@@ -82,12 +82,23 @@ def put_back(snapshot, path):
         raise
     remove(old)
     os.mkdir(old, 0o700)
-    for name in [it for it in names_in(place) if it != _OLD]:
-        os.rename(os.path.join(place, name), os.path.join(old, name))
-    for name in os.listdir(new):
-        os.rename(os.path.join(new, name), os.path.join(place, name))
+    move(place, [it for it in names_in(place) if it != _OLD], old)
+    move(new, os.listdir(new), place)
     remove(new)
     remove(old)
+
+
+def move(source, names, target):
+    """Move these from one folder into another; by renames where the file system can.
+
+    An overlay cannot rename a folder of its lower layer, and a folder may be a link to another disk.
+    """
+    if not names:
+        return
+    command = ["mv", "--", *(os.path.join(source, it) for it in names), target]
+    done = subprocess.run(command, stderr=subprocess.PIPE, check=False)
+    if done.returncode:
+        raise OSError("%s cannot be moved: %s" % (source, done.stderr.decode(errors="replace").strip()))
 
 
 def names_in(folder):
