@@ -23,7 +23,7 @@ from engine.refusal import Finding, RefusedError, refuse
 # Mixed into the digest of each setting: what comes back is of use to this run alone.
 NONCE = secrets.token_hex(16)
 # The script that reads what takes more than a shell, and those that it imports.
-_REST = ("look.py", ("read_door.py", "fingerprint.py", "images.py"))
+_REST = ("look.py", ("read_door.py", "fingerprint.py", "images.py", "certificates.py"))
 _KINDS = {"d": "directory", "f": "file", "l": "link"}
 _BY_ROOT = "that root can read it; then run again"
 # What could not be looked at, by look.sh's word for it: what is required, and what to do.

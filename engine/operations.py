@@ -27,6 +27,7 @@ from engine.resources import (
     Diverted,
     Enabled,
     File,
+    Link,
     Packages,
     Prerequisite,
     User,
@@ -72,7 +73,7 @@ def _kinds(resources: Sequence[Prerequisite], observed: Observed) -> dict[str, l
                 kinds.setdefault("users", []).append(it.name)
             case Absent():
                 kinds.setdefault("deleted", []).append(it.path)
-            case File() | Enabled():
+            case File() | Link() | Enabled():
                 kinds.setdefault("files", []).append(str(it))
     return kinds
 
@@ -105,6 +106,8 @@ def _mend(resource: Prerequisite, observed: Observed) -> Commands:
             yield remote.python("directory.py", "", arguments=arguments)
         case File():
             yield remote.shell("put.sh", resource.path, resource.owner, resource.mode, stdin=resource.content)
+        case Link():
+            yield remote.shell("link.sh", resource.path, resource.target)
         case Absent():
             if resource.path.startswith(f"{UNITS}/"):
                 name = QuoteString(resource.path.rpartition("/")[2])

@@ -262,7 +262,7 @@ class Enabled:
 
 
 # What everything else stands on: it is mended in place, and never taken back.
-Prerequisite = Packages | User | Directory | File | Enabled | Absent | Diverted
+Prerequisite = Packages | User | Directory | File | Link | Enabled | Absent | Diverted
 # What can be switched by a rename, and switched back.
 Switchable = Directory | File | Link | EnvFile | Enabled | Absent
 Resource = Prerequisite | Switchable

@@ -28,6 +28,7 @@ from roles.door import firewall, nginx
 from roles.door.secrets import Revealed
 from roles.door.site import Inner
 from roles.driver import deploy as driver
+from roles.metrics import deploy as metrics
 from roles.ollama import deploy as ollama
 from roles.release import deploy as release_role
 from roles.source import deploy as source
@@ -92,7 +93,8 @@ def components(
     behind = [it.number for one in found for it in one.ports if not it.exposed]
     served = plan.serves_store
     besides = {served.port: served.allow_from} if served else {}
-    return (*found, firewall.component(plan.door, behind, besides))
+    kept = (*found, firewall.component(plan.door, behind, besides))
+    return (*kept, metrics.component(plan.metrics, kept))
 
 
 def _coming(listed: Sequence[Component], observed: Observed) -> dict[str, tuple[str, ...]]:

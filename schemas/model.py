@@ -283,6 +283,13 @@ class ServedStore:
 
 
 @dataclass(frozen=True)
+class Metrics:
+    """What the host reports of itself, in a file for node-exporter."""
+
+    speed: bool  # also how fast the model answers
+
+
+@dataclass(frozen=True)
 class VenomImages:
     """Backend and UI as images, which hold source, packages, interpreter and build."""
 
@@ -321,6 +328,7 @@ class HostPlan:
     store: Store | None = None
     serves_store: ServedStore | None = None
     backup: Backup | None = None
+    metrics: Metrics | None = None  # None: it reports nothing
     # What is asked of the cards' driver; no part of what is applied.
     drivers: Drivers = field(default_factory=Drivers)
     may_spill: bool = False  # whether a model that lies only partly in VRAM counts as serving

@@ -6,10 +6,10 @@ Argument: what systemctl shows of the units that are asked for, in their order.
 import hashlib
 import json
 import os
-import subprocess
 import sys
 import time
 
+import certificates
 import images
 from fingerprint import fingerprint
 from read_door import read_door
@@ -20,22 +20,11 @@ OLDEST = (3, 10)
 
 def look_at_certificate(path):
     """How many days a certificate is still valid, and its fingerprint as browsers show it."""
-    seen = {}
-    command = ["openssl", "x509", "-in", path, "-noout", "-enddate", "-fingerprint", "-sha256"]
-    try:
-        output = subprocess.run(
-            command, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True, check=False,
-        ).stdout  # fmt: skip
-    except OSError:
-        return None
-    fields = dict(line.partition("=")[::2] for line in output.splitlines())
-    if "notAfter" in fields:
-        import calendar  # takes long, and most doors need none
-
-        until = calendar.timegm(time.strptime(fields["notAfter"], "%b %d %H:%M:%S %Y %Z"))
-        seen["days"] = str(int(until - time.time()) // 86400)
-        seen["fingerprint"] = output.rpartition("=")[2].strip()
-    return seen
+    seen = certificates.look_at(path)
+    if not seen:
+        return seen
+    days = str(int(seen["until"] - time.time()) // 86400)
+    return {"days": days, "fingerprint": seen["fingerprint"]}
 
 
 def answer(url, certificate):

@@ -22,6 +22,8 @@ from roles.status.state import HostState
 from roles.status.table import table
 
 SCRIPTS = Path(__file__).parent / "scripts"
+# What its program imports, each after what it imports itself.
+MODULES = ("reading.py", "read_door.py", "serving.py")
 
 _reports: dict[str, Report] = {}
 
@@ -33,7 +35,7 @@ def request_state(components: Iterable[Component]) -> HostState | None:
     """
     versions = {name: command for it in components for name, command in it.versions.items()}
     request = json.dumps({"nonce": NONCE, "versions": versions})
-    program = remote.program("status.py", ("reading.py", "read_door.py"), SCRIPTS)
+    program = remote.program("status.py", MODULES, SCRIPTS)
     answer = remote.ask(remote.shell("ask_status.sh", program, paths.MARK, stdin=request, folder=SCRIPTS))
     if answer.ok:
         if answer.stdout.strip() == "nothing":

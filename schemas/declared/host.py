@@ -14,11 +14,24 @@ from schemas.data.version import is_requirement
 from schemas.declared.backup import backup_document, backup_of
 from schemas.declared.door import door_of
 from schemas.declared.environment import checked
+from schemas.declared.metrics import metrics_of
 from schemas.declared.references import absolute, reference, secret_of
 from schemas.declared.rollout import Rollout
 from schemas.declared.spellings import model_meant
 from schemas.declared.venom import images_of, source_of
-from schemas.model import Backup, Development, Door, Mirrors, Proxy, Secret, ServedStore, Source, Ssh, Store
+from schemas.model import (
+    Backup,
+    Development,
+    Door,
+    Metrics,
+    Mirrors,
+    Proxy,
+    Secret,
+    ServedStore,
+    Source,
+    Ssh,
+    Store,
+)
 from schemas.reading.inherit import Settings
 from schemas.reading.problem import Problem, did_you_mean, listed
 
@@ -71,6 +84,7 @@ class DeclaredHost:
     serves_store: ServedStore | None = None
     rollout: Rollout | None = None  # that of its inventory
     backup: Backup | None = None
+    metrics: Metrics | None = None
 
     @property
     def by_image(self) -> bool:
@@ -131,6 +145,7 @@ def declare(settings: Settings, pins: Pins) -> tuple[DeclaredHost | None, list[P
     mirrors = settings.get("mirrors", default={})
     # Where one of the two is missing, that was reported already.
     work = settings.get("development", default={})
+    metrics = metrics_of(settings, problems)
     development = Development(**work) if len(work) == 2 else None
     backup = backup_of(settings, problems)
     if problems or source is None:
@@ -178,6 +193,7 @@ def declare(settings: Settings, pins: Pins) -> tuple[DeclaredHost | None, list[P
         secrets=secrets,
         pins=pins,
         settings=settings,
+        metrics=metrics,
     )
     return host, []
 

@@ -79,6 +79,7 @@ def plan_host(declared: DeclaredHost, hardware: Hardware) -> HostPlan:
         store=declared.store,
         serves_store=declared.serves_store,
         backup=declared.backup,
+        metrics=declared.metrics,
         drivers=_drivers(declared, hardware, local),
         may_spill=declared.may_spill and local.ollama is not None and bool(hardware.gpus),
         notes=tuple(notes),

@@ -23,7 +23,11 @@ def to_dict(plan: HostPlan) -> dict[str, Any]:
     """What is applied to the host, as JSON can hold it: the same plan gives the same data."""
     left_out = {*_NOT_APPLIED, *(_HELD_BY_IMAGES if plan.images else ("images",))}
     # A plan without these is the same, word by word, as before there were any.
-    left_out |= {name for name in ("store", "serves_store", "backup", "may_spill") if not getattr(plan, name)}
+    left_out |= {
+        name
+        for name in ("store", "serves_store", "backup", "metrics", "may_spill")
+        if not getattr(plan, name)
+    }
     return {
         field.name: _plain(getattr(plan, field.name)) for field in fields(plan) if field.name not in left_out
     }
@@ -61,6 +65,9 @@ def describe(plan: HostPlan) -> str:
     ]
     rows += _local(plan)
     rows += _mirrors(plan)
+    if plan.metrics:
+        speed = ", and how fast the model answers" if plan.metrics.speed else ""
+        rows.append(("metrics", f"once a minute in a file for node-exporter{speed}"))
     rows += _environment("backend", plan.backend.process_env)
     rows += _environment("venom.env", plan.backend.env_file)
     if plan.ollama:

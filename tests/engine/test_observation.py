@@ -29,7 +29,7 @@ def question(**given: object) -> Question:
 def answer(it: Question, *, python: str = remote.PYTHON) -> str:
     """What this machine says. `python`: where the script finds one, or does not."""
     script = remote.script("look.sh").replace(remote.PYTHON, python)
-    program = remote.program("look.py", ("read_door.py", "fingerprint.py", "images.py"))
+    program = remote.program("look.py", ("read_door.py", "fingerprint.py", "images.py", "certificates.py"))
     done = subprocess.run(
         ["sh", "-c", script, "sh", program], input=f"{it}\n", text=True, capture_output=True, check=True
     )
@@ -111,7 +111,9 @@ def test_a_python3_that_is_too_old_or_gone_from_under_its_link_is_reported(tmp_p
     with pytest.raises(RefusedError, match="not found"):
         ask(question(), python=str(tmp_path / "python3"))
     old = remote.program("look.py", ()).replace("OLDEST = (3, 10)", "OLDEST = (9, 0)")
-    modules = remote.program("read_door.py", ("read_door.py", "fingerprint.py", "images.py"))
+    modules = remote.program(
+        "read_door.py", ("read_door.py", "fingerprint.py", "images.py", "certificates.py")
+    )
     done = subprocess.run(
         [remote.PYTHON, "-c", modules + old, ""], capture_output=True, text=True, check=False
     )

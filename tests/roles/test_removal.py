@@ -53,10 +53,12 @@ def test_what_is_declared_goes_but_for_shared_folders_and_data() -> None:
         "/var/cache/venom-backup",
         "/var/cache/venom-build",
         "/var/log/venom-provisioner",
+        "/run/venom-metrics",
     }
     assert it.units == (
         *("venom-firewall.service", "venom-ui.service", "venom-backend.service"),
-        *("ollama.service", "venom-backup.service", "venom-backup.timer"),
+        *("ollama.service", "venom-metrics.service", "venom-metrics.timer"),
+        *("venom-backup.service", "venom-backup.timer"),
         *("venom-card.service", "venom-card.timer", "venom-store.service", "venom.target"),
     )
     assert "/usr/local/share/ca-certificates/venom-operator.crt" in it.files

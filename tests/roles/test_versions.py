@@ -9,7 +9,7 @@ from pathlib import Path
 
 from engine import remote
 from roles.ollama import deploy as ollama
-from roles.status.deploy import SCRIPTS
+from roles.status.deploy import MODULES, SCRIPTS
 from roles.status.state import HostState
 from tests.roles.plans import components_of, plan
 
@@ -27,7 +27,7 @@ def test_a_host_is_asked_by_the_command_of_each_and_what_is_not_there_has_none()
             "-I",
             "-S",
             "-c",
-            remote.program("status.py", ("reading.py", "read_door.py"), SCRIPTS),
+            remote.program("status.py", MODULES, SCRIPTS),
         ],
         input=json.dumps({"nonce": "n", "versions": commands}),
         capture_output=True,

@@ -28,7 +28,9 @@ from engine.resources import (
 )
 from fleet.assessment import plan_one
 from lab import network
+from lab.hosts import Host
 from lab.state import REPOSITORY
+from roles.metrics.deploy import LINK, WRITTEN
 from roles.preflight.deploy import SCRIPTS
 from roles.preflight.facts import parse
 from schemas.inventory import load
@@ -105,8 +107,8 @@ def test_every_managed_thing_that_is_changed_by_hand_is_named_and_mended_by_one_
     provision(inventory).check()
     hosts = {"light": fleet.light, "off": fleet.off}
     for host in hosts.values():
-        # Where a file that must not be there will be put; a host without containers need not have it.
-        host.run(f"mkdir -p {paths.QUADLETS}")
+        # Where files that must not be there will be put; a host need not have these folders.
+        host.run(f"mkdir -p {paths.QUADLETS} {Path(LINK).parent} {WRITTEN}")
     before = {name: comparison.describe(it) for name, it in hosts.items()}
     expected = {}
     for declared in load(provisioning.inventory(tmp_path, inventory).with_suffix(".yaml")).hosts:
@@ -168,8 +170,12 @@ def spoil(it: Resource, number: int) -> str:  # noqa: PLR0911
         case Diverted(package=package):
             return f"ln -s $(dpkg -L {package} | grep /sites-available/default) {path}"
         case Absent():
-            start = "ExecStart=/bin/sleep infinity" if path.endswith(".service") else ""
-            lines = shlex.join(["# Managed by the Venom provisioner", "[Service]", start])
+            kinds = {
+                ".service": ("[Service]", "ExecStart=/bin/sleep infinity"),
+                ".timer": ("[Timer]", "OnBootSec=1d"),
+            }
+            section = kinds.get(Path(it.path).suffix, ("[Service]", ""))
+            lines = shlex.join(["# Managed by the Venom provisioner", *section])
             return f"mkdir -p $(dirname {path}); printf '%s\\n' {lines} >{path}"
 
 
@@ -195,6 +201,42 @@ def test_what_the_inventory_says_since_is_kept_apart_from_what_was_changed_by_ha
         table.output,
     )
     assert visitor.fetch(fleet.light, f"{BACKEND}/healthz").status == 200, "it was only looked at"
+
+
+def test_metrics_say_what_status_does_and_follow_what_happens(fleet: Serving, provision: Provision) -> None:
+    light, inventory = fleet.light, fleet.of_light(metrics={"textfile": True}, door={"firewall": True})
+    provision(inventory).check()
+    provisioning.until(lambda: bool(metrics(light)), 20)
+    light.run("systemctl start venom-metrics.service")
+    before = metrics(light)
+    assert before["venom_drift"] == 0
+    assert {value for name, value in before.items() if name.startswith("venom_service_up")} == {1}
+    assert {value for name, value in before.items() if name.startswith("venom_service_ready")} == {1}
+    assert sum(name.startswith("venom_service_ready") for name in before) == len(LIGHT) + 2, "and the door"
+    assert before['venom_model_loaded{model="gemma3:270m"}'] == 1
+    assert 'venom_version_info{program="Ollama",version="0.24.0"}' in before
+    assert before["venom_collection_seconds"] < 10
+    assert provision(inventory).check().changed_operations == []
+    security = light.run("systemd-analyze security --no-pager venom-metrics.service | tail -n 1").stdout
+    assert float(security.split("level for venom-metrics.service:")[1].split()[0]) < 3, security
+    light.run("chmod 0600 /etc/systemd/system/venom-ui.service; systemctl stop venom-ui.service")
+    light.run("systemctl start venom-metrics.service")
+    after = metrics(light)
+    ui = '{service="UI",unit="venom-ui.service"}'
+    assert [after[f"venom_service_{it}{ui}"] for it in ("up", "ready")] == [0, 0]
+    assert after["venom_drift"] == 2, "the service, and the mode of its unit's file"
+    # Without them the host is as it was before.
+    provision(fleet.of_light()).check()
+    left = f"{LINK} /run/venom-metrics/* /etc/systemd/system/venom-metrics.* /opt/venom/tools/metrics.*"
+    assert light.run(f"ls -d {left} 2>/dev/null", check=False).stdout == ""
+    assert light.run("systemctl is-active venom-metrics.timer", check=False).stdout.strip() == "inactive"
+
+
+def metrics(host: Host) -> dict[str, float]:
+    """What node-exporter reads: it may read no more than anybody."""
+    text = host.run(f"runuser -u nobody -- cat {LINK}", check=False).stdout
+    lines = [line.rsplit(" ", 1) for line in text.splitlines() if not line.startswith("#")]
+    return {name: float(value) for name, value in lines}
 
 
 def test_a_host_that_cannot_be_reached_and_one_that_never_was_provisioned_do_not_hide_the_others(

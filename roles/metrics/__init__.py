@@ -1,0 +1,1 @@
+"""Metrics: what a host reports of itself, for a Prometheus that its owner has."""
