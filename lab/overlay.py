@@ -39,7 +39,7 @@ def mark(folder: Path) -> str:
 def unmount(folder: Path) -> None:
     """Take the tree apart; what was written stays."""
     root = folder / "root"
-    deadline = time.monotonic() + 10
+    deadline = time.monotonic() + 60
     # The kernel may hold the tree for a moment after the last process in it has ended.
     while os.path.ismount(root):
         try:

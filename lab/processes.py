@@ -84,7 +84,7 @@ def kill(pid: int) -> None:
     """Kill a process and wait until it is gone."""
     with contextlib.suppress(ProcessLookupError):
         os.kill(pid, signal.SIGKILL)
-    if not _gone_within(pid, 10):
+    if not _gone_within(pid, 60):
         raise LabError(f"process {pid} survives SIGKILL")
 
 

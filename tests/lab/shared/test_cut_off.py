@@ -49,18 +49,20 @@ def cut(upstream: None, module_host: LabHost, tmp_path_factory: pytest.TempPathF
 def _cut(folder: Path, host: Host) -> Cut:
     runs = {}
     slow = {"files": ["http://10.77.0.1:8080/_fault/slow"], "ollama": "10.77.0.1:5000"}
-    with _running(folder, host, mirrors=slow) as run:
-        until(lambda: host.run("pgrep -f '[d]pkg .*--(unpack|configure)'", check=False).stdout != "")
-        runs["packages"] = _power_cut(host, run, folder)
-    with _running(folder, host, mirrors=slow) as run:
-        until(lambda: "Node" in _step(host, "ui") and _size(host, "/var/cache/venom/node*.part") > 1 << 20)
-        runs["download"] = _power_cut(host, run, folder)
-    with _running(folder, host) as run:
-        until(lambda: "Node" in _step(host, "ui") and _size(host, "/opt/venom/node") > 20 << 20)
-        runs["unpack"] = _power_cut(host, run, folder)
-    # Slowed down, because a pull over the bridge is over before it can be seen.
+    # Slowed down, because a pull over the bridge is over before it can be seen, while others wait for Node.
     with upstream_faults.faults() as faults:
         faults.add(host, "slow", "/blobs/")
+        with _running(folder, host, mirrors=slow) as run:
+            until(lambda: host.run("pgrep -f '[d]pkg .*--(unpack|configure)'", check=False).stdout != "")
+            runs["packages"] = _power_cut(host, run, folder)
+        with _running(folder, host, mirrors=slow) as run:
+            until(
+                lambda: "Node" in _step(host, "ui") and _size(host, "/var/cache/venom/node*.part") > 1 << 20
+            )
+            runs["download"] = _power_cut(host, run, folder)
+        with _running(folder, host) as run:
+            until(lambda: "Node" in _step(host, "ui") and _size(host, "/opt/venom/node") > 20 << 20)
+            runs["unpack"] = _power_cut(host, run, folder)
         with _running(folder, host) as run:
             until(lambda: "pull" in _step(host, "weights") and _size(host, BLOBS) > 0)
             runs["pull"] = _power_cut(host, run, folder)
