@@ -104,7 +104,7 @@ def test_a_run_waits_for_a_service_that_runs_and_does_not_answer(
     light.run(f"kill -STOP {ui} && systemd-run --quiet --on-active=15 kill -CONT {ui}")
     result = provision(serving.of_light()).check()
     assert "[light] waits for: venom-ui\n" in result.output
-    assert "[light] keeps running: venom-backend, ollama, nginx\n" in result.output
+    assert "[light] keeps running: ollama, venom-backend, nginx\n" in result.output
     assert visitor.processes(light, [_UI])[_UI] == ui
     assert provision(serving.of_light()).check().changed_operations == []
 
