@@ -2,17 +2,12 @@
 
 from __future__ import annotations
 
-import os
-import re
-import subprocess
-import sys
 from pathlib import Path
 
 import pytest
 
-from lab.state import REPOSITORY
+from tests.fleet.fake_hosts import run, steps
 
-# Hosts that only say yes: what is tried here is in which order they are asked.
 INVENTORY = """
 hosts = [(f"@fake/{name}", {"fake_delay": 0.01}) for name in ("two", "one", "three")]
 """
@@ -56,26 +51,9 @@ else:
 def test_the_stores_host_is_ready_and_full_before_the_others_install_and_fetch(
     in_sync: str, tmp_path: Path
 ) -> None:
-    (tmp_path / "inventory.py").write_text(INVENTORY)
-    (tmp_path / "deploy.py").write_text(DEPLOY)
-    pyinfra = Path(sys.executable).with_name("pyinfra")
-    done = subprocess.run(
-        [pyinfra, "-y", "--config", "none.py", tmp_path / "inventory.py", tmp_path / "deploy.py"],
-        cwd=REPOSITORY,
-        env={**os.environ, "IN_SYNC": in_sync, "PYTHONPATH": str(REPOSITORY)},
-        stdin=subprocess.DEVNULL,
-        stdout=subprocess.PIPE,
-        stderr=subprocess.STDOUT,
-        text=True,
-        check=False,
-    )
+    done = run(tmp_path, INVENTORY, DEPLOY, IN_SYNC=in_sync)
     assert done.returncode == 0, done.stdout
-    found, name = list[tuple[str, str]](), ""
-    for line in done.stdout.partition("--> Results")[0].splitlines():
-        if match := re.match(r"--> Starting operation: (.*?) *$", line):
-            name = match[1]
-        elif match := re.match(r" +\[@fake/(\w+)\] +Success", line):
-            found.append((name, match[1]))
+    found = steps(done.stdout)
     last = max(at for at, it in enumerate(found) if it == ("Fill", "one"))
     others = [at for at, (it, host) in enumerate(found) if host != "one" and it != "Fill"]
     assert len(others) == 4

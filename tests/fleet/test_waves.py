@@ -2,15 +2,10 @@
 
 from __future__ import annotations
 
-import os
-import re
-import subprocess
-import sys
 from pathlib import Path
 
-from lab.state import REPOSITORY
+from tests.fleet.fake_hosts import run, steps
 
-# Hosts that only say yes: what is tried here is in which order they are asked.
 INVENTORY = """
 from types import SimpleNamespace
 from schemas.declared.rollout import Rollout
@@ -55,40 +50,17 @@ with refusal_ends_this_host():
 """
 
 
-def run(folder: Path, bad: str) -> str:
+def output_of(folder: Path, bad: str) -> str:
     """What a run of eight hosts prints, of which one fails in its switch."""
-    (folder / "inventory.py").write_text(INVENTORY)
-    (folder / "deploy.py").write_text(DEPLOY)
-    pyinfra = Path(sys.executable).with_name("pyinfra")
-    done = subprocess.run(
-        [pyinfra, "-y", "--config", "none.py", folder / "inventory.py", folder / "deploy.py"],
-        cwd=REPOSITORY,
-        env={**os.environ, "BAD": bad, "PYTHONPATH": str(REPOSITORY)},
-        stdin=subprocess.DEVNULL,
-        stdout=subprocess.PIPE,
-        stderr=subprocess.STDOUT,
-        text=True,
-        check=False,
-    )
+    done = run(folder, INVENTORY, DEPLOY, BAD=bad)
     assert done.returncode == (1 if bad else 0), done.stdout
     return done.stdout
-
-
-def steps(output: str) -> list[tuple[str, str]]:
-    """(operation, host) of each that was carried out, in their order."""
-    found, name = list[tuple[str, str]](), ""
-    for line in output.partition("--> Results")[0].splitlines():
-        if match := re.match(r"--> Starting operation: (.*?) *$", line):
-            name = match[1]
-        elif match := re.match(r" +\[@fake/(\w+)\] Success", line):
-            found.append((name, match[1]))
-    return found
 
 
 def test_all_parts_are_made_before_the_canary_switches_and_each_wave_after_the_one_before(
     tmp_path: Path,
 ) -> None:
-    found = steps(run(tmp_path, bad=""))
+    found = steps(output_of(tmp_path, bad=""))
     switches = [it for it in found if it[0].startswith("Switch")]
     assert switches[0] == ("Switch | canary", "box8"), "although it has the most to make"
     assert sorted(switches[1:3]) == [("Switch | wave 1 of 4", it) for it in ("box1", "box2")]
@@ -98,7 +70,7 @@ def test_all_parts_are_made_before_the_canary_switches_and_each_wave_after_the_o
 
 
 def test_after_a_failure_nobody_else_switches_and_the_end_says_who_has_what(tmp_path: Path) -> None:
-    output = run(tmp_path, bad="box3")
+    output = output_of(tmp_path, bad="box3")
     assert {host for name, host in steps(output) if name.startswith("Switch")} == {
         *("box8", "box1", "box2", "box4")
     }
