@@ -126,3 +126,8 @@ def duration(seconds: float) -> str:
         if seconds >= 2 * length:
             return f"{seconds // length:.0f} {unit}"
     return f"{max(0, seconds):.0f} s"
+
+
+def moment(iso: str) -> str:
+    """A UTC time to the minute, of ISO 8601; "unknown" where it is empty."""
+    return f"{iso[:10]} {iso[11:16]} UTC" if iso else "unknown"

@@ -17,7 +17,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
-from engine.progress import duration
+from engine.progress import duration, moment
 from roles.status.report import DRIFT, ERROR, IN_SYNC
 from roles.verification.report import environment, style
 from schemas.plan.memory import gib
@@ -83,7 +83,7 @@ class HostView:
             ("store", f"{it['store']['held']} of {it['store']['items']} items" if it.get("store") else ""),
             ("certificate", it["certificate"].rpartition(", ")[2]),
             ("generation", it["generation"]),
-            ("last run", f"{_moment(it['applied_at'])}{by}" if it["applied_at"] else ""),
+            ("last run", f"{moment(it['applied_at'])}{by}" if it["applied_at"] else ""),
         ]
         return [(name, value) for name, value in found if value]
 
@@ -96,10 +96,6 @@ def _model(model: Mapping[str, Any]) -> str:
     if not model["size"]:
         return f"{model['name']}, not loaded"
     return f"{model['name']}, {gib(model['vram'])} of {gib(model['size'])} in VRAM"
-
-
-def _moment(iso: str) -> str:
-    return f"{iso[:10]} {iso[11:16]} UTC"
 
 
 def render(document: Mapping[str, Any]) -> str:

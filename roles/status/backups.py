@@ -4,9 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from datetime import UTC, datetime
+from datetime import datetime
 from typing import Any
 
+from engine.progress import moment
 from engine.resources import Difference
 
 # One that is made daily has failed, or did not run, where it is older.
@@ -47,20 +48,16 @@ class Backups:
         """For the operator, a line each."""
         if not self.last_success:
             return [f"none yet, to {self.repository}"]
-        return [f"{_moment(self.last_success)}, {self.copies} at {self.repository}"]
+        return [f"{moment(self.last_success)}, {self.copies} at {self.repository}"]
 
     def differences(self) -> Sequence[Difference]:
         """What of them is not well."""
         if self.failed_at:
-            return [Difference("the backup", f"failed at {_moment(self.failed_at)}: {self.error}")]
+            return [Difference("the backup", f"failed at {moment(self.failed_at)}: {self.error}")]
         if self.overdue:
-            return [Difference("the backup", f"none since {_moment(self.last_success)}")]
+            return [Difference("the backup", f"none since {moment(self.last_success)}")]
         return []
 
 
 def _seconds(iso: str) -> float:
     return datetime.fromisoformat(iso).timestamp()
-
-
-def _moment(iso: str) -> str:
-    return f"{datetime.fromisoformat(iso).astimezone(UTC):%Y-%m-%d %H:%M} UTC"

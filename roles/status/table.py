@@ -10,7 +10,7 @@ from typing import Any
 import click
 
 from engine.following import folded
-from engine.progress import duration, size
+from engine.progress import duration, moment, size
 from engine.resources import Difference
 from roles.status.report import DRIFT, ERROR, IN_SYNC, ModelReport, Report, ServiceReport
 from schemas.plan.memory import gib
@@ -122,8 +122,3 @@ def _drift(report: Report) -> list[Row]:
 def _group(title: str, differences: Iterable[Difference]) -> list[Row]:
     lines = [("drift", f"  {it}") for it in folded(differences)]
     return [("drift", title), *lines] if lines else []
-
-
-def moment(iso: str) -> str:
-    """A UTC time to the minute."""
-    return f"{iso[:10]} {iso[11:16]} UTC" if iso else "unknown"

@@ -20,6 +20,7 @@ from typing import Any
 from jinja2 import Environment, FileSystemLoader, StrictUndefined
 from markupsafe import Markup
 
+from engine.progress import moment
 from roles.verification import metrics, plots
 from roles.verification.acceptance import (
     FAILED,
@@ -216,7 +217,7 @@ def environment(*folders: Path) -> Environment:
         finalize=_plain,
     )
     environment.filters.update(
-        moment=_moment,
+        moment=moment,
         quantity=metrics.quantity,
         limit=metrics.limit,
         label=metrics.label,
@@ -231,11 +232,6 @@ _CONTROL = re.compile(r"\x1b\[[0-9;]*m|[\x00-\x08\x0b-\x1f\x7f]")
 
 def _plain(value: Any) -> Any:
     return _CONTROL.sub("", value) if type(value) is str else value
-
-
-def _moment(iso: str) -> str:
-    """A UTC time to the minute."""
-    return f"{iso[:10]} {iso[11:16]} UTC"
 
 
 def main(arguments: Sequence[str]) -> int:
