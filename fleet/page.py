@@ -17,7 +17,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
-from engine.progress import duration, moment
+from engine.progress import duration, moment, size
 from roles.status.report import DRIFT, ERROR, IN_SYNC
 from roles.verification.report import environment, style
 from schemas.plan.memory import gib
@@ -81,6 +81,7 @@ class HostView:
             *(("remark", remark) for remark in it["remarks"]),
             ("versions", versions),
             ("store", f"{it['store']['held']} of {it['store']['items']} items" if it.get("store") else ""),
+            ("last backup", _backup(it["backups"]) if it.get("backups") else ""),
             ("certificate", it["certificate"].rpartition(", ")[2]),
             ("generation", it["generation"]),
             ("last run", f"{moment(it['applied_at'])}{by}" if it["applied_at"] else ""),
@@ -98,13 +99,18 @@ def _model(model: Mapping[str, Any]) -> str:
     return f"{model['name']}, {gib(model['vram'])} of {gib(model['size'])} in VRAM"
 
 
+def _backup(backups: Mapping[str, Any]) -> str:
+    made = moment(backups["last_success"]) if backups["last_success"] else "none yet"
+    return f"{made}, failed at {moment(backups['failed_at'])}" if backups["failed_at"] else made
+
+
 def render(document: Mapping[str, Any]) -> str:
     """The page of what deploy/status.py printed. Raises KeyError or TypeError where it is nothing of that."""
     ordered = sorted(document["hosts"].items(), key=lambda it: _FIRST.index(it[1]["state"]))
     hosts = [HostView(name, f"host-{at}", it) for at, (name, it) in enumerate(ordered, 1)]
     now = max((host.it["now"] for host in hosts), default=0)
     templates = environment(_TEMPLATES)
-    templates.filters.update(duration=duration, gib=gib)
+    templates.filters.update(duration=duration, gib=gib, size=size)
     return templates.get_template("page.html.j2").render(
         hosts=hosts,
         verdict=verdict(hosts),

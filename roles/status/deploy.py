@@ -23,7 +23,7 @@ from roles.status.table import table
 
 SCRIPTS = Path(__file__).parent / "scripts"
 # What its program imports, each after what it imports itself.
-MODULES = ("reading.py", "read_door.py", "serving.py")
+MODULES = ("reading.py", "read_door.py", "serving.py", "switch_files.py", "snapshots.py")
 
 _reports: dict[str, Report] = {}
 

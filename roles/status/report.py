@@ -12,7 +12,7 @@ from engine.receipt import images_in
 from engine.resources import Difference
 from roles.status.backups import Backups
 from roles.status.drift import Desired, drift
-from roles.status.state import HostState
+from roles.status.state import HostState, Kept
 from schemas.data.contract import contract
 from schemas.hardware import Gpu
 from schemas.plan.memory import gib
@@ -68,7 +68,7 @@ class Report:
     generation: str = ""
     applied_at: str = ""  # UTC, ISO 8601
     applied_by: str = ""
-    kept: tuple[Mapping[str, str], ...] = ()
+    kept: tuple[Kept, ...] = ()
     lock: str = ""
     certificate: str = ""  # of the door: its fingerprint, and how long it is valid; empty without TLS
     store: Mapping[str, Any] = field(default_factory=dict)  # of the fleet's store that it serves; or empty

@@ -23,12 +23,14 @@ class _Unit(TypedDict):
     memory: int
 
 
-class _Kept(TypedDict):
+class Kept(TypedDict):
     """A generation that is kept."""
 
     key: str
     at: str
     name: str
+    data_at: str  # UTC, ISO 8601; empty where no copy of its data is kept
+    data_bytes: int
 
 
 class _Models(TypedDict):
@@ -45,7 +47,7 @@ class _Answer(TypedDict):
     key: str
     generation: dict[str, Any] | None
     receipt: dict[str, Any]
-    kept: list[_Kept]
+    kept: list[Kept]
     units: dict[str, _Unit]
     answers: dict[str, str]
     models: _Models | None
@@ -63,7 +65,7 @@ class HostState:
     key: str  # of the current generation; empty where there is none
     generation: Generation | None  # the current one; its texts and values are digests
     receipt: Mapping[str, Any]
-    kept: Sequence[Mapping[str, str]]  # generations: key, at, name; the newest use first
+    kept: Sequence[Kept]  # generations; the newest use first
     units: Mapping[str, Mapping[str, Any]]  # state, substate, since, restarts, memory
     answers: Mapping[str, str]  # unit → empty where it answers, else what it answered instead
     models: Mapping[str, Any] | None  # digests and loaded; None where no Ollama answers
@@ -83,7 +85,7 @@ class HostState:
             key=answer["key"],
             generation=generation,
             receipt=answer["receipt"],
-            kept=[dict(it) for it in answer["kept"]],  # type: ignore[arg-type]
+            kept=answer["kept"],
             units=answer["units"],
             answers=answer["answers"],
             models=answer["models"],

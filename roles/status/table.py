@@ -50,6 +50,8 @@ def _rows(report: Report) -> list[Row]:
     images = [f"{name} sha256 {digest[:12]}" for name, digest in report.images.items()]
     now = {report.generation: "  (serves now)"}
     kept = [f"{it['key']}  {moment(it['at'])}  {it['name']}{now.get(it['key'], '')}" for it in report.kept]
+    copied = [it for it in report.kept if it["data_at"]]
+    data = [f"{it['key']}  {moment(it['data_at'])}  {size(it['data_bytes'])}" for it in copied]
     return [
         *busy,
         ("profile", report.profile or "unknown"),
@@ -65,6 +67,7 @@ def _rows(report: Report) -> list[Row]:
         *(("backup", it) for it in (report.backups.rows() if report.backups else ())),
         ("applied", f"{moment(report.applied_at)} by {report.applied_by or 'unknown'}: {report.generation}"),
         *(("kept", line) for line in kept),
+        *(("data", line) for line in data),
     ]
 
 

@@ -7,10 +7,11 @@ from dataclasses import replace
 from typing import Any
 
 from engine.resources import Difference
+from roles.status.backups import Backups
 from roles.status.report import ModelReport, Report, document
 from roles.verification import metrics
 from roles.verification.acceptance import Measured
-from tests.roles.states import judged
+from tests.roles.states import generation_kept, judged
 
 BUDGETS = {"chat_seconds": 25.0, "ui_chat_seconds": 15.0, "memory_mib": 6144.0}
 MEASURED = {"chat_seconds": 7.5, "ui_chat_seconds": 21.1}
@@ -25,6 +26,8 @@ def fleet() -> dict[str, Any]:
         cards=("NVIDIA GeForce RTX 3060, 12.0 GiB, driver 550.163.01",),
         certificate="SHA-256 00:11:22, valid for 812 days",
         budgets=tuple(metrics.held(None, BUDGETS)),
+        kept=(generation_kept(data_at="2026-11-22T08:00:00Z", data_bytes=12_300_000),),
+        backups=Backups("/srv/backups", "2026-11-22T03:10:00Z", copies=7),
     )
     last = Measured("2026-11-20T03:10:00Z", "g0", "v1.9.0", "light", MEASURED)
     drifted = replace(

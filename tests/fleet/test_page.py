@@ -37,6 +37,8 @@ def test_each_host_shows_what_serves_what_differs_its_last_run_and_its_budgets()
         "over: chat in the browser",
         "5.0 GiB of 5.0 GiB in VRAM",
         "valid for 812 days",
+        "2026-11-22 03:10 UTC",
+        "data of 2026-11-22 08:00 UTC, 12 MB",
         "Nothing was provisioned here.",
         "What it serves is not known.",
         "another generation",

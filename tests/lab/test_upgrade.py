@@ -21,10 +21,11 @@ from roles.base.deploy import PACKAGES
 from tests.lab import provisioning, visitor
 from tests.lab.conftest import LabHost
 from tests.lab.provisioning import Result
+from tests.lab.shared.container_hosts import DOOR, by_image
 from tests.lab.visitor import BACKEND, LIGHT, LLM_OFF, UI
 
 # What landed last; whoever releases names the commit here, and CHANGELOG.md says what an upgrade means.
-RELEASED = "cf9b5e626b86b5ae610ce394953036e8afd6453c"
+RELEASED = "a0345f1349d8b7f5fcf026c00f8f55801522a6e5"
 
 
 @dataclass(frozen=True)
@@ -42,13 +43,13 @@ class Fleet:
         return {name: visitor.processes(host, UNITS[name]) for name, host in self.hosts.items()}
 
 
-UNITS = {"light": LIGHT, "off": LLM_OFF}
+UNITS = {"light": LIGHT, "off": LLM_OFF, "image": LIGHT}
 NGINX = ("nginx.service",)
 
 
 @pytest.fixture(scope="module")
 def upgraded(upstream: None, module_host: LabHost, tmp_path_factory: pytest.TempPathFactory) -> Fleet:
-    """One light host that is open to a LAN, one without a model, made by the release before."""
+    """A light host that is open to a LAN, one without a model, one by image: made by the release before."""
     known = subprocess.run(["git", "cat-file", "-e", f"{RELEASED}^{{commit}}"], cwd=REPOSITORY, check=False)
     if known.returncode != 0:
         pytest.skip(f"a clone without {RELEASED[:12]} cannot show an upgrade: git fetch --unshallow")
@@ -60,24 +61,22 @@ def upgraded(upstream: None, module_host: LabHost, tmp_path_factory: pytest.Temp
     hosts = {
         "light": module_host(12, packages=PACKAGES.names),
         "off": module_host(13, packages=PACKAGES.names),
+        "image": module_host(13, packages=PACKAGES.names, podman=True),
     }
     settings: dict[str, dict[str, Any]] = {
         "light": {"door": {"exposure": "lan", "allow_from": ["10.77.0.0/24"]}},
         "off": {"profile": "llm_off"},
+        "image": by_image(),
     }
     declared = {
         **fleet.default(),
         "hosts": {name: {"address": host.address, **settings[name]} for name, host in hosts.items()},
     }
+    declared["defaults"]["mirrors"]["images"] = [DOOR]
     path = provisioning.inventory(old, {**declared, "pins": _pins_for(old, declared["pins"])})
     path.write_bytes((old / "inventories/lab.py").read_bytes())
-    environment = _without_our_connectors(tmp_path_factory.mktemp("metadata"))
-    # It gives Ollama no HOME in its jobs, which none bears that is genuine or like it.
-    for host in hosts.values():
-        host.run("systemctl set-environment HOME=/root")
-    provisioning.run(path, house=old, env=environment).check()
-    for host in hosts.values():
-        host.run("systemctl unset-environment HOME")
+    # All modules are its own, those of pyinfra's connectors, too.
+    provisioning.run(path, house=old, env={**os.environ, "PYTHONPATH": str(old)}).check()
     made = Fleet(hosts, provisioning.inventory(tmp_path_factory.mktemp("fleet"), declared), {})
     return Fleet(hosts, made.inventory, made.processes())
 
@@ -93,14 +92,6 @@ def _pins_for(old: Path, pins: list[str]) -> list[str]:
         path.write_text(yaml.safe_dump({key: it for key, it in data.items() if it}), encoding="utf-8")
         made.append(str(path))
     return made
-
-
-def _without_our_connectors(folder: Path) -> dict[str, str]:
-    """An environment whose pyinfra does not look for this product's modules: the other has none of them."""
-    info = folder / "venom_provisioner-0.dist-info"
-    info.mkdir()
-    (info / "METADATA").write_text("Metadata-Version: 2.1\nName: venom-provisioner\nVersion: 0\n")
-    return {**os.environ, "PYTHONPATH": str(folder)}
 
 
 def test_status_reports_what_differs_and_that_all_serves(upgraded: Fleet) -> None:

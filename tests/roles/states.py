@@ -16,7 +16,7 @@ from engine.services import Service
 from roles.backend.deploy import UNIT
 from roles.status.drift import Desired
 from roles.status.report import Report, report
-from roles.status.state import HostState
+from roles.status.state import HostState, Kept
 from roles.status.table import table
 
 SERVICE = Service(UNIT, "Backend", "f00d", "http://127.0.0.1:8000/healthz", 120)
@@ -71,6 +71,12 @@ def digested() -> dict[str, Any]:
     return content
 
 
+def generation_kept(data_at: str = "", data_bytes: int = 0) -> Kept:
+    """The generation, as status.py lists it among those that are kept."""
+    at, name = "2026-11-21T20:11:40Z", GENERATION.name
+    return {"key": KEY, "at": at, "name": name, "data_at": data_at, "data_bytes": data_bytes}
+
+
 def answer_of_status(**changes: Any) -> dict[str, Any]:
     """What status.py prints."""
     unit = {"state": "active", "substate": "running", "since": 1000, "restarts": 0, "memory": 60 << 20}
@@ -82,7 +88,7 @@ def answer_of_status(**changes: Any) -> dict[str, Any]:
             **GENERATION.record,
             **{"generation": KEY, "at": "2026-11-21T20:11:47Z", "by": "ada@desk"},
         },
-        "kept": [{"key": KEY, "at": "2026-11-21T20:11:40Z", "name": GENERATION.name}],
+        "kept": [generation_kept()],
         "units": {UNIT: unit, "ollama.service": {**unit, "state": "inactive", "memory": 0}},
         "answers": {UNIT: ""},
         "models": None,

@@ -16,6 +16,7 @@ from tests.roles.states import (
     KEY,
     SEEN,
     desired,
+    generation_kept,
     judged,
     plain,
     state,
@@ -36,6 +37,11 @@ def test_a_host_as_applied_and_as_planned_is_in_sync() -> None:
         f"  kept        {KEY}  2026-11-21 20:11 UTC  Venom v1.9.0 (62ce167a1ff8), llm_off  (serves now)\n"
         "  drift       none"
     )
+
+
+def test_a_kept_generation_shows_the_copy_of_its_data() -> None:
+    it = judged(kept=[generation_kept(data_at="2026-11-22T08:00:00Z", data_bytes=12_300_000)])
+    assert f"  data        {KEY}  2026-11-22 08:00 UTC  12 MB\n" in plain(it)
 
 
 def test_what_runs_from_images_is_named_with_their_digests() -> None:

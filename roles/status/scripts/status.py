@@ -11,6 +11,7 @@ import json
 import sys
 import time
 
+import snapshots
 from reading import read, read_json
 from serving import GENERATIONS, answers, current, described, models, shown, version
 
@@ -40,8 +41,17 @@ def kept():
         at, key = line.split()
         generation = read_json("%s/%s.json" % (GENERATIONS, key))
         if generation and key not in found:
-            found[key] = {"key": key, "at": at, "name": generation["name"]}
+            found[key] = {"key": key, "at": at, "name": generation["name"], **data_of(key)}
     return list(found.values())
+
+
+def data_of(key):
+    """Of when the copy of data is that rollback can bring back with the generation, and its bytes."""
+    copies = snapshots.all_of(key)
+    if not copies:
+        return {"data_at": "", "data_bytes": 0}
+    at = time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime(snapshots.made_at(copies[-1])))
+    return {"data_at": at, "data_bytes": snapshots.size(copies[-1])}
 
 
 def main():

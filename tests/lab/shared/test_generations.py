@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import subprocess
 from pathlib import Path
 
@@ -178,6 +179,9 @@ def test_a_release_that_ruins_its_data_leaves_the_old_chats_to_the_old_release(
     assert visitor.parts(light) == ""
     copies = light.run("ls /var/lib/venom-snapshots").stdout.split()
     assert len({it.partition(".")[0] for it in copies}) == len(copies) <= 3
+    status = provision(serving.of_light(), deploy="deploy/status.py").output
+    listed = re.findall(r"^ +(?:data +)?g\w+ {2}\S+ \S+ UTC {2}[.0-9]+ .?B$", status, re.M)
+    assert len(listed) == len(copies), status
     assert provision(serving.of_light()).check().changed_operations == []
 
 
