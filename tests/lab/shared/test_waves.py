@@ -17,6 +17,7 @@ from tests.lab.visitor import BACKEND
 
 _ROLLOUT = {"canary": "box1", "wave": "25%", "pause": 8}
 _UNITS = ["venom-backend.service", "venom-ui.service"]
+_CANARY, _FIRST, _SECOND = ["box1"], ["box2", "box3"], ["box4", "box5"]
 
 
 @pytest.fixture(scope="module")
@@ -73,3 +74,56 @@ def test_of_a_release_that_answers_and_dies_one_host_gets_to_know_and_the_others
     assert visitor.fetch(fleet["box1"], f"{BACKEND}/healthz").status == 200
     last = fleet["box8"].read(AUDIT).splitlines()[-1]
     assert "deploy/venom.py: not switched: box1, the canary, failed" in last
+
+
+def test_a_run_that_died_between_waves_is_gone_on_with_by_the_next(
+    fleet: dict[str, Host], provision: Provision, tmp_path: Path
+) -> None:
+    inventory = provisioning.inventory(tmp_path, _inventory(fleet, pause=2))
+    with provisioning.running(inventory) as run:
+        log = inventory.with_name("log")
+        provisioning.until(lambda: "Starting operation: Switch | wave 2 of 4" in log.read_text())
+        run.kill()
+    early = [*_CANARY, *_FIRST]
+    # What the host was at goes on without the run.
+    provisioning.until(lambda: not any(_switching(fleet[name]) for name in (*early, *_SECOND)))
+    applied = {name: visitor.receipt(host)["at"] for name, host in fleet.items()}
+    result = provision(_inventory(fleet, pause=2)).check()
+    for name in early:
+        assert result.endings[name].startswith("nothing changed: ")
+        assert visitor.receipt(fleet[name])["at"] == applied[name]
+    switched = [(name, step) for name, step in result.changed_operations if step.startswith("Switch")]
+    assert [step for _, step in switched] == sorted(step for _, step in switched)
+    late = {"box6": 3, "box7": 3, "box8": 4}
+    assert {(name, f"Switch | wave {wave} of 4") for name, wave in late.items()} <= set(switched)
+    assert {name for name, _ in switched} <= {*late, *_SECOND}
+    done = provision(_inventory(fleet, pause=2)).check()
+    assert done.changed_operations == []
+    assert len(set(done.endings.values())) == 1, "hosts that are alike are one block"
+
+
+def _switching(host: Host) -> bool:
+    return "inactive" not in host.run("systemctl is-active venom-job-activate", check=False).stdout
+
+
+def test_a_release_whose_chats_fail_is_taken_back_where_there_is_a_model_server(
+    serving: Serving, provision: Provision, tmp_path: Path
+) -> None:
+    answer = "        llm.assert_possible()"
+    tree = _changed(
+        tmp_path / "mute",
+        "venom_core/tasks.py",
+        answer,
+        f'{answer}\n        raise ValueError("nobody taught me that")',
+    )
+    declared = serving.of_light(venom={"tree": tree}) | {"rollout": {"pause": 0}}
+    result = provision(declared)
+    assert result.status == 1
+    assert "does not serve: a chat fails: The task failed: nobody taught me that" in result.endings["light"]
+    assert "What served before serves again" in result.endings["light"]
+    other = _changed(tmp_path / "other", "venom_core/main.py", '"venom-core"', '"venom-core-2"')
+    again = provision(serving.of_light(venom={"tree": other}) | {"rollout": {"pause": 1}}).check()
+    assert ("light", "Switch | canary") in again.changed_operations
+    assert "ask a question" in serving.light.read("/opt/venom/jobs/activate/steps")
+    tasks = visitor.fetch(serving.light, f"{BACKEND}/api/v1/tasks").json()
+    assert [it["status"] for it in tasks][-2:] == ["FAILED", "COMPLETED"]
