@@ -26,6 +26,13 @@ POLL_SECONDS = 1.0
 LOST_SECONDS = 120.0
 RENEWED_DAYS = 30
 
+# What systemd calls the end of a unit that did not end by itself.
+_KILLED = {
+    "signal": "somebody or something killed it",
+    "oom-kill": "the kernel killed it: memory ran out",
+}
+_AGAIN = "do        run again: what it had fetched is kept where it can be"
+
 
 @dataclass(frozen=True)
 class Job:
@@ -169,4 +176,9 @@ def _failure(job: Job) -> str:
     # A job that knows the reason says it last, and what came before is of no use then.
     if reason := re.search(r"^required {2}", log, re.MULTILINE):
         return f"{job.title} failed; what it made is not in place\n{log[reason.start() :]}"
+    result = StringCommand("systemctl", "show", "--value", "--property", "Result", job.unit)
+    if killed := _KILLED.get(remote.ask(result).stdout.strip()):
+        lines = log.replace("\n", "\n          ")
+        found = f"found     {killed}. Its last lines:\n          {lines}"
+        return f"required  {job.title}, to its end\n{found}\n{_AGAIN}"
     return f"{job.title} failed; what it made is not in place. Its last lines:\n{log}"

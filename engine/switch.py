@@ -34,6 +34,7 @@ _VERBS = {
 }
 MODULES = (
     *("hidden.py", "read_door.py", "fingerprint.py", "images.py", "spill.py", "switch_files.py"),
+    "blobs.py",
     *("switch_services.py", "snapshots.py", "switch_data.py", "switch_door.py", "switch_history.py"),
     "switch_watch.py",
 )

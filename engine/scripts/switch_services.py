@@ -1,6 +1,5 @@
 """Runs on the host: services are started with the inputs of a generation, and proven to serve."""
 
-import hashlib
 import http.client
 import json
 import os
@@ -8,6 +7,7 @@ import time
 import urllib.error
 import urllib.request
 
+import blobs
 from fingerprint import fingerprint as of_process
 from hidden import hidden
 from spill import lies_outside
@@ -206,43 +206,18 @@ def load(api, model, timeout):
 
 
 def damaged(wanted):
-    """Which files of the weights are not what their names say, and what to do; empty where all are.
-
-    A pull does not show it: it takes what is there for right.
-    """
+    """Which files of the weights are not what their names say, and what to do; empty where all are."""
     manifest = wanted.get("manifest", "")
-    store = manifest.partition("/manifests/")[0]
     try:
-        with open(manifest, encoding="utf-8") as file:
-            document = json.load(file)
-        digests = [it["digest"] for it in [document["config"], *document["layers"]]]
+        wrong = blobs.damaged(manifest)
     except (OSError, ValueError, LookupError, TypeError):
         return ""
-    wrong = []
-    for digest in digests:
-        path = os.path.join(store, "blobs", digest.replace(":", "-"))
-        if "sha256:" + sha256(path) != digest:
-            wrong.append(path)
     if not wrong:
         return ""
-    return (
-        "\nrequired  weights whose files match the digests in their names\n"
-        + "".join(
-            "found     %s: %s\n" % (it, "damaged" if os.path.exists(it) else "not there") for it in wrong
-        )
-        + "do        rm -f %s, and run again: the missing file is pulled again" % " ".join([manifest, *wrong])
-    )
-
-
-def sha256(path):
-    digest = hashlib.sha256()
-    try:
-        with open(path, "rb") as file:
-            for piece in iter(lambda: file.read(1 << 20), b""):
-                digest.update(piece)
-    except OSError:
-        return ""
-    return digest.hexdigest()
+    found = ["found     %s: %s" % (it, "damaged" if os.path.exists(it) else "not there") for it in wrong]
+    remedy = "do        rm -f %s, and run again: the missing file is pulled again"
+    lines = ["required  weights whose files match the digests in their names", *found]
+    return "\n".join(["", *lines, remedy % " ".join([manifest, *wrong])])
 
 
 def failure(service, reason, since):

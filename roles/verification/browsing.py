@@ -37,6 +37,7 @@ class Browsing:
     access: Access
     folder: Path
     host: str
+    release: str  # of Venom; empty where it has none
     chat_budget: float  # seconds from sending a question to its whole answer in the cockpit
 
     def pages(self) -> Check:
@@ -44,7 +45,7 @@ class Browsing:
 
         def try_it() -> tuple[str, Sequence[Evidence]]:
             visit = self._visit("look")
-            faults, known = _faults(visit)
+            faults, known = self._faults(visit)
             if faults:
                 raise NotSo(_some(faults), *self._shown(visit, known, faults))
             pages, requests = len(set(visit["pages"])), visit["requests"]
@@ -65,7 +66,7 @@ class Browsing:
 
         def try_it() -> tuple[str, Sequence[Evidence]]:
             visit = self._visit("narrow")
-            faults, known = _faults(visit)
+            faults, known = self._faults(visit)
             if faults:
                 raise NotSo(_some(faults), *self._shown(visit, known, faults))
             wider = f"; {visit['overflow']} pixels wider than the window" if visit["overflow"] > 0 else ""
@@ -91,7 +92,7 @@ class Browsing:
                 raise Skip(why_not)
             visit = self._visit("chat")
             if visit["error"]:
-                faults, known = _faults(visit)
+                faults, known = self._faults(visit)
                 raise NotSo(visit["error"], *self._shown(visit, known, faults))
             took["ui_chat_seconds"] = visit["seconds"]
             # What the page took is kept apart from what the model did: a browser on the same cores is slow.
@@ -149,6 +150,13 @@ class Browsing:
         visit: dict[str, Any] = json.loads(done.stdout)
         return visit
 
+    def _faults(self, visit: Mapping[str, Any]) -> tuple[list[str], list[str]]:
+        """What went wrong, each thing once: faults, and what is known to."""
+        messages = dict.fromkeys([*visit["failed"], *visit["console"]])
+        known = [it for it in messages if reason(it, self.release)]
+        error = [visit["error"]] if visit["error"] else []
+        return error + [it for it in messages if it not in known], known
+
     def _shown(
         self, visit: Mapping[str, Any], known: Sequence[str], faults: Sequence[str] = ()
     ) -> Sequence[Evidence]:
@@ -158,7 +166,7 @@ class Browsing:
         if faults:
             shown.append(Evidence("text", "What failed", "\n".join(faults)))
         if known:
-            lines = [f"{it} ({reason(it)})" for it in known]
+            lines = [f"{it} ({reason(it, self.release)})" for it in known]
             shown.append(Evidence("text", "What the UI asks for in vain, as known", "\n".join(lines)))
         return shown
 
@@ -171,13 +179,6 @@ def browser() -> str:
         if path := shutil.which(name):
             return path
     raise Skip("no browser on this machine: apt install chromium (or Google Chrome)")
-
-
-def _faults(visit: Mapping[str, Any]) -> tuple[list[str], list[str]]:
-    """What went wrong, each thing once: faults, and what is known to."""
-    messages = dict.fromkeys([*visit["failed"], *visit["console"]])
-    error = [visit["error"]] if visit["error"] else []
-    return error + [it for it in messages if not reason(it)], [it for it in messages if reason(it)]
 
 
 def _some(faults: Sequence[str]) -> str:

@@ -21,7 +21,7 @@ LINES: tuple[tuple[str, tuple[str, ...]], ...] = (
         "The chat pipeline passes (SSE task_update → task_finished under 25 s)",
         ("api.chat", "api.stream", "budget.chat_seconds"),
     ),
-    ("Demo chat on Gemma 3 without ONNX", ("api.chat", "model.digest", "onnx.*")),
+    ("Demo chat on Gemma 3 without ONNX", ("api.chat", "model.*", "onnx.*")),
     ("llm_off: no local runtime; cloud configured, or clearly not", ("runtime.none", "cloud.key")),
     ("What the runtime API reports agrees with the profile", ("runtime.active", "runtime.servers")),
     ("No Docker engine or command line is needed", ("docker.*",)),

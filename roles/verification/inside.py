@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import Any, TypedDict
 
@@ -13,6 +14,7 @@ from engine.answers import data, formed, number, understood
 from engine.following import folded
 from engine.generation import Generation
 from engine.observation import Observed
+from engine.progress import size
 from engine.refusal import RefusedError
 from engine.resources import Difference
 from engine.services import Service
@@ -24,6 +26,7 @@ from schemas.plan.memory import gib
 SCRIPTS = Path(__file__).parent / "scripts"
 BACKEND, BACKEND_USER = "venom-backend.service", "venom"
 VLLM_PORT = 8001
+_READING = 1800  # seconds: the largest weights (17 GB) from a slow disk
 
 # What a light backend must do without (docs/contract.md#requirement-tiers).
 EXCLUDED = ("onnxruntime", "onnx", "optimum", "accelerate")
@@ -58,6 +61,13 @@ def ask(services: Sequence[Service], plan: HostPlan) -> Inside:
         return understood("what serves inside", answer.stdout, inside)
     except RefusedError as refusal:
         raise NotSo(refusal.findings[0].found) from None
+
+
+class _Weights(TypedDict):
+    """What weights.py prints."""
+
+    bytes: int  # of the parts that are whole
+    damaged: list[str]  # paths of the others
 
 
 class _Health(TypedDict):
@@ -188,6 +198,32 @@ def model(plan: HostPlan, answer: Inside) -> list[Check]:
 
     expected = f"{wanted.name} of sha256 {wanted.digest[:12]}"
     return [attempt("model.digest", "The model is the plan's (GET /api/tags)", expected, digest)]
+
+
+def weights(services: Sequence[Service]) -> list[Check]:
+    """The weights are whole: each part, read from end to end on the current host, has its digest."""
+
+    def try_it(manifest: str) -> str:
+        command = remote.python("weights.py", "", SCRIPTS, [manifest], modules=("blobs.py",))
+        answer = remote.ask(command, timeout=_READING)
+        if not answer.ok:
+            raise NotSo(answer.stderr.strip().splitlines()[-1] if answer.stderr.strip() else "no answer")
+        return whole_weights(answer.stdout, manifest)
+
+    title, expected = "The weights are whole: each part was read", "the content that its digest names"
+    return [
+        attempt("model.blobs", title, expected, partial(try_it, it.model.manifest), patience=_READING)
+        for it in services
+        if it.model
+    ]
+
+
+def whole_weights(text: str, manifest: str) -> str:
+    """What weights.py printed, in words. Raises NotSo where a part is damaged, and what `data` raises."""
+    found = data(text, _Weights)
+    if damaged := " ".join(found["damaged"]):
+        raise NotSo(f"damaged: {damaged}; rm -f {manifest} {damaged}, and deploy/venom.py pulls it again")
+    return f"{size(found['bytes'])}, as their digests say"
 
 
 def gpu(wanted: Model, answer: Inside, cards: Sequence[str], may_spill: bool) -> Check:

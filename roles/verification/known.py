@@ -20,7 +20,17 @@ KNOWN = {
     "GET /api/v1/calendar/events: status 503": "the calendar needs a Google account, and none is configured",
 }
 
+# Of one release alone.
+_OF_RELEASES = {
+    "v1.7.0": {
+        "Error: Minified React error #418; visit https://react.dev/errors/418?args[]=text": (
+            "its server renders Polish, and a browser of another language renders the page anew"
+        ),
+    },
+}
 
-def reason(fault: str) -> str:
-    """Why it is no fault; empty where it is one."""
-    return next((why for start, why in KNOWN.items() if fault.startswith(start)), "")
+
+def reason(fault: str, release: str) -> str:
+    """Why it is no fault in a release of Venom ("" where there is none); empty where it is one."""
+    known = {**KNOWN, **_OF_RELEASES.get(release, {})}
+    return next((why for start, why in known.items() if fault.startswith(start)), "")

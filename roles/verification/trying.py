@@ -63,7 +63,7 @@ def accept(subject: Subject, folder: Path, took: dict[str, float]) -> tuple[Chec
         found += outside.runtime(way, plan)
         step("a chat by the API")
         found += outside.chats(way, plan, subject.loaded, budgets["chat_seconds"], took)
-        browsing = Browsing(way, folder, host.name, budgets["ui_chat_seconds"])
+        browsing = Browsing(way, folder, host.name, plan.source.release, budgets["ui_chat_seconds"])
         step("the UI in a browser")
         found += [browsing.pages(), browsing.narrow()]
         found += [browsing.chat(took, "" if plan.model else outside.NO_MODEL)]
@@ -99,6 +99,7 @@ def _from_inside(subject: Subject) -> list[Check]:
     return [
         *inside.health(services, found),
         *inside.model(plan, found),
+        *inside.weights(services),
         *([inside.gpu(plan.model, found, subject.cards, plan.may_spill)] if plan.model else []),
         inside.without_docker(found),
         inside.without_onnx(plan, found),

@@ -17,5 +17,5 @@ def switch(monkeypatch: pytest.MonkeyPatch) -> Iterator[Any]:
     """The script that runs on the host."""
     monkeypatch.syspath_prepend(str(remote.SCRIPTS))
     yield importlib.import_module("switch_services")
-    for name in ("switch_services", "switch_files", "spill", "fingerprint", "hidden"):
+    for name in ("switch_services", "switch_files", "blobs", "spill", "fingerprint", "hidden"):
         sys.modules.pop(name, None)

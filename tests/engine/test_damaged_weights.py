@@ -4,13 +4,18 @@ from __future__ import annotations
 
 import hashlib
 import json
+import subprocess
+import sys
 from pathlib import Path
 from typing import Any
 
 import pytest
 
+from engine import remote
 from engine.jobs import Job
 from engine.observation import Observed
+from roles.verification import inside
+from roles.verification.attempt import NotSo
 from tests.engine.test_observation import ask, question
 
 BLOBS = {b"config": "config", b"weights": "model", b"template": "template"}
@@ -72,6 +77,21 @@ def test_files_that_were_damaged_or_are_gone_are_named_with_what_brings_them_bac
         f"found     {template}: not there",
         f"do        rm -f {manifest} {weights} {template}, and run again: the missing file is pulled again",
     ]
+
+
+def test_an_acceptance_reads_them_from_end_to_end(manifest: Path) -> None:
+    def found() -> tuple[str, str]:
+        program = remote.program("weights.py", ("blobs.py",), inside.SCRIPTS)
+        command = [sys.executable, "-I", "-S", "-c", program, str(manifest)]
+        done = subprocess.run(command, capture_output=True, text=True, check=False)
+        return done.stdout, done.stderr.strip()
+
+    assert json.loads(found()[0]) == {"bytes": sum(map(len, BLOBS)), "damaged": []}
+    blob(manifest, b"weights").write_bytes(b"weighty")
+    with pytest.raises(NotSo, match=f"damaged: {blob(manifest, b'weights')}; rm -f {manifest} "):
+        inside.whole_weights(found()[0], str(manifest))
+    manifest.write_text("{")
+    assert found()[1].startswith(f"{manifest}: no manifest that can be read (")
 
 
 def test_without_a_manifest_there_is_nothing_to_compare(switch: Any, tmp_path: Path) -> None:

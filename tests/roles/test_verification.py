@@ -11,7 +11,7 @@ import gevent
 import pytest
 import requests
 
-from roles.verification import chat, known, table
+from roles.verification import chat, inside, known, table
 from roles.verification.acceptance import Acceptance, Check, HostAcceptance
 from roles.verification.attempt import NotSo, Skip, attempt
 from roles.verification.chat import Event
@@ -81,9 +81,21 @@ def test_events_that_a_proxy_holds_back_differ_from_those_that_come_as_they_are_
 
 
 def test_what_the_ui_asks_for_in_vain_has_a_reason_and_everything_else_is_a_fault() -> None:
-    assert known.reason("GET /v1/daemon/status: net::ERR_CONNECTION_REFUSED")
-    assert not known.reason("GET /api/v1/tasks: status 500")
-    assert not known.reason("GET /api/v1/memory/graph: status 502")
+    assert known.reason("GET /v1/daemon/status: net::ERR_CONNECTION_REFUSED", "v1.9.0")
+    assert not known.reason("GET /api/v1/tasks: status 500", "v1.9.0")
+    assert not known.reason("GET /api/v1/memory/graph: status 502", "")
+    anew = "Error: Minified React error #418; visit https://react.dev/errors/418?args[]=text&args[]= for the"
+    assert known.reason(anew, "v1.7.0")
+    assert not known.reason(anew, "v1.9.0")
+
+
+def test_weights_that_a_disk_has_damaged_are_named_with_what_brings_them_back() -> None:
+    whole = '{"bytes": 253000000, "damaged": []}'
+    assert inside.whole_weights(whole, "/m/manifests/it") == "253 MB, as their digests say"
+    with pytest.raises(NotSo) as found:
+        inside.whole_weights('{"bytes": 9, "damaged": ["/m/blobs/sha256-a"]}', "/m/manifests/it")
+    remedy = "rm -f /m/manifests/it /m/blobs/sha256-a, and deploy/venom.py pulls it again"
+    assert str(found.value) == f"damaged: /m/blobs/sha256-a; {remedy}"
 
 
 def results(checks: Sequence[Check]) -> dict[str, str]:

@@ -192,6 +192,9 @@ def test_a_fill_that_is_killed_leaves_nothing_served_and_is_taken_up(
             provisioning.until(lambda: pair.one.run(part).stdout != "")
             pair.one.run(f"systemctl kill --signal=KILL {_JOB}")
             assert run.wait(timeout=120) != 0
+        assert (
+            "found     somebody or something killed it. Its last lines:" in path.with_name("log").read_text()
+        )
     assert pair.one.run(part).stdout != "", "what came is kept"
     assert pair.status(blob) == 404
     assert provision(pair.declared(ollama={"version": _NEW})).status == 0
