@@ -43,6 +43,13 @@ _STATUS = "deploy/status.py"
 _KEY = "OPENAI_API_KEY"
 _SECRET = "sk-of-the-test-and-of-nobody"
 
+ALERTS = "roles/metrics/files/alerts.yaml"
+_PROMETHEUS = """
+global: {scrape_interval: 1s, evaluation_interval: 1s}
+rule_files: [alerts.yaml]
+scrape_configs: [{job_name: venom, static_configs: [{targets: ["127.0.0.1:9100"]}]}]
+"""
+
 
 @pytest.fixture
 def fleet(serving: Serving, provision: Provision) -> Iterator[Serving]:
@@ -225,6 +232,7 @@ def test_metrics_say_what_status_does_and_follow_what_happens(fleet: Serving, pr
     ui = '{service="UI",unit="venom-ui.service"}'
     assert [after[f"venom_service_{it}{ui}"] for it in ("up", "ready")] == [0, 0]
     assert after["venom_drift"] == 2, "the service, and the mode of its unit's file"
+    assert alerts(light) >= {("VenomServiceDown", "UI"), ("VenomDrift", "")}
     # Without them the host is as it was before.
     provision(fleet.of_light()).check()
     left = f"{LINK} /run/venom-metrics/* /etc/systemd/system/venom-metrics.* /opt/venom/tools/metrics.*"
@@ -237,6 +245,29 @@ def metrics(host: Host) -> dict[str, float]:
     text = host.run(f"runuser -u nobody -- cat {LINK}", check=False).stdout
     lines = [line.rsplit(" ", 1) for line in text.splitlines() if not line.startswith("#")]
     return {name: float(value) for name, value in lines}
+
+
+def alerts(host: Host) -> set[tuple[str, str]]:
+    """The alerts that fire, each with its service, in a Prometheus of Debian's that scrapes the host."""
+    packages = "prometheus prometheus-node-exporter"
+    host.run(f"apt-get install -qq --no-install-recommends {packages}")
+    # Nobody waits for half an hour here.
+    rules = re.sub(r"for: \w+", "for: 1s", (REPOSITORY / ALERTS).read_text(encoding="utf-8"))
+    host.put(rules, "/etc/prometheus/alerts.yaml")
+    host.put(_PROMETHEUS, "/etc/prometheus/prometheus.yml")
+    assert "SUCCESS" in host.run("promtool check config /etc/prometheus/prometheus.yml").stdout
+    host.run("systemctl restart prometheus prometheus-node-exporter")
+
+    def firing() -> set[tuple[str, str]]:
+        answer = visitor.fetch(host, "http://127.0.0.1:9090/api/v1/alerts")
+        found = answer.json()["data"]["alerts"] if answer.status == 200 else []
+        labels = [it["labels"] for it in found if it["state"] == "firing"]
+        return {(it["alertname"], it.get("service", "")) for it in labels}
+
+    provisioning.until(lambda: len(firing()) > 1, 60)
+    found = firing()
+    host.run(f"apt-get purge -qq {packages}")
+    return found
 
 
 def test_a_host_that_cannot_be_reached_and_one_that_never_was_provisioned_do_not_hide_the_others(
