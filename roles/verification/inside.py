@@ -208,7 +208,7 @@ def weights(services: Sequence[Service]) -> list[Check]:
         answer = remote.ask(command, timeout=_READING)
         if not answer.ok:
             raise NotSo(answer.stderr.strip().splitlines()[-1] if answer.stderr.strip() else "no answer")
-        return whole_weights(answer.stdout, manifest)
+        return whole_weights(answer.stdout)
 
     title, expected = "The weights are whole: each part was read", "the content that its digest names"
     return [
@@ -218,11 +218,11 @@ def weights(services: Sequence[Service]) -> list[Check]:
     ]
 
 
-def whole_weights(text: str, manifest: str) -> str:
+def whole_weights(text: str) -> str:
     """What weights.py printed, in words. Raises NotSo where a part is damaged, and what `data` raises."""
     found = data(text, _Weights)
     if damaged := " ".join(found["damaged"]):
-        raise NotSo(f"damaged: {damaged}; rm -f {manifest} {damaged}, and deploy/venom.py pulls it again")
+        raise NotSo(f"damaged\nrm -f {damaged}\non the host; then deploy/venom.py pulls it again")
     return f"{size(found['bytes'])}, as their digests say"
 
 

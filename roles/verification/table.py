@@ -45,7 +45,9 @@ def _check(check: Check) -> Iterable[str]:
 
 
 def _wrapped(label: str, text: str) -> Iterable[str]:
-    first, *others = textwrap.wrap(text, _WIDTH - len(_INDENT) - 9, break_on_hyphens=False) or [""]
+    # A path stays in one piece: it is copied.
+    wrapper = textwrap.TextWrapper(_WIDTH - len(_INDENT) - 9, break_on_hyphens=False, break_long_words=False)
+    first, *others = [it for line in text.splitlines() for it in wrapper.wrap(line)] or [""]
     yield f"{_INDENT}{label:<9}{first}"
     for line in others:
         yield f"{_INDENT}{' ' * 9}{line}"

@@ -88,8 +88,8 @@ def test_an_acceptance_reads_them_from_end_to_end(manifest: Path) -> None:
 
     assert json.loads(found()[0]) == {"bytes": sum(map(len, BLOBS)), "damaged": []}
     blob(manifest, b"weights").write_bytes(b"weighty")
-    with pytest.raises(NotSo, match=f"damaged: {blob(manifest, b'weights')}; rm -f {manifest} "):
-        inside.whole_weights(found()[0], str(manifest))
+    with pytest.raises(NotSo, match=f"damaged\nrm -f {blob(manifest, b'weights')}\n"):
+        inside.whole_weights(found()[0])
     manifest.write_text("{")
     assert found()[1].startswith(f"{manifest}: no manifest that can be read (")
 
