@@ -41,8 +41,15 @@ def test_the_chats_of_a_lost_box_are_read_on_another_one(
     assert "required  the folder /srv/backups, in which the repository lies" in refused.endings["light"]
     assert visitor.processes(light, ["venom-backend.service"]) == pid
 
-    for host in (light, other):
-        host.run("mkdir -p /srv/backups")
+    # Over SFTP to the other one. Before it lets this host in: one message, and nothing is stopped.
+    other.run("mkdir -p /srv/backups")
+    there = f"sftp:root@{other.address}:{_REPOSITORY}"
+    old = _declared({"light": (light, {})}, repository=there)
+    provision(old).check()
+    refused = provision(old, deploy=_BACKUP)
+    assert "Host key verification failed" in refused.endings["light"]
+    assert visitor.processes(light, ["venom-backend.service"]) == pid
+    _let_in(light, other)
     chat = visitor.chat(light, "Keep this.").result
     aged = "/var/lib/venom/data/memory/of-six-days-ago"
     light.run(f"install -o venom -g venom /dev/null {aged} && touch -d '6 days ago' {aged}")
@@ -50,7 +57,7 @@ def test_the_chats_of_a_lost_box_are_read_on_another_one(
     assert "1 kept" in made.endings["light"]
     visitor.await_answer(light, f"{BACKEND}/healthz")
     status = provision(old, deploy="deploy/status.py")
-    assert f"1 at {_REPOSITORY}" in status.output
+    assert f"1 at {there}" in status.output
     assert provision(old).check().changed_operations == []
 
     # A run that is killed stops nothing for good; the next one makes its backup.
@@ -61,10 +68,7 @@ def test_the_chats_of_a_lost_box_are_read_on_another_one(
     visitor.await_answer(light, f"{BACKEND}/healthz")
     provision(old, deploy=_BACKUP).check()
 
-    # The box is lost; its repository comes to another one, whose profile differs.
-    light.run("tar -C /srv/backups -cf /root/venom.tar venom")
-    other.put(light.run("base64 --wrap=0 /root/venom.tar").stdout, "/root/venom.b64")
-    other.run("base64 -d /root/venom.b64 | tar -C /srv/backups -x")
+    # The box is lost; another one, whose profile differs, has its repository.
     provision(new).check()
     alone = provision(new, deploy=_RESTORE)
     assert "a backup of new" in alone.endings["new"]
@@ -87,3 +91,12 @@ def test_the_chats_of_a_lost_box_are_read_on_another_one(
     monkeypatch.setenv("BACKUPS", "correct horse")
     provision(new).check()
     assert "1 kept" in provision(new, deploy=_BACKUP).check().endings["new"]
+
+
+def _let_in(host: Host, other: Host) -> None:
+    """Let root of one host open SFTP on another."""
+    host.run("ssh-keygen -q -t ed25519 -N '' -f /root/.ssh/id_ed25519")
+    host.run(f"ssh-keyscan -t ed25519 {other.address} >>/root/.ssh/known_hosts")
+    key = host.read("/root/.ssh/id_ed25519.pub").strip()
+    other.run(f"echo '{key}' >>/root/.ssh/authorized_keys")
+    other.run("echo 'Subsystem sftp internal-sftp' >>/etc/ssh/sshd_config && systemctl reload ssh")
