@@ -9,7 +9,7 @@ import subprocess
 import sys
 import tempfile
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import replace
 from pathlib import Path
 
@@ -20,7 +20,7 @@ from engine.receipt import applied_by
 from fleet.assessment import Planned, plan_one
 from lab import ssh
 from lab.bench import ansible, report, spreading
-from lab.bench.hosts import COUNT, inventory, plain_inventory, probed, provisioned, pyinfra
+from lab.bench.hosts import COUNT, OFF, fleet_of, inventory, plain_inventory, probed, provisioned, pyinfra
 from lab.bench.planning import SIZES, planning
 from lab.bench.state import variables
 from lab.hosts import Host
@@ -29,6 +29,8 @@ from roles.preflight.facts import parse
 from schemas.inventory import load
 
 _UNCHANGED = "As declared"
+
+Thing = tuple[str, Callable[[], object]]  # its name, and what is measured
 
 
 def main() -> int:
@@ -46,9 +48,14 @@ def main() -> int:
     arguments.add_argument(
         "--spreading", action="store_true", help="only simulate how a fleet shares one content: takes no host"
     )
+    arguments.add_argument(
+        "--fleet", type=int, metavar="HOSTS", help="only one host and so many, which have nothing to do"
+    )
     given = arguments.parse_args()
     if given.runs < 1 or any(it < 1 for it in given.planning or ()):
         arguments.error("--runs, --planning: at least 1")
+    if given.fleet is not None and given.fleet < 2:
+        arguments.error("--fleet: at least 2")
     try:
         if given.planning is not None:
             print(report.machine(), flush=True)
@@ -57,12 +64,21 @@ def main() -> int:
         if given.spreading:
             print(report.spreading_tables(list(spreading.every())))
             return 0
+        if given.fleet:
+            with (
+                tempfile.TemporaryDirectory() as folder,
+                fleet_of(Path(folder), given.fleet, _log) as hosts,
+            ):
+                print(report.machine(), flush=True)
+                taken = measure(_of_a_fleet(Path(folder), hosts), given.runs)
+            print(report.fleet_tables(given.fleet, taken))
+            return 0
         with (
             tempfile.TemporaryDirectory() as folder,
             provisioned(Path(folder), given.host, _log) as hosts,
         ):
             print(report.machine(), flush=True)
-            taken = measure(Path(folder), hosts, given.runs)
+            taken = measure(_things(Path(folder), hosts), given.runs)
     except LabError as error:
         print(f"bench: {error}", file=sys.stderr)
         return 1
@@ -70,9 +86,8 @@ def main() -> int:
     return 0
 
 
-def measure(folder: Path, hosts: list[Host], runs: int) -> dict[str, list[float]]:
+def measure(things: Sequence[Thing], runs: int) -> dict[str, list[float]]:
     """Seconds of each thing, `runs` times in turns, so that a busy moment of the machine hits all alike."""
-    things = _things(folder, hosts)
     taken: dict[str, list[float]] = {name: [] for name, _ in things}
     for number in range(runs):
         _log(f"round {number + 1} of {runs}")
@@ -83,26 +98,30 @@ def measure(folder: Path, hosts: list[Host], runs: int) -> dict[str, list[float]
     return taken
 
 
-def _things(folder: Path, hosts: list[Host]) -> list[tuple[str, Callable[[], object]]]:
+def _of_a_fleet(folder: Path, hosts: list[Host]) -> list[Thing]:
+    one, every = inventory(folder, "one", hosts[:1], **OFF), inventory(folder, "all", hosts, **OFF)
+    plain, all_plain = _plain(folder, hosts)
+    look = _look(folder, _question(_planned(one, hosts[0])))
+    return [
+        ("pyinfra", lambda: look(plain)),
+        ("venom", lambda: _unchanged(one, 1)),
+        ("pyinfra-all", lambda: look(all_plain)),
+        ("venom-all", lambda: _unchanged(every, len(hosts))),
+    ]
+
+
+def _things(folder: Path, hosts: list[Host]) -> list[Thing]:
     first, last = hosts[0], hosts[-1]
     one, all_of_them = inventory(folder, "one", [first]), inventory(folder, "all", hosts)
     off, light = inventory(folder, "off", [last], profile="llm_off"), inventory(folder, "light", [last])
-    plain, all_plain = plain_inventory(folder, "plain", [first]), plain_inventory(folder, "all-plain", hosts)
+    plain, all_plain = _plain(folder, hosts)
     planned = _planned(one, first)
-    question = question_about(
-        planned.resources, planned.store_paths, planned.units, planned.generation.services
-    )
-    (folder / "question").write_text(str(question))
-    (folder / "look").write_text(command(question).get_raw_value())
-    environment = {**os.environ, "LOOK": str(folder / "look"), "QUESTION": str(folder / "question")}
+    question = _question(planned)
+    look = _look(folder, question)
     ansible.prepare(folder, [first], variables(planned))
 
     def back() -> None:
         pyinfra(light, "deploy/rollback.py")
-
-    def look(declared: Path) -> None:
-        # Without our config.py, which is no cost of pyinfra's.
-        pyinfra(declared, "lab/bench/pyinfra/look.py", environment, "--config", "none.py")
 
     of_eight = [
         ("pyinfra-8", lambda: look(all_plain)),
@@ -121,6 +140,28 @@ def _things(folder: Path, hosts: list[Host]) -> list[tuple[str, Callable[[], obj
         ("rollback", back),
         ("rollback", back),
     ]
+
+
+def _plain(folder: Path, hosts: list[Host]) -> tuple[Path, Path]:
+    """The first of the hosts, and all of them, with nothing of ours."""
+    return plain_inventory(folder, "plain", hosts[:1]), plain_inventory(folder, "all-plain", hosts)
+
+
+def _question(planned: Planned) -> Question:
+    return question_about(planned.resources, planned.store_paths, planned.units, planned.generation.services)
+
+
+def _look(folder: Path, question: Question) -> Callable[[Path], None]:
+    """What runs pyinfra alone over an inventory, with our one observation."""
+    (folder / "question").write_text(str(question))
+    (folder / "look").write_text(command(question).get_raw_value())
+    environment = {**os.environ, "LOOK": str(folder / "look"), "QUESTION": str(folder / "question")}
+
+    def look(declared: Path) -> None:
+        # Without our config.py, which is no cost of pyinfra's.
+        pyinfra(declared, "lab/bench/pyinfra/look.py", environment, "--config", "none.py")
+
+    return look
 
 
 def _planned(declared: Path, host: Host) -> Planned:

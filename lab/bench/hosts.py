@@ -14,23 +14,45 @@ from lab.hosts import Host, all_hosts
 from lab.state import REPOSITORY, CommandFailed, LabError
 
 COUNT = 8
+OFF = {"profile": "llm_off"}
 _PROBE = REPOSITORY / "roles" / "preflight" / "scripts" / "probe.sh"
 
 
 @contextmanager
 def provisioned(folder: Path, name: str | None, log: Callable[[str], None]) -> Iterator[list[Host]]:
     """Hosts that serve: the one that has this name, or eight fresh ones, which go away again."""
-    if missing := preconditions.missing():
-        raise LabError(preconditions.message(missing))
-    upstream_process.ensure()
     if name:
+        _prepare()
         log(f"making {name} serve, where it does not")
         yield [_serving(folder, Host.get(name))]
         return
-    try:
+    with _gone_again():
         log("booting a host, making it serve, cloning it")
         first = _serving(folder, Host.create("bench-1"))
-        yield [first, *_clones(folder, first)]
+        yield [first, *_clones(folder, first, COUNT)]
+
+
+@contextmanager
+def fleet_of(folder: Path, count: int, log: Callable[[str], None]) -> Iterator[list[Host]]:
+    """So many fresh hosts in profile llm_off, for which 100 MB of memory each are enough."""
+    with _gone_again():
+        log(f"booting a host, making it serve, cloning it {count - 1} times")
+        first = Host.create("bench-1")
+        pyinfra(inventory(folder, "first", [first], **OFF))
+        yield [first, *_clones(folder, first, count, **OFF)]
+
+
+def _prepare() -> None:
+    if missing := preconditions.missing():
+        raise LabError(preconditions.message(missing))
+    upstream_process.ensure()
+
+
+@contextmanager
+def _gone_again() -> Iterator[None]:
+    _prepare()
+    try:
+        yield
     finally:
         for host in all_hosts():
             if host.name.startswith("bench-"):
@@ -46,12 +68,12 @@ def _serving(folder: Path, host: Host) -> Host:
     return host
 
 
-def _clones(folder: Path, first: Host) -> list[Host]:
+def _clones(folder: Path, first: Host, count: int, **settings: Any) -> list[Host]:
     """Further hosts that serve what the first one does."""
     first.stop()
-    clones = [first.clone(f"bench-{number}") for number in range(2, COUNT + 1)]
+    clones = [first.clone(f"bench-{number}") for number in range(2, count + 1)]
     first.start()
-    pyinfra(inventory(folder, "clones", [first, *clones]))
+    pyinfra(inventory(folder, "clones", [first, *clones], **settings))
     return clones
 
 

@@ -87,6 +87,21 @@ def tables(taken: Mapping[str, Sequence[float]]) -> str:
     return "\n".join([*text[:2], *map(_polish, text[2:])])
 
 
+def fleet_tables(hosts: int, taken: Mapping[str, Sequence[float]]) -> str:
+    """The table of one host and so many, first in English, then in Polish; with the ratio of the two."""
+    middle = {name: median(seconds) for name, seconds in taken.items()}
+    ratio = f"{middle['venom-all'] / middle['venom']:.2f}"
+    text = []
+    for language, words in enumerate(("all hosts ÷ one host", "wszystkie hosty ÷ jeden host")):
+        rows = []
+        for name, seconds in taken.items():
+            one = name.removesuffix("-all")
+            spread = f"{min(seconds):.2f}–{max(seconds):.2f}"
+            rows.append((ROWS[one][language], 1 if name == one else hosts, f"{middle[name]:.2f}", spread))
+        text.append(_table(_HEADS[language], [*rows, (words, hosts, ratio, "")]))
+    return f"{text[0]}\n{_polish(text[1])}"
+
+
 def planning_tables(taken: Sequence[Planning]) -> str:
     """The table of fleets that were planned, first in English, then in Polish."""
     rows = [(it.hosts, f"{it.validated:.2f}", f"{it.planned:.2f}", f"{it.peak:.0f}") for it in taken]
