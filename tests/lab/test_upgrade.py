@@ -83,7 +83,7 @@ def upgraded(upstream: None, module_host: LabHost, tmp_path_factory: pytest.Temp
 
 def _pins_for(old: Path, pins: list[str]) -> list[str]:
     """The lab's pins, without the releases of Venom that the other does not know."""
-    known = yaml.safe_load((old / "schemas/pins.yaml").read_text(encoding="utf-8"))["releases"]
+    known = yaml.safe_load((old / "schemas/data/pins.yaml").read_text(encoding="utf-8"))["releases"]
     made = []
     for number, name in enumerate(pins):
         data = yaml.safe_load(Path(name).read_text(encoding="utf-8"))
