@@ -49,13 +49,13 @@ def main() -> int:
         "--spreading", action="store_true", help="only simulate how a fleet shares one content: takes no host"
     )
     arguments.add_argument(
-        "--fleet", type=int, metavar="HOSTS", help="only one host and so many, which have nothing to do"
+        "--hosts", type=int, metavar="N", help="only one host and so many, which have nothing to do"
     )
     given = arguments.parse_args()
     if given.runs < 1 or any(it < 1 for it in given.planning or ()):
         arguments.error("--runs, --planning: at least 1")
-    if given.fleet is not None and given.fleet < 2:
-        arguments.error("--fleet: at least 2")
+    if given.hosts is not None and given.hosts < 2:
+        arguments.error("--hosts: at least 2")
     try:
         if given.planning is not None:
             print(report.machine(), flush=True)
@@ -64,14 +64,14 @@ def main() -> int:
         if given.spreading:
             print(report.spreading_tables(list(spreading.every())))
             return 0
-        if given.fleet:
+        if given.hosts:
             with (
                 tempfile.TemporaryDirectory() as folder,
-                fleet_of(Path(folder), given.fleet, _log) as hosts,
+                fleet_of(Path(folder), given.hosts, _log) as hosts,
             ):
                 print(report.machine(), flush=True)
                 taken = measure(_of_a_fleet(Path(folder), hosts), given.runs)
-            print(report.fleet_tables(given.fleet, taken))
+            print(report.fleet_tables(given.hosts, taken))
             return 0
         with (
             tempfile.TemporaryDirectory() as folder,
