@@ -20,6 +20,11 @@ def fetch_line(artifact: Artifact) -> str:
     return shlex.join(["fetch", archive_path(artifact), artifact.sha256, str(artifact.size), *artifact.urls])
 
 
+def part_path(artifact: Artifact) -> str:
+    """Where `fetch` looks for what came of the archive before, and goes on from."""
+    return f"{archive_path(artifact)}.{artifact.sha256[:8]}.part"
+
+
 def sources_of(store: Store | None, face: str, mirror: str) -> tuple[str, ...]:
     """URLs one of which must answer for what a tool fetches itself; none where the public places will do.
 

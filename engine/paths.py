@@ -53,6 +53,8 @@ BACKED_UP = f"{RECORDS}/backup.json"
 
 # The fleet's store, on the host that serves it.
 STORE = "/var/lib/venom-store"
+# What a host passes on of it. Not in CACHE: a switch empties that, and others may still be fetching.
+PEER = "/var/cache/venom-passed-on"
 
 # Downloads and build trees: may be deleted at any time.
 CACHE = "/var/cache/venom"

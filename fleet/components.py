@@ -33,6 +33,7 @@ from roles.ollama import deploy as ollama
 from roles.release import deploy as release_role
 from roles.source import deploy as source
 from roles.store import deploy as store
+from roles.store import peer
 from roles.store.wants import NOBODY, Fleet
 from roles.ui import deploy as ui
 from roles.ui import image as ui_image
@@ -71,11 +72,12 @@ def components(
     fleet, closed = shares.fleet, plan.store is not None and plan.store.closed
     later = closed and not plan.serves_store and fleet.here and fleet.feeds
     pulls = ollama.serve_command(plan, plan.ollama) if plan.ollama else []
-    server = ollama.component(plan, gpu=gpu, checked_by=driver.UNIT)
+    passing = peer.passing(plan, fleet, shares.wants) if plan.peer else None
+    server = ollama.component(plan, passing, gpu=gpu, checked_by=driver.UNIT)
     made = (
         server,
         driver.component(server.service if gpu else None),
-        weights.component(plan.model, plan.ollama, pulls, ollama.pulls_by(plan), plan.store),
+        weights.component(plan.model, plan.ollama, pulls, ollama.pulls_by(plan), plan.store, passing),
         source.component(build.release, build.archive),
         release_role.component(plan, build.release, build.launchers),
         *_venom(plan, build, settings),
@@ -88,11 +90,11 @@ def components(
         ground,
         # Before all others: what they fetch, they fetch from there.
         store.component(plan, fleet, shares.wants, partial(_coming, (ground, *made))),
+        peer.component(plan, passing),
         *made,
     )
     behind = [it.number for one in found for it in one.ports if not it.exposed]
-    served = plan.serves_store
-    besides = {served.port: served.allow_from} if served else {}
+    besides = {it.port: it.allow_from for it in (plan.serves_store, plan.peer) if it}
     kept = (*found, firewall.component(plan.door, behind, besides))
     return (*kept, metrics.component(plan.metrics, kept))
 

@@ -46,10 +46,15 @@ def fleet_of(declared: DeclaredHost) -> Fleet:
 def _fleet(server: str) -> Fleet:
     every = {one.name: one for it in pyinfra_state.inventory if (one := _declared(it))}
     askers = [name for name, it in every.items() if it.settings.get("store", "host") == server]
-    here = {one.name for it in pyinfra_state.inventory.get_active_hosts() if (one := _declared(it))}
+    active = [one for it in pyinfra_state.inventory.get_active_hosts() if (one := _declared(it))]
+    here = {it.name for it in active}
+    # In the inventory's order, whatever order pyinfra has them in: all hosts see the same chain.
+    peers = [
+        (it.name, it.peer.url) for it in every.values() if it.name in here and it.name in askers and it.peer
+    ]
     store = every[server].store if server in every else None
     feeds = not (store and store.closed)
-    return Fleet(server, askers, lambda name: _items_of(every[name]), here=server in here, feeds=feeds)
+    return Fleet(server, askers, lambda name: _items_of(every[name]), server in here, feeds, peers)
 
 
 def _declared(one: Any) -> DeclaredHost | None:

@@ -290,6 +290,15 @@ class Metrics:
 
 
 @dataclass(frozen=True)
+class Peer:
+    """What a host that asks the store passes on to others of the fleet."""
+
+    port: int
+    allow_from: tuple[str, ...]  # networks that may have it
+    url: str  # as others reach it, without a slash at its end
+
+
+@dataclass(frozen=True)
 class VenomImages:
     """Backend and UI as images, which hold source, packages, interpreter and build."""
 
@@ -329,6 +338,7 @@ class HostPlan:
     serves_store: ServedStore | None = None
     backup: Backup | None = None
     metrics: Metrics | None = None  # None: it reports nothing
+    peer: Peer | None = None  # None: it passes nothing on
     # What is asked of the cards' driver; no part of what is applied.
     drivers: Drivers = field(default_factory=Drivers)
     may_spill: bool = False  # whether a model that lies only partly in VRAM counts as serving

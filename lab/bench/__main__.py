@@ -19,7 +19,7 @@ from engine.question import question_about
 from engine.receipt import applied_by
 from fleet.assessment import Planned, plan_one
 from lab import ssh
-from lab.bench import ansible, report, spreading
+from lab.bench import ansible, filling, report, spreading
 from lab.bench.hosts import COUNT, OFF, fleet_of, inventory, plain_inventory, probed, provisioned, pyinfra
 from lab.bench.planning import SIZES, planning
 from lab.bench.state import variables
@@ -46,23 +46,28 @@ def main() -> int:
         help=f"only plan fleets of so many hosts, which takes no host (default: {' '.join(map(str, SIZES))})",
     )
     arguments.add_argument(
-        "--spreading", action="store_true", help="only simulate how a fleet shares one content: takes no host"
+        "--fresh",
+        nargs="*",
+        type=int,
+        metavar="HOSTS",
+        help=f"only what so many fresh hosts fetch (default: {' '.join(map(str, filling.SIZES))})",
     )
     arguments.add_argument(
         "--hosts", type=int, metavar="N", help="only one host and so many, which have nothing to do"
     )
+    for name, meaning in (
+        ("passing", "how fast eight hosts get a model"),
+        ("spreading", "the same simulated"),
+    ):
+        arguments.add_argument(f"--{name}", action="store_true", help=f"only {meaning}: see docs/store.md")
     given = arguments.parse_args()
-    if given.runs < 1 or any(it < 1 for it in given.planning or ()):
-        arguments.error("--runs, --planning: at least 1")
+    if given.runs < 1 or any(it < 1 for it in [*(given.planning or ()), *(given.fresh or ())]):
+        arguments.error("--runs, --planning, --fresh: at least 1")
     if given.hosts is not None and given.hosts < 2:
         arguments.error("--hosts: at least 2")
     try:
-        if given.planning is not None:
-            print(report.machine(), flush=True)
-            print(report.planning_tables([planning(it) for it in given.planning or SIZES]))
-            return 0
-        if given.spreading:
-            print(report.spreading_tables(list(spreading.every())))
+        if printed := _other(given):
+            print(f"{report.machine()}\n{printed}")
             return 0
         if given.hosts:
             with (
@@ -84,6 +89,21 @@ def main() -> int:
         return 1
     print(report.tables(taken))
     return 0
+
+
+def _other(given: argparse.Namespace) -> str:
+    """The tables of what is measured instead of a run with nothing to do; empty where that is asked for."""
+    if given.planning is not None:
+        return report.planning_tables([planning(it) for it in given.planning or SIZES])
+    if given.spreading:
+        return report.spreading_tables(list(spreading.every()))
+    with tempfile.TemporaryDirectory() as folder:
+        if given.fresh is not None:
+            sizes = given.fresh or filling.SIZES
+            return report.fetched_tables([filling.fetched(Path(folder), it, _log) for it in sizes])
+        if given.passing:
+            return report.passed_tables(filling.passed(Path(folder), _log))
+    return ""
 
 
 def measure(things: Sequence[Thing], runs: int) -> dict[str, list[float]]:

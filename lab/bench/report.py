@@ -9,6 +9,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 from statistics import median
 
+from lab.bench.filling import Fetched, Passed
 from lab.bench.planning import Planning
 from lab.bench.spreading import WAYS, Spread
 
@@ -49,6 +50,31 @@ _PLANNING_HEADS = (
 
 
 _SPREADING_HEADS = (("hosts", "fault", *WAYS), ("hosty", "usterka", *WAYS))
+_FETCHED_HEADS = (
+    (
+        "hosts",
+        "upstream, MB",
+        "Internet, the store's host, MB",
+        "Internet, all others, MB",
+        "the run, s",
+    ),
+    (
+        "hosty",
+        "serwer źródłowy, MB",
+        "Internet, host magazynu, MB",
+        "Internet, pozostałe, MB",
+        "przebieg, s",
+    ),
+)
+_WAYS = {
+    "alone": ("alone", "sam"),
+    "plain": ("all from the store", "wszystko z magazynu"),
+    "peers": ("`peers`", "`peers`"),
+}
+_PASSED_HEADS = (
+    ("way", "hosts", "seconds", "÷ one host"),
+    ("sposób", "hosty", "sekundy", "÷ jeden host"),
+)
 _FAULTS_IN_POLISH = {"": "", "dead": "martwe", "lying": "kłamiące", "slow": "wolne"}
 
 
@@ -123,6 +149,27 @@ def spreading_tables(taken: Sequence[Spread]) -> str:
         ]
         tables.append(_table(heads, rows))
     return f"{tables[0]}\n{_polish(tables[1])}"
+
+
+def fetched_tables(taken: Sequence[Fetched]) -> str:
+    """The table of what fleets took from elsewhere, first in English, then in Polish."""
+    rows = [
+        (it.hosts, *(f"{size / 1e6:.1f}" for size in (it.upstream, it.store, it.others)), f"{it.seconds:.0f}")
+        for it in taken
+    ]
+    english, polish = (_table(heads, rows) for heads in _FETCHED_HEADS)
+    return f"{english}\n{_polish(polish)}"
+
+
+def passed_tables(taken: Sequence[Passed]) -> str:
+    """The table of how fast a model reached all hosts, first in English, then in Polish."""
+    alone = taken[0].seconds
+    rows = [(_WAYS[it.way], it.hosts, f"{it.seconds:.1f}", f"{it.seconds / alone:.2f}") for it in taken]
+    english, polish = (
+        _table(heads, [(row[0][language], *row[1:]) for row in rows])
+        for language, heads in enumerate(_PASSED_HEADS)
+    )
+    return f"{english}\n{_polish(polish)}"
 
 
 def _polish(table: str) -> str:

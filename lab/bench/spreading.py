@@ -7,18 +7,21 @@ time each way. The same seed gives the same figures.
     whole     the store redirects to a host that has all of it, and keeps whoever comes too early waiting
     tree      each host fetches pieces, in their order, from the host above it, which may still be fetching;
               two are below each
-    chain     the same with one below each
+    chain     the same with one below each: what the product does (engine/pieces.py)
     swarm     any of 50 neighbours serves any piece that the other lacks, as with BitTorrent
 """
 
 from __future__ import annotations
 
 import heapq
+import math
 import random
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import partial
 from itertools import count
+
+from engine.pieces import NEAREST
 
 SIZES = (8, 20, 100, 1000)
 WAYS = ("plain", "whole", "tree", "chain", "swarm")
@@ -28,10 +31,11 @@ FAULTY = 100  # hosts of the fleet in which some have a fault
 LINK = 125.0  # MB a second: 1 Gbit/s
 CONTENT = 5000.0  # MB: what a host of profile `light` fetches
 # MB; of a swarm, as its simulation takes long.
-PIECE, SWARM_PIECE = 8.0, 16.0
-PATIENCE = 10.0  # seconds until a place that gives nothing is left
-TARDY = 0.5  # seconds for a piece after which the next place is tried, too
-NEAREST = 3  # so many above are asked before the store, which is the last
+PIECE, SWARM_PIECE = 1.0, 16.0
+# As engine/scripts/fetch_pieces.py has them.
+SILENT = 5  # seconds until a place that gives nothing is left
+BATCH = 16  # a place that is so many pieces ahead is compared with others
+FASTER = 3  # and is left for one that is so many times as fast
 NEIGHBOURS = 50
 # A faulty host is one of so many; a slow one has a link of so small a part.
 ONE_IN, SLOWER = 20, 20
@@ -143,18 +147,25 @@ class Spreading:
         return [self.places[other][self.at[other]]] if self.ordered else self.places[other]
 
     def _compare(self, one: int, other: int, took: float, now: float) -> None:
-        """A place that is slow is compared with those after it, and the fastest is asked from then on."""
-        known, places = self.took[other], self.places[other]
-        known[one] = took
-        if took <= TARDY:
+        """A place that is ahead is compared with the others, and the nearest that is not slow is asked on."""
+        known, places = self.took[other], self._left(other)
+        ahead = self.have[one].bit_length() - self.have[other].bit_length() >= BATCH
+        if not ahead and (one in known or one == places[0]):
             return
-        untried = [it for it in places[self.at[other] :] if it not in known]
-        self._move(one, other, untried[0] if untried else min(known, key=lambda it: known[it]), now)
+        known[one] = took
+        untried = [it for it in places if it not in known]
+        best = min(known.values()) * FASTER
+        self._move(one, other, next(iter(untried or [it for it in places if known[it] <= best])), now)
+
+    def _left(self, other: int) -> list[int]:
+        """The places that a host has not left for good, the nearest first."""
+        return [it for it in self.places[other] if self.took[other].get(it) != math.inf]
 
     def _leave(self, one: int, other: int, now: float) -> None:
         """Ask this place no more."""
         if self.ordered:
-            self._move(one, other, self.places[other][self.at[other] + 1], now)
+            self.took[other][one] = math.inf
+            self._move(one, other, self._left(other)[0], now)
         elif other in self.below[one]:
             self.below[one].remove(other)
 
@@ -169,13 +180,13 @@ class Spreading:
     def _die(self, one: int, now: float) -> None:
         """Whoever asks it waits in vain for a while, then goes on."""
         for other in list(self.below.get(one, ())):
-            self._later(now + PATIENCE, partial(self._miss, one, other))
+            self._later(now + SILENT, partial(self._miss, one, other))
 
     def _miss(self, one: int, other: int, now: float) -> None:
         if other in self.below.get(one, ()):
             self._leave(one, other, now)
             if self.ordered and self._dead(self._asked(other)[0], now):
-                self._later(now + PATIENCE, partial(self._miss, self._asked(other)[0], other))
+                self._later(now + SILENT, partial(self._miss, self._asked(other)[0], other))
 
 
 def places(way: str, hosts: int, seed: int = 1) -> dict[int, list[int]]:

@@ -6,11 +6,12 @@ from dataclasses import replace
 
 from packaging.version import Version
 
-from engine import containers, paths, proxy, services
+from engine import containers, paths, pieces, proxy, services
 from engine.component import Component, Driver, Need, Port
 from engine.containers import Container
-from engine.fetch import archive_path, fetch_line, need_of
+from engine.fetch import archive_path, fetch_line, need_of, part_path
 from engine.jobs import Job
+from engine.pieces import Passing
 from engine.resources import Absent, Directory, Enabled, File, Link, Prerequisite, Switchable, User
 from engine.services import Generates, Service
 from engine.templates import render
@@ -36,8 +37,11 @@ def home(ollama: Ollama) -> str:
     return f"{paths.OLLAMAS}/{ollama.version}-{(ollama.image or _file(ollama)).sha256[:8]}"
 
 
-def install_job(plan: HostPlan, ollama: Ollama) -> Job:
-    """Brings Ollama to the host. Nothing that is there already is deleted before."""
+def install_job(plan: HostPlan, ollama: Ollama, passing: Passing | None = None) -> Job:
+    """Brings Ollama to the host, from other hosts first where it is passed on.
+
+    Nothing that is there already is deleted before.
+    """
     title = f"Ollama {ollama.version}"
     if ollama.image and plan.engine:
         # Venom lists and deletes models by a command `ollama` that it looks for.
@@ -51,6 +55,7 @@ def install_job(plan: HostPlan, ollama: Ollama) -> Job:
         ollama=home(ollama),
         version=ollama.version,
         archive=archive_path(artifact),
+        pieces=pieces.lines(passing, artifact.sha256, part_path(artifact)),
         fetch=fetch_line(artifact),
     )
     return Job(
@@ -200,7 +205,9 @@ def _vram_tier_text(plan: HostPlan, ollama: Ollama, vram_tier: VramTier, fingerp
     )
 
 
-def component(plan: HostPlan, *, gpu: bool, checked_by: str = "") -> Component:
+def component(
+    plan: HostPlan, passing: Passing | None = None, *, gpu: bool, checked_by: str = ""
+) -> Component:
     """The model server; absent in a profile without one. `gpu`, `checked_by`: as for `service`."""
     ollama, vram_tier, model = plan.ollama, plan.vram_tier, plan.model
     whole = Component(
@@ -213,7 +220,7 @@ def component(plan: HostPlan, *, gpu: bool, checked_by: str = "") -> Component:
     )
     if not (ollama and vram_tier and model):
         return whole
-    job = install_job(plan, ollama)
+    job = install_job(plan, ollama, passing)
     return replace(
         whole,
         jobs=(job,),

@@ -33,7 +33,7 @@ from roles.store.server import (
     holdings,
     leftovers,
     prerequisites,
-    serve_command,
+    store_command,
 )
 from roles.store.wants import NOBODY, Fleet, fetched, wants_of
 from schemas.model import HostPlan, ServedStore
@@ -132,19 +132,21 @@ class _Stand(TypedDict):
     unknown: list[str]
     missing: list[str]
     stale: bool
+    unlisted: int  # contents without a list of their pieces, by which hosts pass them on
     ids: list[str]
     recorded: bool
 
 
 def _is_filled(filling: _Filling, served: ServedStore) -> bool:
     """Whether nothing is to be done; nothing is changed to find out."""
-    if not remote.ask(serve_command(served)).ok:
+    if not remote.ask(store_command(served)).ok:
         return False
     try:
         stand = _tended(filling, note=False)
     except RefusedError:
         return False
-    return stand["recorded"] and not (stand["missing"] or stand["unknown"] or _renews(filling, stand))
+    due = stand["missing"] or stand["unknown"] or _unlisted(filling, stand) or _renews(filling, stand)
+    return stand["recorded"] and not due
 
 
 def _renews(filling: _Filling, stand: _Stand) -> bool:
@@ -152,8 +154,13 @@ def _renews(filling: _Filling, stand: _Stand) -> bool:
     return stand["stale"] and filling.fleet.feeds and wants_of(filling.fleet.server).newcomers
 
 
+def _unlisted(filling: _Filling, stand: _Stand) -> int:
+    """How many lists of pieces are to be made: where nothing is passed on, nobody reads them."""
+    return stand["unlisted"] if filling.fleet.peers else 0
+
+
 def _fill(state: Any, host: Any, filling: _Filling, served: ServedStore) -> bool:
-    answer = remote.ask(serve_command(served, "start"), timeout=60)
+    answer = remote.ask(store_command(served, "start"), timeout=60)
     if not answer.ok:
         log = f"{answer.stderr.strip()}\n{remote.journal(UNIT)}"
         return fail(state, host, f"required  a store that serves, {UNIT}\nfound     {log}")
@@ -163,20 +170,22 @@ def _fill(state: Any, host: Any, filling: _Filling, served: ServedStore) -> bool
         stand = _recorded(filling)
     except RefusedError as refusal:
         return fail(state, host, *map(str, refusal.findings))
-    if not (stand["missing"] or _renews(filling, stand)):
+    unlisted, renews = _unlisted(filling, stand), _renews(filling, stand)
+    if not (stand["missing"] or unlisted or renews):
         return True
-    if not filling.fleet.feeds:
+    if stand["missing"] and not filling.fleet.feeds:
         lacks = Finding(
             "in the store, whose host has no Internet (internet: false)",
             f"not there: {', '.join(stand['missing'])}",
             FILL,
         )
         return fail(state, host, str(lacks))
-    host.log(f"store: {len(stand['missing'])} to fetch of {len(stand['ids'])}")
+    host.log(f"store: {len(stand['missing'])} to fetch of {len(stand['ids'])}, {unlisted} to be listed")
     if not jobs.run_here(state, host, fill_job(stand["ids"])):
         return False
-    came = f"{len(stand['missing'])} items" if stand["missing"] else "what Debian has now"
-    outcome.did(host.name, "fetched", f"{came} for the store")
+    if stand["missing"] or renews:
+        came = f"{len(stand['missing'])} items" if stand["missing"] else "what Debian has now"
+        outcome.did(host.name, "fetched", f"{came} for the store")
     return True
 
 

@@ -61,28 +61,39 @@ def _unit() -> str:
 
 
 def _configuration(served: ServedStore, mark: str) -> str:
-    versions = {ip_network(it).version for it in served.allow_from}
     return render(
         __file__,
         "nginx.conf.j2",
         tree=TREE,
         port=served.port,
-        # No wider than who may come; the host itself asks by IPv4.
-        addresses=["0.0.0.0" if 4 in versions else "127.0.0.1", *(["[::]"] if 6 in versions else [])],
-        networks=["127.0.0.1", *(["::1"] if 6 in versions else []), *served.allow_from],
+        **listening(served.allow_from),
         types={faces.type_name(it): it for it in faces.MANIFEST_TYPES},
         fingerprint=mark,
     )
+
+
+def listening(allow_from: Sequence[str]) -> dict[str, list[str]]:
+    """Where an nginx listens and whom it answers: who may come, and the host itself, which asks by IPv4."""
+    versions = {ip_network(it).version for it in allow_from}
+    return {
+        "addresses": ["0.0.0.0" if 4 in versions else "127.0.0.1", *(["[::]"] if 6 in versions else [])],
+        "networks": ["127.0.0.1", *(["::1"] if 6 in versions else []), *allow_from],
+    }
 
 
 def _fingerprint(served: ServedStore) -> str:
     return fingerprint({"configuration": _configuration(served, ""), "unit": _unit()})
 
 
-def serve_command(served: ServedStore, *arguments: str) -> StringCommand:
+def store_command(served: ServedStore, *arguments: str) -> StringCommand:
     """A command that fails where the store does not serve as declared; `start`: it is started anew first."""
-    url = f"http://127.0.0.1:{served.port}{FINGERPRINT_AT}"
-    return remote.python("serve.py", "", SCRIPTS, arguments=(UNIT, url, _fingerprint(served), *arguments))
+    return serve_command(UNIT, served.port, _fingerprint(served), *arguments)
+
+
+def serve_command(unit: str, port: int, mark: str, *arguments: str) -> StringCommand:
+    """The same for an nginx of ours that answers with this fingerprint."""
+    url = f"http://127.0.0.1:{port}{FINGERPRINT_AT}"
+    return remote.python("serve.py", "", SCRIPTS, arguments=(unit, url, mark, *arguments))
 
 
 class _Holdings(TypedDict):
@@ -109,7 +120,7 @@ def holdings(served: ServedStore) -> dict[str, Any]:
     if not answer.ok:
         raise RefusedError([Finding("a store that can be looked at", answer.stderr.strip()[-500:], "")])
     answered = understood("what the store holds", answer.stdout, lambda text: data(text, _Holdings))
-    serves = remote.ask(serve_command(served))
+    serves = remote.ask(store_command(served))
     held = {name: value for name, value in answered.items() if name != "freed_bytes"}
     return {**held, "trouble": "" if serves.ok else serves.stderr.strip() or "does not answer"}
 

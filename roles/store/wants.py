@@ -66,6 +66,8 @@ class Fleet:
     items_of: Callable[[str], Sequence[Item]]  # of a host that is not in this run
     here: bool  # whether its host is in this run
     feeds: bool  # whether that has the Internet, or mirrors, to fill it from
+    # Name and URL of the hosts of this run that pass large contents on, in the order of the inventory.
+    peers: Sequence[tuple[str, str]] = ()
 
 
 NOBODY = Fleet("", (), lambda _: (), here=False, feeds=False)

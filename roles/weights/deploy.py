@@ -8,11 +8,12 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-from engine import remote
+from engine import pieces, remote
 from engine.component import Component, Need
 from engine.fetch import sources_of
 from engine.jobs import Job
 from engine.paths import MANIFESTS, MODELS, OLLAMA_STATE
+from engine.pieces import Passing
 from schemas.model import Model, Ollama, Store
 
 # They stay where no model is served.
@@ -21,12 +22,18 @@ PULL = Path(__file__).parent / "scripts" / "pull.py"
 
 
 def pull_job(
-    model: Model, ollama: Ollama, command: list[str], proxy: Sequence[str] = (), store: Store | None = None
+    model: Model,
+    ollama: Ollama,
+    command: list[str],
+    proxy: Sequence[str] = (),
+    store: Store | None = None,
+    passing: Passing | None = None,
 ) -> Job:
     """Makes the model's manifest, which Ollama writes last: whole weights with the pinned digest.
 
     `command` starts the Ollama that pulls; it need not serve yet. `proxy`: names of the variables that give
-    it the way out; `store`: is asked first, and alone where it is closed.
+    it the way out; `store`: is asked first, and alone where it is closed; `passing`: who has the largest part
+    before that. Ollama does not fetch what lies there already.
     """
     name, tag = model.name.split(":")
     places: list[dict[str, Any]] = [{"name": model.pull_name, "insecure": model.insecure}]
@@ -43,7 +50,11 @@ def pull_job(
         "digest": model.digest,
         "size": model.size,
     }
-    script = f"exec {remote.PYTHON} - {shlex.quote(json.dumps(request))} <<'PYTHON'\n"
+    layer = passing.layer if passing else ""
+    before = pieces.lines(passing, layer, f"{MODELS}/blobs/sha256-{layer}")
+    if before:
+        before = f"step {shlex.quote(f'{model.name} from the fleet')}\n{before}"
+    script = f"{before}exec {remote.PYTHON} - {shlex.quote(json.dumps(request))} <<'PYTHON'\n"
     return Job(
         name="weights",
         title=f"Weights {model.name}",
@@ -60,11 +71,12 @@ def component(
     command: list[str],
     proxy: Sequence[str],
     store: Store | None = None,
+    passing: Passing | None = None,
 ) -> Component:
     """The model's weights; absent where no model is served. The others are as for `pull_job`."""
     if not (model and ollama):
         return Component(name="weights", sizes=SIZES)
-    job = pull_job(model, ollama, command, proxy, store)
+    job = pull_job(model, ollama, command, proxy, store, passing)
     return Component(
         name="weights",
         jobs=(job,),

@@ -25,6 +25,7 @@ from schemas.model import (
     Door,
     Metrics,
     Mirrors,
+    Peer,
     Proxy,
     Secret,
     ServedStore,
@@ -85,6 +86,7 @@ class DeclaredHost:
     rollout: Rollout | None = None  # that of its inventory
     backup: Backup | None = None
     metrics: Metrics | None = None
+    peer: Peer | None = None
 
     @property
     def by_image(self) -> bool:

@@ -9,7 +9,7 @@ from typing import Any
 from schemas.data.contract import contract
 from schemas.declared.host import DeclaredHost
 from schemas.declared.networks import networks
-from schemas.model import ServedStore, Store
+from schemas.model import Peer, ServedStore, Store
 from schemas.reading.inherit import Settings
 from schemas.reading.problem import Problem, did_you_mean, listed
 
@@ -48,6 +48,7 @@ def with_stores(hosts: Sequence[DeclaredHost], every: Sequence[Settings]) -> lis
             host,
             store=_asked(host, by_name),
             serves_store=_of_server(asking[host.name]) if host.name in asking else None,
+            peer=_peer(host) if host.name not in asking else None,
         )
         for host in hosts
     ]
@@ -62,12 +63,24 @@ def _asked(host: DeclaredHost, every: Mapping[str, Settings]) -> Store | None:
         return None
     name = written["host"]
     address = "127.0.0.1" if name == host.name else _address(every[name])
-    bracketed = f"[{address}]" if ":" in address else address
-    return Store(f"http://{bracketed}:{_port(host.settings)}", closed)
+    return Store(_url(address, host.settings), closed)
 
 
 def _of_server(one: Settings) -> ServedStore:
     return ServedStore(_port(one), networks(one, (_KEY, "allow_from"), []))
+
+
+def _peer(host: DeclaredHost) -> Peer | None:
+    """What a host passes on; None where it has nothing large, as without a model server."""
+    one, large = host.settings, "ollama" in contract().profiles[host.profile].services
+    if not (large and one.get(_KEY, "peers", default=False)) or _address(one) == "@local":
+        return None
+    return Peer(_port(one), networks(one, (_KEY, "allow_from"), []), _url(_address(one), one))
+
+
+def _url(address: str, one: Settings) -> str:
+    bracketed = f"[{address}]" if ":" in address else address
+    return f"http://{bracketed}:{_port(one)}"
 
 
 def _port(one: Settings) -> int:
@@ -93,7 +106,7 @@ def _alone(one: Settings, problems: list[Problem]) -> None:
         hint = "host: one of this inventory serves it; url: it exists already"
         problems.append(one.problem((_KEY,), found, "one of the two", hint))
     elif "url" in written:
-        for name in ("port", "allow_from"):
+        for name in ("port", "allow_from", "peers"):
             if name in written:
                 found = f"{name} of a store that exists already"
                 problems.append(one.problem((_KEY, name), found, f"{name} with host", f"remove {name}"))
@@ -117,6 +130,13 @@ def _served(one: Settings, server: Settings, problems: list[Problem]) -> None:
     if _address(server) == "@local":
         found = f"{server.host}, whose address is @local: no other host reaches that"
         problems.append(one.problem((_KEY, "host"), found, "a host with an address of its own"))
+    _own_port(one, server, problems)
+    if one is not server and one.get(_KEY, "peers", default=False):
+        _own_port(one, one, problems)
+
+
+def _own_port(one: Settings, server: Settings, problems: list[Problem]) -> None:
+    """The store's port is free on the host that serves it, or passes on what it holds."""
     port, ports = _port(one), {**contract().ports, **server.get("ports", default={})}
     door = 80 if server.get("door", "tls", default=contract().door.tls) == "none" else 443
     taken = {

@@ -80,6 +80,7 @@ def plan_host(declared: DeclaredHost, hardware: Hardware) -> HostPlan:
         serves_store=declared.serves_store,
         backup=declared.backup,
         metrics=declared.metrics,
+        peer=declared.peer,
         drivers=_drivers(declared, hardware, local),
         may_spill=declared.may_spill and local.ollama is not None and bool(hardware.gpus),
         notes=tuple(notes),

@@ -25,7 +25,7 @@ def to_dict(plan: HostPlan) -> dict[str, Any]:
     # A plan without these is the same, word by word, as before there were any.
     left_out |= {
         name
-        for name in ("store", "serves_store", "backup", "metrics", "may_spill")
+        for name in ("store", "serves_store", "peer", "backup", "metrics", "may_spill")
         if not getattr(plan, name)
     }
     return {
@@ -211,6 +211,9 @@ def _store(plan: HostPlan) -> list[tuple[str, str]]:
         rows.append(
             ("store", f"served here, port {plan.serves_store.port}, for the host itself and {networks}")
         )
+    if plan.peer:
+        networks = ", ".join(plan.peer.allow_from)
+        rows.append(("store", f"passed on to {networks}, port {plan.peer.port}: large contents"))
     return rows
 
 

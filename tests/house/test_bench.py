@@ -9,7 +9,7 @@ import sys
 import pytest
 
 from lab.bench.planning import planning
-from lab.bench.spreading import FAULTS, spread
+from lab.bench.spreading import BATCH, FASTER, FAULTS, SILENT, spread
 from lab.state import REPOSITORY
 
 _BENCH = REPOSITORY / "lab" / "bench"
@@ -40,6 +40,12 @@ def test_a_chain_of_hosts_that_pass_on_is_nearly_as_fast_as_one_host_and_bears_f
     assert last["swarm"] == pytest.approx(1.1, rel=0.1)
     for fault in FAULTS:
         assert spread(20, fault, ("chain",)).last["chain"] < 2.5
+
+
+def test_the_simulation_has_the_limits_of_the_product() -> None:
+    text = (REPOSITORY / "engine" / "scripts" / "fetch_pieces.py").read_text(encoding="utf-8")
+    limits = (f"SILENT, SLOW, PATIENCE, POLL = {SILENT},", f"BATCH, TRIAL = {BATCH},", f"FASTER = {FASTER}\n")
+    assert [it for it in limits if it not in text] == []
 
 
 def test_the_figures_of_planned_fleets_are_tables_in_both_languages() -> None:

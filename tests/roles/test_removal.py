@@ -59,7 +59,8 @@ def test_what_is_declared_goes_but_for_shared_folders_and_data() -> None:
         *("venom-firewall.service", "venom-ui.service", "venom-backend.service"),
         *("ollama.service", "venom-metrics.service", "venom-metrics.timer"),
         *("venom-backup.service", "venom-backup.timer"),
-        *("venom-card.service", "venom-card.timer", "venom-store.service", "venom.target"),
+        *("venom-card.service", "venom-card.timer", "venom-peer.service", "venom-store.service"),
+        "venom.target",
     )
     assert "/usr/local/share/ca-certificates/venom-operator.crt" in it.files
     units = ("ollama", "venom-backend", "venom-ui")

@@ -317,6 +317,28 @@ def test_what_no_host_wants_is_counted_and_freed_and_the_rest_stays(store: Store
     assert old["id"] not in (store.root / "tree" / "held.txt").read_text()
 
 
+def test_of_what_is_large_there_is_a_list_of_its_pieces_as_long_as_it_is_held(store: Store) -> None:
+    piece = 1 << 20
+    large, small = os.urandom(16 * piece + 1), os.urandom(16 * piece - 1)
+    store.wants("large.tar", large)
+    store.wants("small.tar", small)
+    assert store.fill().returncode == 0
+    name = digest(large).removeprefix("sha256:")
+    size, each, *sums = (store.holds(f"pieces/{name}") or b"").decode().split()
+    assert (int(size), int(each)) == (len(large), piece)
+    pieces = [large[begin : begin + piece] for begin in range(0, len(large), piece)]
+    assert sums == [digest(it).removeprefix("sha256:") for it in pieces]
+    assert store.holds(f"pieces/{digest(small).removeprefix('sha256:')}") is None
+    # A store that was filled before there were any, or from a bundle.
+    (store.root / "tree" / "pieces" / name).unlink()
+    assert (store.tend()["missing"], store.tend()["unlisted"]) == ([], 1)
+    assert store.fill().returncode == 0
+    assert store.tend()["unlisted"] == 0
+    store.tend(box=[])
+    store.free("purge")
+    assert store.holds(f"pieces/{name}") is None
+
+
 def test_a_host_that_left_the_inventory_wants_nothing_and_one_that_is_unknown_is_asked_for(
     store: Store,
 ) -> None:

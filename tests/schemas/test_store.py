@@ -9,7 +9,7 @@ import pytest
 
 from schemas.declared.declaration import declaration
 from schemas.inventory import Inventory
-from schemas.model import HostPlan, ServedStore, Store
+from schemas.model import HostPlan, Peer, ServedStore, Store
 from schemas.plan.host import assumed_hardware, describe, plan_host, to_dict
 from schemas.plan.items import Read, items
 from tests.schemas.conftest import Host, Load, Refuse, card
@@ -66,6 +66,16 @@ def test_a_host_may_serve_what_it_does_not_ask_itself(loaded: Load) -> None:
     one, two = _plan(fleet, "one"), _plan(fleet, "two")
     assert (one.store, one.serves_store) == (None, ServedStore(8900, ("2001:db8::/64",)))
     assert two.store == Store("http://[2001:db8::1]:8900", closed=False)
+
+
+def test_hosts_that_ask_a_store_pass_on_what_is_large_where_the_inventory_says_so(loaded: Load) -> None:
+    fleet = loaded(FLEET.replace("128/25]}", "128/25], peers: true}"))
+    assert _plan(fleet, "one").peer is None, "it serves the store"
+    assert _plan(fleet, "two").peer == Peer(8800, ("192.0.2.0/24",), "http://192.0.2.2:8800")
+    assert "passed on to 192.0.2.0/24, port 8800: large contents" in describe(_plan(fleet, "two"))
+    assert _plan(loaded(FLEET), "two").peer is None
+    without_model = FLEET.replace("128/25]}", "128/25], peers: true}\n  profile: llm_off")
+    assert _plan(loaded(without_model), "two").peer is None, "it has nothing large"
 
 
 def test_a_store_that_exists_already_is_asked_by_its_address(host: Host) -> None:
@@ -160,6 +170,14 @@ def test_what_is_needed_is_the_same_with_a_store_and_without(loaded: Load) -> No
             "port of a store that exists already",
             "port with host",
             "remove port",
+        ),
+        (
+            "defaults: {store: {host: one, port: 8801, allow_from: [192.0.2.0/24], peers: true}}\n"
+            "hosts:\n  one: {address: 192.0.2.1}\n  two: {address: 192.0.2.2, ports: {ui: 8801}}\n",
+            "defaults.store.port",
+            "8801, which ports.ui of two has too",
+            "a port of its own",
+            "",
         ),
         (
             "hosts:\n  one: {address: 192.0.2.1, internet: false}\n",

@@ -134,6 +134,9 @@ def main():
                 print("Debian's packages stay as they are: %s" % error, flush=True)
             failed.update(dict.fromkeys(works[done], error))
     tree.write_held(every)
+    if not FULL.is_set():
+        for digest in tree.unlisted(every):
+            tree.write_pieces(digest)
     job.end()
     if FULL.is_set():
         full()

@@ -106,6 +106,7 @@ def purge(unled, digests):
     for path in list(notes(digests)):
         os.unlink(path)
     for digest in digests:
+        pages.forget(tree.path_of("pieces", digest))
         os.unlink(tree.path_of("sha256", digest))
     for name in os.listdir(tree.INCOMING):
         os.unlink(os.path.join(tree.INCOMING, name))

@@ -25,6 +25,7 @@ def main():
             "unknown": sorted(set(asked["hosts"]) - set(wanted)),
             "missing": sorted(it["name"] for it in every.values() if not tree.held(it)),
             "stale": any(map(tree.stale, {it["fits"][0] for it in every.values() if it["kind"] == "debian"})),
+            "unlisted": len(tree.unlisted(every)),
             "ids": sorted(every),
             "recorded": recorded == wanted and known == every,
         },

@@ -5,6 +5,7 @@ relative link to it, under the path by which some tool asks. `wanted/HOST.json` 
 """
 
 import contextlib
+import hashlib
 import json
 import os
 import threading
@@ -22,6 +23,9 @@ APT = os.path.join(ROOT, "apt")  # where apt works
 HELD = "held.txt"
 # So long what Debian had counts as what Debian has: security updates come several times a day.
 FRESH_SECONDS = 86400
+# Of what is large there is a list of its pieces, by which hosts take it from each other.
+PIECE = 1 << 20
+LARGE = 16 * PIECE
 # Kinds whose content names further parts by their digests.
 MANIFESTS = ("manifest", "image")
 
@@ -191,6 +195,21 @@ def stale(codename):
         return time.time() - os.stat(path_of(archive.record(codename))).st_mtime > FRESH_SECONDS
     except OSError:
         return True
+
+
+def unlisted(every):
+    """The digests of what is held of these, is large, and has no list of its pieces yet."""
+    digests = {content(it["face"]) for it in every.values() if it["kind"] not in MANIFESTS} - {""}
+    large = {it for it in digests if os.path.getsize(path_of("sha256", it)) >= LARGE}
+    return {it for it in large if not os.path.exists(path_of("pieces", it))}
+
+
+def write_pieces(digest):
+    """The list of a content's pieces: bytes of all, bytes of each but the last, and the sha256 of each."""
+    path = path_of("sha256", digest)
+    with open(path, "rb") as file:
+        sums = [hashlib.sha256(it).hexdigest() for it in iter(lambda: file.read(PIECE), b"")]
+    write(path_of("pieces", digest), "\n".join([str(os.path.getsize(path)), str(PIECE), *sums, ""]))
 
 
 def write_held(every):
