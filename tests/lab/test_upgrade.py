@@ -45,6 +45,7 @@ class Fleet:
 
 UNITS = {"light": LIGHT, "off": LLM_OFF, "image": LIGHT}
 NGINX = ("nginx.service",)
+SETTING, READER = "OLLAMA_RETRY_MAX_ATTEMPTS", "venom-backend.service"
 
 
 @pytest.fixture(scope="module")
@@ -77,6 +78,8 @@ def upgraded(upstream: None, module_host: LabHost, tmp_path_factory: pytest.Temp
     path.write_bytes((old / "inventories/lab.py").read_bytes())
     # All modules are its own, those of pyinfra's connectors, too.
     provisioning.run(path, house=old, env={**os.environ, "PYTHONPATH": str(old)}).check()
+    # Besides the product, one setting changes: else there may be nothing to do.
+    declared["defaults"]["environment"] = {**declared["defaults"].get("environment", {}), SETTING: 3}
     made = Fleet(hosts, provisioning.inventory(tmp_path_factory.mktemp("fleet"), declared), {})
     return Fleet(hosts, made.inventory, made.processes())
 
@@ -114,8 +117,9 @@ def test_the_first_run_shows_what_restarts_and_why_and_the_second_changes_nothin
     after = upgraded.processes()
     for name, units in upgraded.before.items():
         for unit in (it for it in units if units[it] != after[name][it]):
-            # Its own unit differs: without a cause nothing restarts.
-            assert f"/etc/systemd/system/{unit}" in run.endings[name]
+            # Its own unit differs, or its settings: without a cause nothing restarts.
+            assert f"/etc/systemd/system/{unit}" in run.endings[name] or unit == READER
+        assert SETTING in run.endings[name]
     assert upgraded.run().check().changed_operations == []
 
 
