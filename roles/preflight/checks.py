@@ -6,8 +6,10 @@ from collections import Counter
 from collections.abc import Sequence
 from datetime import UTC, datetime
 
+from engine import paths
 from engine.component import Component, Need
 from engine.refusal import Finding
+from engine.resources import Absent
 from roles.preflight import containers, drivers, module
 from roles.preflight.facts import Facts, Listener
 from schemas.data.systems import architectures, systems
@@ -96,10 +98,12 @@ def installing(facts: Facts, missing: Sequence[str]) -> list[Finding]:
 def _ports(listed: Sequence[Component], facts: Facts) -> list[Finding]:
     # What other sites of nginx have is the door's own question.
     ours = {it.unit for it in listed if it.owns_unit}
+    # A unit of ours that has to go is stopped first, such as the store's where a host is to pass on instead.
+    gone = {it.path for one in listed for it in one.prerequisites if isinstance(it, Absent)}
     found = []
     for component, port in ((it, port) for it in listed for port in it.ports):
         for owner in {_who(it): it for it in facts.listeners if it.port == port.number}.values():
-            if owner.unit in ours | {component.unit}:
+            if owner.unit in ours | {component.unit} or f"{paths.UNITS}/{owner.unit}" in gone:
                 continue
             stop = containers.how_to_stop(owner)
             found.append(

@@ -106,6 +106,14 @@ def test_a_foreign_process_on_our_port_is_named_and_our_own_is_not() -> None:
     assert "python3 (process 4242, unit jupyter.service)" in port
 
 
+def test_the_port_of_a_unit_that_has_to_go_is_free() -> None:
+    store = "store: {host: one, allow_from: [192.0.2.0/24], peers: true}"
+    passes = plan(f"hosts:\n  two: {{address: 192.0.2.2, {store}}}\n  one: {{address: 192.0.2.1}}\n")
+    for unit, refused in (("venom-store.service", False), ("other.service", True)):
+        listed = found(passes, listen=f"0.0.0.0:8800 50 nginx {unit}")
+        assert any("port 8800 free for what is passed on" in it for it in listed) == refused
+
+
 def test_directories_on_one_file_system_share_what_is_free_there() -> None:
     artifact = Artifact("ollama", "1", "0" * 64, 1_000_000_000, ("https://example.org/o.tar",))
     server = need_of(artifact, {}, "/opt/ollama", typical=0)
