@@ -5,9 +5,10 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from engine.archive import Archive
+from engine.environment import Lock
 from engine.release import ImageRelease, Release
 from roles.backend import deploy as backend
-from roles.backend.lock import Lock, lock_for
+from roles.backend.lock import lock_for
 from roles.source.archive import pack
 from roles.ui import deploy as ui
 from schemas.model import HostPlan

@@ -9,6 +9,7 @@ from typing import Any
 
 from engine import jobs, packages, proxy
 from engine.archive import Archive
+from engine.environment import Lock, uv_path
 from engine.jobs import Job
 from engine.observation import Observed
 from engine.options import Options
@@ -16,11 +17,10 @@ from engine.question import observe_host
 from engine.refusal import Finding, RefusedError, refuse
 from engine.release import Release
 from engine.resources import Prerequisite, differing
+from engine.uv import wheel
 from fleet.assessment import resolved
 from fleet.builds import Build
 from roles.backend import deploy as backend
-from roles.backend.lock import Lock
-from roles.backend.uv import wheel
 from roles.base import deploy as base
 from roles.packing.contents import Contents, backend_contents, frontend_contents
 from roles.packing.deploy import base_job, pack_job, prerequisites
@@ -154,18 +154,14 @@ def make_parts(packing: Packing) -> None:
     source_delivered(archive=first.archive, release=first.contents.release, observed=observed)
     for it in packing.missing:
         if it.lock:
-            uv, release = backend.uv_path(it.contents.plan), it.contents.release
+            plan, release = it.contents.plan, it.contents.release
+            uv = uv_path(plan)
             uv_there = observed.there(release.venv_path) or observed.there(uv) or uv in tools
             tools.add(uv)
-            backend.environment_started(
-                plan=it.contents.plan,
-                release=release,
-                lock=it.lock,
-                wheel=None if uv_there else wheel(it.contents.plan),
-                job=it.job,
-                observed=observed,
-            )
-            backend.environment_finished(job=it.job, observed=observed)
+            uv_wheel = None if uv_there else wheel(plan)
+            work = backend.environment_work(plan, release, it.lock, it.job, uv_wheel, observed)
+            work.begin()
+            work.end()
         else:
             jobs.job_started(name="UI build | start", job=it.job, observed=observed)
             jobs.job_finished(name="UI build | finish", job=it.job, observed=observed)
@@ -204,7 +200,7 @@ def _paths(image: Image) -> list[str]:
     """All that is observed for one image."""
     release, plan = image.contents.release, image.contents.plan
     return [
-        *(image.contents.path, release.source_path, release.venv_path, backend.uv_path(plan)),
+        *(image.contents.path, release.source_path, release.venv_path, uv_path(plan)),
         *(image.job.makes, *image.job.needs),
     ]
 

@@ -20,6 +20,7 @@ from pathlib import Path
 
 import yaml
 
+from engine.environment import Lock
 from engine.observation import command
 from engine.question import question_about
 from engine.release import Release
@@ -27,7 +28,7 @@ from fleet.assessment import Planned, resolved
 from fleet.builds import Build
 from fleet.components import components
 from lab.state import REPOSITORY, LabError
-from roles.backend.lock import FOLDER, Lock
+from roles.backend.lock import FOLDER
 from roles.door.secrets import revealed
 from roles.source.archive import pack
 from roles.ui import deploy as ui

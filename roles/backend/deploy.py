@@ -3,29 +3,22 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
 
-from pyinfra.api.deploy import deploy
-from pyinfra.api.operation import operation
-from pyinfra.context import host
-
 import audit
-from engine import contained, jobs, paths, proxy, remote, services
+from engine import contained, paths, proxy, services
 from engine.component import Component, Need, Port, Work
 from engine.env import settings_digest
-from engine.fetch import archive_path, fetch_line, need_of, sources_of
+from engine.environment import Environment, EnvironmentWork, Lock, uv_path
+from engine.fetch import need_of, sources_of
 from engine.jobs import Job
 from engine.observation import Observed
-from engine.operations import Commands, log_line
 from engine.release import Release
 from engine.resources import Enabled, EnvFile, File, Link, Switchable
 from engine.services import Data, Service
 from engine.templates import render
 from roles.backend import room
-from roles.backend.lock import Lock
-from roles.backend.uv import wheel as uv_wheel
 from schemas.model import HostPlan
 from schemas.plan.item import PACKAGE
 
@@ -41,27 +34,25 @@ IMPORTS = Path(audit.__file__).parent / "scripts" / "imports.py"
 BUILD_CONSTRAINTS = Path(__file__).parent / "files" / "build-constraints.txt"
 
 
+def environment_of_release(plan: HostPlan, release: Release, lock: Lock) -> Environment:
+    """The environment that the release's packages lie in."""
+    return Environment(
+        plan,
+        release.venv_path,
+        release.python_path,
+        plan.python.artifact,
+        lock,
+        BUILD_CONSTRAINTS.read_text(encoding="utf-8"),
+    )
+
+
 def environment_job(plan: HostPlan, release: Release, lock: Lock) -> Job:
     """Makes interpreter and virtual environment, and proves them by importing the application."""
-    artifact = plan.python.artifact
-    first = plan.store.place("pypi") if plan.store else ""
     script = render(
         __file__,
         "environment.sh.j2",
-        artifact=artifact,
-        archive=archive_path(artifact) if artifact else "",
-        fetch=fetch_line(artifact) if artifact else "",
-        python=release.python_path,
-        python_home=str(Path(release.python_path).parents[1]),
-        venv=release.venv_path,
+        **environment_of_release(plan, release, lock).values,
         source=release.source_path,
-        lock=_lock_path(release),
-        packages=lock.packages,
-        build_constraints=BUILD_CONSTRAINTS.read_text(encoding="utf-8"),
-        uv=uv_path(plan),
-        uv_version=plan.uv.version,
-        first=first,
-        index=plan.mirrors.pypi or (first if plan.store and plan.store.closed else ""),
         process_env=dict(plan.backend.process_env),
         imports=IMPORTS.read_text(encoding="utf-8"),
         refused=lock.refused,
@@ -153,88 +144,12 @@ def environment_of(plan: HostPlan, settings: Mapping[str, str], programs: Sequen
     }
 
 
-def uv_path(plan: HostPlan) -> str:
-    """Where the uv that installs on the host lies."""
-    return f"{paths.TOOLS}/uv-{plan.uv.version}"
-
-
-def _lock_path(release: Release) -> str:
-    return f"{paths.VENVS}/{release.venv}.lock"
-
-
-@deploy("Backend packages")
-def environment_started(
-    plan: HostPlan, release: Release, lock: Lock, wheel: Path | None, job: Job, observed: Observed
-) -> None:
-    """Start the job that makes the backend's environment; `finish` it before the release is made."""
-    lock_delivered(
-        name="uv and lock", plan=plan, release=release, lock=lock, wheel=wheel, job=job, observed=observed
-    )
-    jobs.job_started(name="start", job=job, observed=observed)
-
-
-@operation()
-def lock_delivered(
-    plan: HostPlan, release: Release, lock: Lock, wheel: Path | None, job: Job, observed: Observed
-) -> Commands:
-    """
-    Bring the lock, and the uv that installs it, to the host.
-
-    + plan: which uv
-    + release: whose environment it is
-    + lock: the packages with their hashes
-    + wheel: uv, on the controller; None where the host has it
-    + job: what needs them
-    + observed: what the host has
-    """
-    if job.done(observed) or observed.there(release.venv_path):
-        host.noop("the environment is there")
-        return
-    if lock.fresh:
-        yield log_line(f"resolved anew: keep {lock.path} (commit it, and review it as text)")
-    for added in lock.added:
-        yield log_line(f"added: {added}")
-    yield remote.shell("put.sh", _lock_path(release), "root", "0644", stdin=lock.text)
-    if wheel is not None:
-        upload = f"{paths.CACHE}/{wheel.name}"
-        yield remote.send(wheel, upload)
-        yield remote.shell("unpack.sh", upload, plan.uv.integrity, uv_path(plan), "wheel")
-
-
-@deploy("Backend packages")
-def environment_finished(job: Job, observed: Observed) -> None:
-    """Wait until the backend's environment is there and has imported the application."""
-    jobs.job_finished(name="finish", job=job, observed=observed)
-
-
-@dataclass(frozen=True)
-class _Environment:
-    """What a run does for the environment: uv and the lock are delivered, the job is started and awaited."""
-
-    plan: HostPlan
-    release: Release
-    lock: Lock
-    job: Job
-    wheel: Path | None  # uv, where an environment has to be made and the host has no uv yet
-    observed: Observed
-
-    def begin(self) -> None:
-        """Start it."""
-        environment_started(
-            plan=self.plan,
-            release=self.release,
-            lock=self.lock,
-            wheel=self.wheel,
-            job=self.job,
-            observed=self.observed,
-        )
-
-    def end(self) -> None:
-        """Wait for it."""
-        environment_finished(job=self.job, observed=self.observed)
-
-    def share(self) -> None:
-        """Each host makes its own."""
+def environment_work(
+    plan: HostPlan, release: Release, lock: Lock, job: Job, wheel: Path | None, observed: Observed
+) -> EnvironmentWork:
+    """What a run does for the environment. `wheel`: uv, where the host has none and needs it."""
+    environment = environment_of_release(plan, release, lock)
+    return EnvironmentWork("Backend packages", (job,), observed, environment, wheel)
 
 
 def component(plan: HostPlan, release: Release, settings: Mapping[str, str], lock: Lock | None) -> Component:
@@ -257,8 +172,8 @@ def made(
     def work(_host: str, observed: Observed) -> Work:
         assert lock
         assert job
-        uv_there = observed.there(release.venv_path) or observed.there(uv_path(plan))
-        return _Environment(plan, release, lock, job, None if uv_there else uv_wheel(plan), observed)
+        wheel = environment_of_release(plan, release, lock).wheel(observed)
+        return environment_work(plan, release, lock, job, wheel, observed)
 
     return Component(
         name="backend",

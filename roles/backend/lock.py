@@ -12,14 +12,13 @@ import hashlib
 import os
 import re
 from collections.abc import Mapping
-from dataclasses import dataclass
 from datetime import UTC, datetime
-from functools import cached_property
 from pathlib import Path, PurePosixPath
 
 import schemas
 from engine import controller
 from engine.archive import Archive
+from engine.environment import ADDED, CUT_OFF, INPUTS, Lock
 from engine.refusal import refuse
 from roles.backend import gate
 from roles.backend.resolve import resolve
@@ -27,29 +26,6 @@ from schemas.model import HostPlan
 
 # Locks of pinned releases are kept in the repository, reviewed as text; others in the cache.
 FOLDER = Path(schemas.__file__).parent / "data" / "locks"
-# The head of a lock: what it was made of, up to when the index counted, and what was added, and why.
-INPUTS, CUT_OFF, ADDED = "# inputs: ", "# cut-off: ", "# added: "
-
-
-@dataclass(frozen=True)
-class Lock:
-    """A requirements file with hashes. `fresh` says that this run resolved it."""
-
-    path: Path
-    text: str
-    sha256: str
-    fresh: bool
-    refused: tuple[str, ...] = ()  # names of import that the process must not have
-
-    @cached_property
-    def packages(self) -> int:
-        """How many it has."""
-        return sum(1 for line in self.text.splitlines() if line[:1].isalnum())
-
-    @property
-    def added(self) -> list[str]:
-        """What the files of the tier forget, each with why it is there all the same."""
-        return [line.removeprefix(ADDED) for line in self.text.splitlines() if line.startswith(ADDED)]
 
 
 def lock_for(plan: HostPlan, archive: Archive, *, offline: bool = False) -> Lock:
@@ -72,7 +48,7 @@ def _lock(plan: HostPlan, archive: Archive, files: dict[str, str], offline: bool
             verdict = gate.judge(plan, archive, text)
             gate.ensure_clean(verdict)
             if not verdict.missing:
-                return Lock(path, text, _digest(text), fresh=False, refused=tuple(verdict.refused))
+                return Lock(path, text, digest_of(text), fresh=False, refused=tuple(verdict.refused))
     if offline:
         raise refuse(
             f"a lock {committed.name} of {plan.source.release} on this machine",
@@ -110,11 +86,18 @@ def make(plan: HostPlan, archive: Archive, cut_off: str) -> str:
 
 def write(path: Path, text: str, plan: HostPlan, archive: Archive) -> Lock:
     """Keep a lock's text at `path`, whole or not at all."""
+    keep(path, text)
+    return Lock(
+        path, text, digest_of(text), fresh=True, refused=tuple(gate.judge(plan, archive, text).refused)
+    )
+
+
+def keep(path: Path, text: str) -> None:
+    """Write a text into the place of what is there, whole or not at all."""
     path.parent.mkdir(parents=True, exist_ok=True)
     part = path.with_name(f"{path.name}.{os.getpid()}.part")
     part.write_text(text, encoding="utf-8")
     part.rename(path)
-    return Lock(path, text, _digest(text), fresh=True, refused=tuple(gate.judge(plan, archive, text).refused))
 
 
 def name(plan: HostPlan) -> str:
@@ -141,7 +124,8 @@ def _inputs_digest(plan: HostPlan, files: Mapping[str, str]) -> str:
     return hashlib.sha256(repr((files, plan.requirements.add)).encode()).hexdigest()
 
 
-def _digest(text: str) -> str:
+def digest_of(text: str) -> str:
+    """What a lock's packages are; its comments are no part of it."""
     lines = [line for line in text.splitlines() if not line.lstrip().startswith("#")]
     return hashlib.sha256("\n".join(lines).encode()).hexdigest()
 

@@ -10,10 +10,10 @@ from pathlib import Path
 import pytest
 
 from engine import remote
+from engine.environment import Lock
 from engine.jobs import Job
 from engine.release import Release
 from roles.backend import deploy as backend
-from roles.backend.lock import Lock
 from roles.backup.running import Copy, backup_job, bring_job
 from roles.ollama import deploy as ollama
 from roles.store import deploy as store

@@ -8,10 +8,10 @@ from pathlib import Path
 
 import pytest
 
+from engine.environment import Lock
 from engine.release import Release
 from fleet.builds import Build
 from fleet.needed import NPM_LOCK, read_for
-from roles.backend.lock import Lock
 from roles.source.archive import pack
 from schemas.hardware import MODERN
 from schemas.model import HostPlan, Source

@@ -12,6 +12,7 @@ import pytest
 import yaml
 
 from engine.archive import Archive
+from engine.environment import Lock
 from engine.refusal import RefusedError
 from roles.backend import gate, lock
 from roles.backend.requires import chain, listed
@@ -92,7 +93,7 @@ def test_what_a_start_imports_and_the_files_forget_is_added_with_its_reason(sour
     source.write(main="import fastapi\nfrom PIL import Image\n", api="fastapi\nuvicorn\n")
     text = source.lock()
     assert versions(text)["pillow"] == "12.0"
-    added = lock.Lock(Path(), text, "", fresh=True).added
+    added = Lock(Path(), text, "", fresh=True).added
     assert added == ["pillow: imported at start-up: venom_core/main.py:2; in no file of the tier api"]
 
 

@@ -13,11 +13,12 @@ from cyclonedx.schema import SchemaVersion
 from cyclonedx.validation.json import JsonStrictValidator
 
 from engine import remote
+from engine.environment import Lock
 from engine.jobs import Job
 from engine.refusal import RefusedError
 from engine.release import Release
 from roles.backend import deploy as backend
-from roles.backend.lock import FOLDER, Lock
+from roles.backend.lock import FOLDER
 from roles.packing import sbom
 from roles.packing.contents import Contents, backend_contents, frontend_contents
 from roles.packing.deploy import base_job, pack_job

@@ -7,6 +7,7 @@ from pathlib import Path
 
 from engine import remote
 from engine.component import Component
+from engine.environment import Lock
 from engine.observation import Observed
 from engine.packages import origin_of
 from engine.proxy import Way
@@ -14,7 +15,6 @@ from engine.resources import Absent, Enabled, File, Packages
 from fleet.builds import Build
 from fleet.components import Shares, components
 from roles.backend.deploy import environment_job
-from roles.backend.lock import Lock
 from roles.door import firewall
 from roles.door.secrets import Revealed
 from roles.store.deploy import DEBIAN, fill_job
