@@ -76,6 +76,27 @@ class Font:
 
 
 @dataclass(frozen=True)
+class PinnedEngine:
+    """A model server beside Ollama."""
+
+    version: str
+    requires: tuple[str, ...]  # what its lock is made of
+    arch: tuple[str, ...]
+    driver: str  # oldest of NVIDIA's
+    capability: str  # lowest compute capability of a card
+    bytes: int  # of its environment on the disk
+
+
+@dataclass(frozen=True)
+class PinnedTree:
+    """A model of the hub: a repository at a commit."""
+
+    commit: str  # 40 hex digits
+    kv_bytes_per_token: int
+    files: Mapping[str, tuple[str, int]]  # path → hex sha256 and bytes
+
+
+@dataclass(frozen=True)
 class Pins:
     """Everything that is pinned, merged."""
 
@@ -87,10 +108,12 @@ class Pins:
     uv_version: str
     uv_wheels: Mapping[str, str]  # architecture → hex sha256
     uv_sizes: Mapping[str, int]  # architecture → bytes; none where no source states it
-    registries: Mapping[str, str]  # pypi, npm, ollama → the public one's URL, without a slash at its end
+    engines: Mapping[str, PinnedEngine]
+    registries: Mapping[str, str]  # pypi, npm, ollama, hub → the public one's URL, without a slash at its end
     fonts: Mapping[str, Font]
     weights: Mapping[str, Weights]  # from the smallest to the largest
     images: Mapping[str, Mapping[str, Reference]]  # what is in them → version
+    trees: Mapping[str, PinnedTree]  # by repository
 
 
 def how_to_pin(kind: str, version: str) -> str:
@@ -201,6 +224,7 @@ def _typed(data: dict[str, Any]) -> Pins:
         uv_version=data["uv"]["version"],
         uv_wheels={arch: wheel["sha256"] for arch, wheel in data["uv"]["wheels"].items()},
         uv_sizes={arch: wheel["size"] for arch, wheel in data["uv"]["wheels"].items() if "size" in wheel},
+        engines={name: PinnedEngine(**_frozen(entry)) for name, entry in data["engines"].items()},
         registries=data["registries"],
         fonts={name: Font(**entry) for name, entry in data["fonts"].items()},
         weights={w.name: w for w in sorted(weights, key=lambda w: w.bytes)},
@@ -208,7 +232,17 @@ def _typed(data: dict[str, Any]) -> Pins:
             name: {version: Reference.of(text) for version, text in versions.items()}
             for name, versions in data.get("images", {}).items()
         },
+        trees={name: _tree(entry) for name, entry in data["trees"].items()},
     )
+
+
+def _tree(entry: dict[str, Any]) -> PinnedTree:
+    files = {path: (file["sha256"], file["size"]) for path, file in sorted(entry["files"].items())}
+    return PinnedTree(entry["commit"], entry["kv_bytes_per_token"], files)
+
+
+def _frozen(entry: dict[str, Any]) -> dict[str, Any]:
+    return {key: tuple(value) if isinstance(value, list) else value for key, value in entry.items()}
 
 
 def _release(name: str, entry: dict[str, Any]) -> Release:
