@@ -232,6 +232,49 @@ class Model:
 
 
 @dataclass(frozen=True)
+class TreeFile:
+    """A file of a tree."""
+
+    path: str  # within it
+    sha256: str
+    size: int  # bytes
+    urls: tuple[str, ...]  # places to get it from: the store and mirrors first
+
+
+@dataclass(frozen=True)
+class Tree:
+    """A model of the hub: a repository at a commit, with all of its files."""
+
+    repository: str
+    commit: str  # 40 hex digits
+    files: tuple[TreeFile, ...]
+    path: str  # where it lies on the host; its name is a key of all that it is
+    hub: str  # the URL below which its token is of use; not a mirror's, not the store's
+
+    @property
+    def size(self) -> int:
+        """Bytes of all of it."""
+        return sum(it.size for it in self.files)
+
+
+@dataclass(frozen=True)
+class Vllm:
+    """The vLLM server, and what it may take of the card."""
+
+    version: str
+    requires: tuple[str, ...]  # what its lock is made of
+    python: Artifact
+    disk: int  # bytes of its environment
+    driver: str  # oldest of NVIDIA's that its CUDA runs with
+    port: int
+    tree: Tree
+    context: int  # tokens
+    eager: bool  # without CUDA graphs
+    share: str  # of the card's memory, e.g. "0.62"
+    token: Secret | None  # for a gated tree
+
+
+@dataclass(frozen=True)
 class Mirrors:
     """Places of the operator's own; empty means upstream's."""
 
@@ -339,6 +382,7 @@ class HostPlan:
     backup: Backup | None = None
     metrics: Metrics | None = None  # None: it reports nothing
     peer: Peer | None = None  # None: it passes nothing on
+    vllm: Vllm | None = None
     # What is asked of the cards' driver; no part of what is applied.
     drivers: Drivers = field(default_factory=Drivers)
     may_spill: bool = False  # whether a model that lies only partly in VRAM counts as serving

@@ -13,6 +13,7 @@ from schemas.data.pins import File, Pins, how_to_pin
 from schemas.data.version import is_requirement
 from schemas.declared.backup import backup_document, backup_of
 from schemas.declared.door import door_of
+from schemas.declared.engines import vllm_of
 from schemas.declared.environment import checked
 from schemas.declared.metrics import metrics_of
 from schemas.declared.references import absolute, reference, secret_of
@@ -87,6 +88,7 @@ class DeclaredHost:
     backup: Backup | None = None
     metrics: Metrics | None = None
     peer: Peer | None = None
+    vllm: str = ""  # the repository of its model; empty: there is no vLLM
 
     @property
     def by_image(self) -> bool:
@@ -127,6 +129,7 @@ def declare(settings: Settings, pins: Pins) -> tuple[DeclaredHost | None, list[P
     choices = {kind: _choice(settings, pins, kind, problems) for kind in _KINDS}
     ports = {**known.ports, **settings.get("ports", default={})}
     _distinct(settings, ports, problems)
+    vllm = vllm_of(settings, profile, pins, problems)
     door = door_of(settings, profile, ports, problems)
     environment = checked(settings, profile, problems)
     secrets = _secrets(settings, problems)
@@ -196,6 +199,7 @@ def declare(settings: Settings, pins: Pins) -> tuple[DeclaredHost | None, list[P
         pins=pins,
         settings=settings,
         metrics=metrics,
+        vllm=vllm,
     )
     return host, []
 
@@ -263,8 +267,10 @@ def _image(settings: Settings, kind: str, version: str, problems: list[Problem])
 
 
 def _distinct(settings: Settings, ports: dict[str, int], problems: list[Problem]) -> None:
+    # One that nothing listens at is in nobody's way.
+    idle = () if settings.get("engines", "vllm") else ("vllm",)
     for name, port in ports.items():
-        others = [other for other in ports if other != name and ports[other] == port]
+        others = [it for it in ports if it not in (name, *idle) and ports[it] == port]
         if others and settings.get("ports", name) is not None:
             found = f"{port}, which {' and '.join(others)} has too"
             problems.append(settings.problem(("ports", name), found, "a port of its own"))

@@ -5,6 +5,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+
 from schemas.data.contract import contract
 from schemas.data.version import in_range
 from schemas.declared.door import effectless
@@ -13,6 +15,7 @@ from schemas.declared.host import DeclaredHost
 from schemas.hardware import Drivers, Gpu, Hardware
 from schemas.model import Backend, HostPlan, Node, Package, Python, Requirements, Ui
 from schemas.plan.driver import drivers
+from schemas.plan.engines import backend_file, plan_vllm
 from schemas.plan.ollama import Local, plan_local
 from schemas.plan.room import ASSUMED, is_assumed
 from schemas.plan.show import describe, to_dict
@@ -48,6 +51,7 @@ def plan_host(declared: DeclaredHost, hardware: Hardware) -> HostPlan:
     node = _node(declared, hardware, problems)
     uv = _uv(declared, hardware, problems)
     local = plan_local(declared, hardware, problems, notes)
+    vllm = plan_vllm(declared, hardware, local.model, problems)
     if python is None or node is None or uv is None or problems:
         raise PlanError(problems)
     _effectless(declared, notes)
@@ -66,7 +70,7 @@ def plan_host(declared: DeclaredHost, hardware: Hardware) -> HostPlan:
         uv=uv,
         node=node,
         ui=_ui(declared, local, release.fonts),
-        backend=_backend(declared, local, notes),
+        backend=_backend(declared, local, backend_file(vllm), notes),
         door=declared.door,
         vram_tier=local.vram_tier,
         ollama=local.ollama,
@@ -81,6 +85,7 @@ def plan_host(declared: DeclaredHost, hardware: Hardware) -> HostPlan:
         backup=declared.backup,
         metrics=declared.metrics,
         peer=declared.peer,
+        vllm=vllm,
         drivers=_drivers(declared, hardware, local),
         may_spill=declared.may_spill and local.ollama is not None and bool(hardware.gpus),
         notes=tuple(notes),
@@ -163,8 +168,8 @@ def _ui(declared: DeclaredHost, local: Local, fonts: tuple[str, ...]) -> Ui:
     )
 
 
-def _backend(declared: DeclaredHost, local: Local, notes: list[str]) -> Backend:
-    env_file = {**_scope(declared, local, "backend-file"), **local.backend_file}
+def _backend(declared: DeclaredHost, local: Local, engines: Mapping[str, str], notes: list[str]) -> Backend:
+    env_file = {**_scope(declared, local, "backend-file"), **local.backend_file, **engines}
     if "ollama" not in contract().profiles[declared.profile].services:
         given = next((sets for key, sets in contract().cloud if key in declared.secrets), None)
         env_file |= {k: v for k, v in (given or {}).items() if k not in declared.environment}

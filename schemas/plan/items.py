@@ -36,6 +36,7 @@ class Read:
     """What was read for a plan. Left out: it is not known yet, or this plan needs none."""
 
     lock: str = ""  # the requirements file with hashes, of the backend's packages
+    vllm: str = ""  # the same of vLLM's
     build: str = ""  # the same of what builds those that are published as source only
     npm: str = ""  # package-lock.json
     debian: Sequence[str] = ()  # names of Debian packages
@@ -46,8 +47,9 @@ class Read:
 
 def items(plan: HostPlan, pins: Pins, read: Read) -> list[Item]:
     """What the plan's host needs, whatever it has already. Of a plan without a store, the origins are all."""
-    debian = (_debian(plan, name, read.codename) for name in read.debian)
-    return [*_venom(plan, pins, read), *_local(plan, pins), *debian]
+    found = [*_venom(plan, pins, read), *_local(plan, pins), *_vllm(plan, pins, read)]
+    found += (_debian(plan, name, read.codename) for name in read.debian)
+    return list({it.key: it for it in found}.values())
 
 
 def needed(of: Iterable[tuple[HostPlan, Pins, Read]]) -> list[Needed]:
@@ -99,6 +101,26 @@ def _local(plan: HostPlan, pins: Pins) -> Iterator[Item]:
         yield _image(plan.ollama.image, plan.arch)
     if plan.model:
         yield from _model(plan, plan.model, pins)
+
+
+def _vllm(plan: HostPlan, pins: Pins, read: Read) -> Iterator[Item]:
+    """Interpreter and packages of its environment, and each file of its model."""
+    if plan.vllm is None:
+        return
+    yield _file(plan.vllm.python)
+    index, tree = _index(plan, pins), plan.vllm.tree
+    fits = (plan.vllm.python.version.rpartition(".")[0], plan.arch)
+    for package in packages(read.vllm):
+        yield _package(index, package.name, package.version, package.digests, fits)
+    for file in tree.files:
+        yield Item(
+            kind=kinds.FILE,
+            name=f"{file.path} of {tree.repository}",
+            digests=(f"sha256:{file.sha256}",),
+            size=file.size,
+            origins=file.urls,
+            face=file_face(file.urls[-1]),
+        )
 
 
 def _file(artifact: Artifact) -> Item:

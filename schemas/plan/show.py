@@ -25,7 +25,7 @@ def to_dict(plan: HostPlan) -> dict[str, Any]:
     # A plan without these is the same, word by word, as before there were any.
     left_out |= {
         name
-        for name in ("store", "serves_store", "peer", "backup", "metrics", "may_spill")
+        for name in ("store", "serves_store", "peer", "backup", "metrics", "may_spill", "vllm")
         if not getattr(plan, name)
     }
     return {
@@ -63,7 +63,7 @@ def describe(plan: HostPlan) -> str:
         ("ports", _ports(plan)),
         *_door(plan.door),
     ]
-    rows += _local(plan)
+    rows += [*_local(plan), *_vllm(plan)]
     rows += _mirrors(plan)
     if plan.metrics:
         speed = ", and how fast the model answers" if plan.metrics.speed else ""
@@ -178,6 +178,17 @@ def _local(plan: HostPlan) -> list[tuple[str, str]]:
         ("model", f"{plan.model.name} {plan.model.digest[:12]} ({gib(plan.model.size)})"),
         ("memory", f"{gib(need.total)} ({parts}, {rest} graph and reserve)"),
         *([("card", "part of the model may lie outside VRAM (gpu.spill)")] if plan.may_spill else []),
+    ]
+
+
+def _vllm(plan: HostPlan) -> list[tuple[str, str]]:
+    vllm = plan.vllm
+    if vllm is None:
+        return []
+    tree = vllm.tree
+    return [
+        ("vllm", f"{vllm.version}, port {vllm.port}; {vllm.share} of the card, context {vllm.context}"),
+        ("vllm", f"{tree.repository} {tree.commit[:12]}: {len(tree.files)} files, {gib(tree.size)}"),
     ]
 
 

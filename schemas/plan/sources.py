@@ -12,8 +12,8 @@ from schemas.model import Artifact, Image
 from schemas.reading.problem import Problem, listed
 
 
-def _urls(url: str, declared: DeclaredHost) -> tuple[str, ...]:
-    """The store's place for `url`, each mirror's (HOST/PATH, as `wget -x` lays files out), upstream's."""
+def places(url: str, declared: DeclaredHost) -> tuple[str, ...]:
+    """Where a file is had from: store, each mirror (HOST/PATH, as `wget -x` lays files out), upstream."""
     parts, store = urlsplit(url), declared.store
     path = f"{parts.netloc}{parts.path}"
     first = (store.place(f"files/{path}"),) if store else ()
@@ -50,5 +50,5 @@ def artifact(
             )
         )
         return None
-    urls = _urls(file.url, declared)
+    urls = places(file.url, declared)
     return Artifact(kind, version, file.sha256, file.size, urls)

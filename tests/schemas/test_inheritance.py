@@ -30,7 +30,7 @@ def test_the_closest_place_wins(loaded: Load) -> None:
         """
     )
     resolved = {h.name: (h.profile, h.model, dict(h.ports)) for h in hosts.hosts}
-    ports = {"backend": 8000, "ui": 3100, "ollama": 11434}
+    ports = {"backend": 8000, "ui": 3100, "ollama": 11434, "vllm": 8001}
     assert resolved == {
         "a": ("full", "gemma3:1b", ports),
         "b": ("light", "gemma3:4b", ports),
