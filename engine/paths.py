@@ -13,6 +13,8 @@ JOBS = f"{OPT}/jobs"
 # One file for each container image of ours; the images themselves lie in the engine's store.
 IMAGES = f"{OPT}/images"
 OLLAMAS = "/opt/ollama"
+# Models of the hub, each a folder whose name is a key of all that is in it.
+TREES = f"{OPT}/trees"
 
 ETC = "/etc/venom"
 RECEIPT = f"{ETC}/receipt.json"

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from engine.archive import Archive
 from engine.environment import Lock
 from engine.release import ImageRelease, Release
+from fleet.engines import lock_of
 from roles.backend import deploy as backend
 from roles.backend.lock import lock_for
 from roles.source.archive import pack
@@ -21,6 +22,7 @@ class Build:
     release: Release | ImageRelease
     archive: Archive | None = None  # the source
     lock: Lock | None = None  # of the backend's packages
+    vllm: Lock | None = None  # of vLLM's; None: the plan has no vLLM
 
     @classmethod
     def of(cls, plan: HostPlan, *, offline: bool = False) -> Build:
@@ -33,7 +35,8 @@ class Build:
         archive = pack(plan.source, offline=offline)
         lock = lock_for(plan, archive, offline=offline)
         release = Release.of(plan, archive.key, archive.digest_of(*ui.SOURCES), lock.sha256)
-        return cls(release, archive, lock)
+        vllm = lock_of(plan, plan.vllm, offline=offline) if plan.vllm else None
+        return cls(release, archive, lock, vllm)
 
     @classmethod
     def unknown(cls, plan: HostPlan) -> Build:

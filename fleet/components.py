@@ -22,7 +22,7 @@ from roles.backend.lock import inputs
 from roles.backup import deploy as backup
 from roles.base import deploy as base
 from roles.development import deploy as development
-from roles.development import tree as trees
+from roles.development import tree as developers_tree
 from roles.door import deploy as door
 from roles.door import firewall, nginx
 from roles.door.secrets import Revealed
@@ -35,8 +35,10 @@ from roles.source import deploy as source
 from roles.store import deploy as store
 from roles.store import peer
 from roles.store.wants import NOBODY, Fleet
+from roles.trees import deploy as trees
 from roles.ui import deploy as ui
 from roles.ui import image as ui_image
+from roles.vllm import deploy as vllm
 from roles.weights import deploy as weights
 from schemas.model import HostPlan
 from schemas.plan.item import Item
@@ -80,7 +82,9 @@ def components(
         weights.component(plan.model, plan.ollama, pulls, ollama.pulls_by(plan), plan.store, passing),
         source.component(build.release, build.archive),
         release_role.component(plan, build.release, build.launchers),
+        trees.component(plan),
         *_venom(plan, build, settings),
+        vllm.component(plan, build.vllm, later=later),
         development.component(plan, lambda _observed: _unfit(plan, build)),
         backup.component(plan, later=later),
         door.component(plan.door, Inner.of(plan), secrets, partial(nginx.unfit, plan.door)),
@@ -148,9 +152,9 @@ def _unfit(plan: HostPlan, build: Build) -> list[Finding]:
     work = plan.development
     if work is None or build.archive is None:
         return []
-    tree = trees.look(work)
-    findings = trees.findings(work, tree)
-    other = trees.other_requirements(tree, inputs(plan, build.archive))
+    tree = developers_tree.look(work)
+    findings = developers_tree.findings(work, tree)
+    other = developers_tree.other_requirements(tree, inputs(plan, build.archive))
     if other and not findings:
-        trees.warn(work, other, release_name(plan))
+        developers_tree.warn(work, other, release_name(plan))
     return findings

@@ -1,5 +1,7 @@
 """`python -m fleet.locks [RELEASE …]`: make or refresh the locks of pinned releases, and say what changed.
 
+Without a release: those of all of them, and of the pinned vLLM.
+
 A lock is made anew up to its own cut-off, which its head names: then nothing changes unless the source, the
 inventory's additions, the matrix or the resolver did. `--cut-off` sets another, to get newer packages; a
 lock that does not exist yet is made up to the beginning of this day (UTC), like all others of that day.
@@ -19,6 +21,7 @@ from pathlib import Path
 import yaml
 
 from engine.refusal import RefusedError
+from fleet import engines
 from roles.backend import lock
 from roles.backend.requires import listed
 from roles.source.archive import pack
@@ -31,6 +34,7 @@ from schemas.plan.host import assumed_hardware, plan_host
 from schemas.reading.problem import ProblemsError
 
 _TIERS = ("api", "docker-minimal", "web")
+_NO_FILE = {"sha256": "0" * 64, "size": 1}
 
 
 def main(arguments: list[str] | None = None) -> int:
@@ -44,7 +48,13 @@ def main(arguments: list[str] | None = None) -> int:
         except (RefusedError, ProblemsError) as error:
             print(f"locks: {release}\n{error}", file=sys.stderr)
             status = 2
-    return status
+    if given.release:
+        return status
+    try:
+        return max(status, _refresh_vllm(given))
+    except RefusedError as error:
+        print(f"locks: vllm\n{error}", file=sys.stderr)
+        return 2
 
 
 def _parser() -> argparse.ArgumentParser:
@@ -110,6 +120,34 @@ def _refresh(plan: HostPlan, given: argparse.Namespace) -> int:
         return 1
     lock.write(path, text, plan, archive)
     return 0
+
+
+def _refresh_vllm(given: argparse.Namespace) -> int:
+    """The lock of the pinned vLLM: of no release, and for a plan whose model is of no matter."""
+    pins, _ = load_pins()
+    assert pins
+    sample = {"commit": "0" * 40, "kv_bytes_per_token": 1, "files": {"config.json": _NO_FILE}}
+    with tempfile.TemporaryDirectory() as folder:
+        path = Path(folder) / "vllm.yaml"
+        (Path(folder) / "trees.yaml").write_text(
+            yaml.safe_dump({"trees": {"a/model": sample}}), encoding="utf-8"
+        )
+        host = {"profile": "full", "model": "gemma3:270m", "engines": {"vllm": {"model": "a/model"}}}
+        path.write_text(yaml.safe_dump({"pins": ["trees.yaml"], "hosts": {"box": host}}), encoding="utf-8")
+        (declared,) = load(path).hosts
+    status = 0
+    for arch in pins.engines["vllm"].arch:
+        plan = plan_host(declared, replace(assumed_hardware(declared), arch=arch))
+        assert plan.vllm
+        kept = engines.FOLDER / engines.name(plan, plan.vllm)
+        before = kept.read_text(encoding="utf-8") if kept.exists() else ""
+        text = engines.make(plan, plan.vllm, given.cut_off or lock.cut_off(before) or _today())
+        place, count = kept.relative_to(engines.FOLDER.parent), len(listed(text))
+        print(f"{place}: {count} packages, {_changes(before, text)}", flush=True)
+        if text != before and not given.check:
+            lock.keep(kept, text)
+        status = max(status, int(given.check and text != before))
+    return status
 
 
 def _today() -> str:

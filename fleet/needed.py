@@ -15,6 +15,7 @@ from roles.backend.deploy import BUILD_CONSTRAINTS
 from roles.backup import deploy as backup
 from roles.base.deploy import PACKAGES
 from roles.store.wants import NOBODY, Fleet
+from roles.vllm import deploy as vllm
 from schemas.data.systems import systems
 from schemas.hardware import Hardware
 from schemas.inventory import DeclaredHost
@@ -85,12 +86,14 @@ def codename_of(system: str) -> str:
 def read_for(plan: HostPlan, build: Build, codename: str = "") -> Read:
     """What locks and source say of a plan's needs. `codename`: of the host's Debian, where that is known."""
     archive, release = build.archive, build.release
-    wanted = (PACKAGES, *containers.packages(plan.engine), *((backup.PACKAGES,) if plan.backup else ()))
+    wanted = [PACKAGES, *containers.packages(plan.engine)]
+    wanted += [role.PACKAGES for role, part in ((backup, plan.backup), (vllm, plan.vllm)) if part]
     debian = [name for it in wanted for name in it.names]
     if archive is None or not isinstance(release, Release):
         return Read(debian=debian, codename=codename)
     return Read(
         lock=build.lock.text if build.lock else "",
+        vllm=build.vllm.text if build.vllm else "",
         build=BUILD_CONSTRAINTS.read_text(encoding="utf-8"),
         npm=archive.read(NPM_LOCK) or "",
         debian=debian,

@@ -79,11 +79,15 @@ full() {
     printf 'do        free some space there, or enlarge it, and run again\n'
 }
 
+# Below the URL `gated` a place is told who asks, by the file of curl's that `token` names and that holds the
+# header; no other place is.
+gated='' token=''
+
 # fetch PATH SHA256 BYTES URL…: a file, from the first place that has the right one.
 # It is in place once its digest is right; a cut connection is resumed.
 fetch() {
     # Archives of two versions may have one name: what is resumed is of this one.
-    local path=$1 sha256=$2 bytes=$3 part=$1.${2:0:8}.part found errors='' url folder free
+    local path=$1 sha256=$2 bytes=$3 part=$1.${2:0:8}.part found errors='' url folder free as
     folder=$(dirname "$path")
     shift 3
     mkdir -p "$folder"
@@ -97,8 +101,10 @@ fetch() {
     fi
     printf 'file %s %s\n' "$bytes" "$part" >"$JOB/progress"
     for url in "$@"; do
+        as=()
+        if [ -n "$token" ] && [[ $url == "$gated"/* ]]; then as=(--config "$token"); fi
         for _ in 1 2 3; do
-            if errors=$(curl --fail --location --silent --show-error --connect-timeout 10 \
+            if errors=$(curl "${as[@]}" --fail --location --silent --show-error --connect-timeout 10 \
                 --speed-limit 1024 --speed-time 20 --continue-at - --output "$part" "$url" 2>&1); then
                 errors=''
                 break
@@ -116,6 +122,9 @@ fetch() {
         if [ -n "$errors" ]; then
             printf 'source    %s\nanswered  %s\n' "$url" "$errors" >&2
             [ -e "$part" ] && printf 'received  %s bytes\n' "$(stat -c %s "$part")" >&2
+            if [ -n "$gated" ] && [[ $url == "$gated"/* && $errors == *'returned error: 40'[13]* ]]; then
+                printf 'do        accept its terms there, and name a token that may read it: HF_TOKEN in secrets\n' >&2
+            fi
             continue
         fi
         found=$(sha256sum "$part" | cut -d' ' -f1)

@@ -16,7 +16,7 @@ HISTORY = GENERATIONS + "/history"
 RECEIPT = "/etc/venom/receipt.json"
 STORES = [
     "/opt/venom/sources", "/opt/venom/venvs", "/opt/venom/uis", "/opt/venom/node",
-    "/opt/venom/python", "/opt/venom/releases", "/opt/ollama", "/etc/venom/certificates",
+    "/opt/venom/python", "/opt/venom/releases", "/opt/ollama", "/opt/venom/trees", "/etc/venom/certificates",
     images.FOLDER,
 ]  # fmt: skip
 JOBS = "/opt/venom/jobs"

@@ -127,12 +127,13 @@ def made(planned: Sequence[Planned]) -> dict[str, Path]:
 def add_cached(planned: Planned, found: Gathered) -> None:
     """Add the faces below which lies what the cache of the far controller must hold."""
     plan, build = planned.plan, planned.build
-    folders = {"sources": build.archive and build.archive.path}
-    if build.lock and not build.lock.path.is_relative_to(provisioner.ROOT):
-        folders["locks"] = build.lock.path
+    cached = [("sources", build.archive and build.archive.path)]
+    for lock in (build.lock, build.vllm):
+        if lock and not lock.path.is_relative_to(provisioner.ROOT):
+            cached.append(("locks", lock.path))
     if isinstance(build.release, Release):
-        folders["uis"] = made([planned]).get(f"uis/{build.release.ui}.tar.zst")
-    for folder, file in folders.items():
+        cached.append(("uis", made([planned]).get(f"uis/{build.release.ui}.tar.zst")))
+    for folder, file in cached:
         if file:
             face = f"{provisioner.CACHE}/{folder}/{file.name}"
             found.add(Item(kinds.SOURCE, file.name, (), 0, (), face), file, (plan.host,))

@@ -132,13 +132,15 @@ def _unit_text(plan: HostPlan, settings: Mapping[str, str], fingerprint: str) ->
 def environment_of(plan: HostPlan, settings: Mapping[str, str], programs: Sequence[str]) -> dict[str, str]:
     """What the launcher is started with, in whatever unit. `programs`: folders before all others."""
     ollama = [f"{paths.OLLAMAS}/current/bin"] if plan.ollama else []
+    # By the link of that name Venom knows that there is a vLLM.
+    vllm = [paths.TOOLS] if plan.vllm else []
     return {
         **plan.backend.process_env,
         "VENOM_PORT": str(plan.backend.port),
         # Names only: what the launcher takes the digest of.
         "VENOM_SETTINGS": "|".join(sorted(settings)),
         "HOME": paths.STATE,
-        "PATH": ":".join([*programs, *ollama, "/usr/local/bin", "/usr/bin", "/bin"]),
+        "PATH": ":".join([*programs, *ollama, *vllm, "/usr/local/bin", "/usr/bin", "/bin"]),
         # Relative to the working directory by default, but the prompts come with the source.
         "PROMPTS_DIR": f"{paths.CURRENT}/source/data/prompts",
     }

@@ -91,7 +91,7 @@ def _profile(drawn: Drawn, found: Installation) -> None:
         drawn.host["profile"] = contract().profile
         drawn.notes.append(f"profile: {profile!r} is none of the contract's; {contract().profile} is assumed")
     if values.get("ACTIVE_LLM_SERVER", "").lower() == "vllm":
-        drawn.notes.append("vLLM is not run by the provisioner: Ollama serves the model here")
+        drawn.notes.append("vLLM: Ollama serves the model here; `engines` can run vLLM beside it")
     vram_tier = values.get("VENOM_OLLAMA_PROFILE", "")
     if vram_tier in contract().vram_tiers and vram_tier != contract().vram_tier:
         drawn.host["vram_tier"] = vram_tier

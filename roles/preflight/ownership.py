@@ -57,7 +57,7 @@ def _files(
     for it in resources:
         if not isinstance(it, File | Link | EnvFile | Absent) or it.path in reported:
             continue
-        if any(it.path.startswith(f"{folder}/") for folder in folders) or not _foreign(it, observed):
+        if any(f"{it.path}/".startswith(f"{folder}/") for folder in folders) or not _foreign(it, observed):
             continue
         reported.add(it.path)
         yield Finding(

@@ -43,6 +43,7 @@ class Inside:
     runtimes: Sequence[str]  # processes of model servers
     tags: Mapping[str, Any] | None  # of Ollama; None where none was asked, or answers
     ps: Mapping[str, Any] | None
+    vllm: Mapping[str, str] | None = None  # words, error; None where there is no vLLM
 
 
 def ask(services: Sequence[Service], plan: HostPlan) -> Inside:
@@ -53,6 +54,7 @@ def ask(services: Sequence[Service], plan: HostPlan) -> Inside:
         "user": plan.development.user if plan.development else BACKEND_USER,
         "excluded": EXCLUDED,
         "ollama": f"http://127.0.0.1:{plan.ollama.port}" if plan.ollama else "",
+        "vllm": [f"http://127.0.0.1:{plan.vllm.port}", plan.vllm.tree.repository] if plan.vllm else [],
     }
     answer = remote.ask(remote.python("inside.py", json.dumps(question), SCRIPTS, modules=("reading.py",)))
     if not answer.ok:
@@ -99,6 +101,7 @@ class _Answer(TypedDict):
     runtimes: list[str]
     tags: dict[str, Any] | None
     ps: dict[str, Any] | None
+    vllm: dict[str, str] | None
 
 
 def inside(text: str) -> Inside:

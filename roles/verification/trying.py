@@ -17,7 +17,7 @@ from engine.generation import Generation
 from engine.observation import Observed
 from engine.resources import Difference
 from engine.services import Service
-from roles.verification import access, door, inside, outside, suites
+from roles.verification import access, door, engines, inside, outside, suites
 from roles.verification.acceptance import FAILED, Check, Evidence
 from roles.verification.attempt import NotSo, with_evidence
 from roles.verification.browsing import Browsing
@@ -101,6 +101,7 @@ def _from_inside(subject: Subject) -> list[Check]:
         *inside.model(plan, found),
         *inside.weights(services),
         *([inside.gpu(plan.model, found, subject.cards, plan.may_spill)] if plan.model else []),
+        *engines.vllm(plan, found),
         inside.without_docker(found),
         inside.without_onnx(plan, found),
     ]

@@ -97,6 +97,7 @@ INSIDE = {
     "runtimes": ["ollama (process 1)"],
     "tags": {"models": [{"name": "gemma3:270m", "digest": "sha256:abc"}]},
     "ps": {"models": [{"name": "gemma3:270m", "size": 1, "size_vram": 0}]},
+    "vllm": None,
 }
 OLD = {
     "tree": "/home/ada/Venom",

@@ -17,8 +17,11 @@ from roles.backend import deploy as backend
 from roles.backup.running import Copy, backup_job, bring_job
 from roles.ollama import deploy as ollama
 from roles.store import deploy as store
+from roles.trees import deploy as trees
 from roles.ui import deploy as ui
+from roles.vllm import deploy as vllm
 from roles.weights import deploy as weights
+from schemas.model import Artifact, Tree, TreeFile, Vllm
 from tests.roles.plans import plan
 
 HOUSE = Path(remote.__file__).parents[1]
@@ -60,7 +63,18 @@ def jobs() -> list[Job]:
         store.fill_job(["an id"]),
         backup_job("now"),
         bring_job(Copy("1f2e3d4c", "2026-11-28T03:30:00Z", "box"), "now"),
+        *engines(),
     ]
+
+
+def engines() -> list[Job]:
+    """Those of what only profile full has: a model of the hub, behind a gate, and vLLM's environment."""
+    files = tuple(TreeFile(it, "0" * 64, 1, (f"https://hub/{it}",)) for it in ("config.json", "a/b.json"))
+    tree = Tree("a/model", "0" * 40, files, "/opt/venom/trees/model-0", "https://hub")
+    python = Artifact("python", "3.12.1", "0" * 64, 1, ("https://hub/python.tar.gz",))
+    lock = Lock(Path("lock.txt"), "vllm==1 \\\n    --hash=sha256:0\n", "1" * 64, fresh=False)
+    server = Vllm("1", ("vllm==1",), python, 1, "525", 8001, tree, 1, eager=True, share="0.5", token=None)
+    return [trees.tree_job(tree, gated=True), vllm.environment_job(vllm.environment(plan(), server, lock))]
 
 
 @pytest.mark.parametrize("job", jobs(), ids=lambda job: job.name)

@@ -1,4 +1,4 @@
-"""A package index on the loopback: real wheels, by the protocol that uv asks an index by."""
+"""A package index of a test's own: real wheels, by the protocol that uv asks an index by."""
 
 from __future__ import annotations
 
@@ -6,9 +6,10 @@ import hashlib
 import io
 import json
 import zipfile
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field
+from types import MappingProxyType
 from typing import Any
 
 from tests.http_serving import Quiet, serving
@@ -23,8 +24,15 @@ class Index:
     url: str = ""
     files: dict[str, tuple[bytes, str]] = field(default_factory=dict)
 
-    def publish(self, name: str, version: str, *requires: str, at: str = "2026-01-01T00:00:00Z") -> None:
-        """Upload a wheel without any module in it."""
+    def publish(
+        self,
+        name: str,
+        version: str,
+        *requires: str,
+        at: str = "2026-01-01T00:00:00Z",
+        files: Mapping[str, str] = MappingProxyType({}),
+    ) -> None:
+        """Upload a wheel: without any module in it, or with these files (path → text)."""
         stem = f"{name.replace('-', '_')}-{version}"
         metadata = f"Metadata-Version: 2.1\nName: {name}\nVersion: {version}\n"
         metadata += "".join(f"Requires-Dist: {it}\n" for it in requires)
@@ -37,6 +45,8 @@ class Index:
                 ("RECORD", ""),
             ):
                 wheel.writestr(zipfile.ZipInfo(f"{stem}.dist-info/{file}"), text)
+            for file, text in files.items():
+                wheel.writestr(zipfile.ZipInfo(file.replace("DIST-INFO", f"{stem}.dist-info")), text)
         self.files[f"{stem}-py3-none-any.whl"] = (buffer.getvalue(), at)
 
     def answer(self, path: str) -> tuple[str, bytes] | None:
@@ -57,8 +67,8 @@ class Index:
 
 
 @contextmanager
-def index() -> Iterator[Index]:
-    """An index that answers as long as the context lasts."""
+def index(address: str = "127.0.0.1") -> Iterator[Index]:
+    """An index that answers at this address as long as the context lasts."""
     published = Index()
 
     class Handler(Quiet):
@@ -74,6 +84,6 @@ def index() -> Iterator[Index]:
 
         do_HEAD = do_GET
 
-    with serving(Handler) as url:
+    with serving(Handler, address) as url:
         published.url = f"{url}/simple"
         yield published

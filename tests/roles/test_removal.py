@@ -52,11 +52,12 @@ def test_what_is_declared_goes_but_for_shared_folders_and_data() -> None:
         "/var/cache/venom",
         "/var/cache/venom-backup",
         "/var/cache/venom-build",
+        "/var/cache/private/venom-vllm",
         "/var/log/venom-provisioner",
         "/run/venom-metrics",
     }
     assert it.units == (
-        *("venom-firewall.service", "venom-ui.service", "venom-backend.service"),
+        *("venom-firewall.service", "vllm.service", "venom-ui.service", "venom-backend.service"),
         *("ollama.service", "venom-metrics.service", "venom-metrics.timer"),
         *("venom-backup.service", "venom-backup.timer"),
         *("venom-card.service", "venom-card.timer", "venom-peer.service", "venom-store.service"),

@@ -9,6 +9,7 @@ import shutil
 import subprocess
 import sys
 import time
+from urllib.request import Request
 
 import reading
 from reading import DIRECT, PATIENCE, read
@@ -17,6 +18,7 @@ VENV = "/opt/venom/current/venv"
 SOCKETS = ("/run/docker.sock", "/var/run/docker.sock", "/run/podman/podman.sock")
 PROGRAMS = ("docker", "podman", "nerdctl", "containerd")
 RUNTIMES = ("ollama", "vllm")
+CHAT_SECONDS = 60
 
 
 def health(url):
@@ -34,6 +36,19 @@ def get(url):
         return reading.get(url)
     except (OSError, ValueError):
         return None
+
+
+def chat(api, model):
+    """What a server of OpenAI's protocol says when it is greeted, or why it says nothing."""
+    messages = [{"role": "user", "content": "Say hello in one short sentence."}]
+    body = json.dumps({"model": model, "messages": messages, "max_tokens": 32}).encode()
+    asked = Request(api + "/v1/chat/completions", data=body, headers={"Content-Type": "application/json"})
+    try:
+        with DIRECT.open(asked, timeout=CHAT_SECONDS) as response:
+            words = json.load(response)["choices"][0]["message"]["content"]
+        return {"words": str(words), "error": ""}
+    except (OSError, ValueError, LookupError, TypeError) as error:
+        return {"words": "", "error": str(getattr(error, "reason", error))}
 
 
 def pids(unit):
@@ -122,6 +137,7 @@ def main():
             "runtimes": runtimes(),
             "tags": get(api + "/api/tags") if api else None,
             "ps": get(api + "/api/ps") if api else None,
+            "vllm": chat(*request["vllm"]) if request["vllm"] else None,
         },
         sys.stdout,
     )

@@ -9,6 +9,7 @@ import json
 import tarfile
 import zipfile
 from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -16,17 +17,22 @@ from cyclonedx.model.bom import Bom
 from cyclonedx.schema import SchemaVersion
 from cyclonedx.validation.json import JsonStrictValidator
 
+from engine.environment import Lock
+from fleet.builds import Build
 from fleet.bundle.bill import bill_of
 from fleet.bundle.check import Wanted, check
+from fleet.bundle.contents import Planned, add_cached
 from fleet.bundle.fault import BundleError
 from fleet.bundle.gathering import Gathered, Gathering
 from fleet.bundle.licences import licence_of
 from fleet.bundle.making import write
+from fleet.bundle.provisioner import CACHE
 from schemas.plan import item as kinds
 from schemas.plan.item import Item, Needed
 from tests.fleet.bundle.conftest import Making, fill_from
 from tests.fleet.bundle.places import Places, places
 from tests.roles.package_index import Index
+from tests.roles.plans import declared, plan
 
 HOSTS = ("box1", "box2")
 
@@ -36,6 +42,19 @@ def held() -> Iterator[Places]:
     """Places without anything."""
     with places() as found:
         yield found
+
+
+def test_locks_that_are_no_part_of_the_repository_come_along(tmp_path: Path) -> None:
+    paths = [tmp_path / f"{name}.txt" for name in ("api", "vllm")]
+    for path in paths:
+        path.write_text(path.name, encoding="utf-8")
+    locks = [Lock(path, path.name, "", fresh=False) for path in paths]
+    found = Gathered()
+    build = replace(Build.unknown(plan()), lock=locks[0], vllm=locks[1])
+    add_cached(Planned("debian 12", plan(), declared().pins, build), found)
+    assert {it.item.faces for it in found.having.values()} == {
+        (f"{CACHE}/locks/{path.name}",) for path in paths
+    }
 
 
 def _sha256(content: bytes) -> str:

@@ -33,6 +33,7 @@ from lab.state import REPOSITORY
 from roles.metrics.deploy import LINK, WRITTEN
 from roles.preflight.deploy import SCRIPTS
 from roles.preflight.facts import parse
+from roles.vllm.deploy import RULE
 from schemas.inventory import load
 from tests.lab import comparison, provisioning, serving, visitor
 from tests.lab.conftest import Provision
@@ -115,7 +116,7 @@ def test_every_managed_thing_that_is_changed_by_hand_is_named_and_mended_by_one_
     hosts = {"light": fleet.light, "off": fleet.off}
     for host in hosts.values():
         # Where files that must not be there will be put; a host need not have these folders.
-        host.run(f"mkdir -p {paths.QUADLETS} {Path(LINK).parent} {WRITTEN}")
+        host.run(f"mkdir -p {paths.QUADLETS} {Path(LINK).parent} {WRITTEN} {Path(RULE).parent}")
     before = {name: comparison.describe(it) for name, it in hosts.items()}
     expected = {}
     for declared in load(provisioning.inventory(tmp_path, inventory).with_suffix(".yaml")).hosts:
