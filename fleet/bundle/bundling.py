@@ -14,9 +14,11 @@ from pathlib import Path
 from engine import controller
 from engine.options import Options
 from engine.refusal import Finding, RefusedError, ends_the_run, refuse
+from engine.secrets import reveal
 from fleet.bundle import provisioner, signature
 from fleet.bundle.bill import bill_of
 from fleet.bundle.contents import Planned, add_cached, contents, plans
+from fleet.bundle.download import Session
 from fleet.bundle.fault import BundleError
 from fleet.bundle.gathering import Gathered, Gathering
 from fleet.bundle.making import above, beneath, is_free, write
@@ -26,6 +28,7 @@ from fleet.bundle.pack import Progress, silent
 from schemas.declared import ssh_key
 from schemas.inventory import Inventory, InventoryError, load
 from schemas.plan import item as kinds
+from schemas.plan.engines import tokens_of
 from schemas.plan.item import Item
 
 DEFAULT = ("debian 12", "debian 13")
@@ -74,7 +77,9 @@ class Bundling:
     def _gathered(self, architectures: Sequence[str], progress: Progress) -> Gathered:
         cache = controller.cache_directory("bundle")
         wanted = contents(self.planned, cache)
-        found = Gathering(cache, wanted.made, architectures, progress=progress).gather(wanted.needed)
+        tokens = {hub: secret for it in self.planned for hub, secret in tokens_of(it.plan).items()}
+        session = Session(reveal(tokens))
+        found = Gathering(cache, wanted.made, architectures, session, progress).gather(wanted.needed)
         clone = Item(kinds.SOURCE, "this provisioner", (), 0, (), provisioner.CLONE)
         found.add(clone, provisioner.clone(cache), ())
         for it in self.planned:

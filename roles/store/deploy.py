@@ -22,6 +22,7 @@ from engine.operations import Commands, fail, log_line, record
 from engine.packages import FILL
 from engine.refusal import Finding, RefusedError
 from engine.resources import sha256
+from engine.secrets import reveal
 from roles.store import server
 from roles.store.server import (
     MEMORY_BYTES,
@@ -37,9 +38,12 @@ from roles.store.server import (
 )
 from roles.store.wants import NOBODY, Fleet, fetched, wants_of
 from schemas.model import HostPlan, ServedStore
+from schemas.plan.engines import tokens_of
 from schemas.plan.item import Item
 
 DEBIAN = "Debian packages"  # what comes to a host that lacks some
+# What hubs want to see, by their URLs: there while the job runs.
+TOKENS = f"{paths.CACHE}/store-tokens.json"
 MODULES = (*TENDING, "receive.py", "wheels.py", "apt.py")
 
 
@@ -59,7 +63,7 @@ def component(
     def work(name: str, observed: Observed) -> _Filling:
         if name in fleet.askers:
             newcomer = not served and DEBIAN in coming(observed)
-            wants_of(fleet.server).note(name, items(), newcomer=newcomer)
+            wants_of(fleet.server).note(name, items(), newcomer=newcomer, tokens=tokens_of(plan))
         return _Filling(fleet, served)
 
     def unfit(_observed: Observed) -> Sequence[Finding]:
@@ -168,6 +172,7 @@ def _fill(state: Any, host: Any, filling: _Filling, served: ServedStore) -> bool
         outcome.did(host.name, "started", "Store")
     try:
         stand = _recorded(filling)
+        tokens = reveal(wants_of(filling.fleet.server).tokens)
     except RefusedError as refusal:
         return fail(state, host, *map(str, refusal.findings))
     unlisted, renews = _unlisted(filling, stand), _renews(filling, stand)
@@ -181,6 +186,8 @@ def _fill(state: Any, host: Any, filling: _Filling, served: ServedStore) -> bool
         )
         return fail(state, host, str(lacks))
     host.log(f"store: {len(stand['missing'])} to fetch of {len(stand['ids'])}, {unlisted} to be listed")
+    if tokens:
+        remote.ask(remote.shell("put.sh", TOKENS, "root", "0600", stdin=json.dumps(tokens)))
     if not jobs.run_here(state, host, fill_job(stand["ids"])):
         return False
     if stand["missing"] or renews:
@@ -213,7 +220,8 @@ def fill_job(ids: Sequence[str]) -> Job:
     key = sha256("\n".join(ids))[:12]
     text = remote.program("fill.py", MODULES, SCRIPTS)
     stamp = f"{paths.STORE}/filled-{key}"
-    script = f"exec {remote.PYTHON} -I -S - {shlex.quote(stamp)} <<'PYTHON'\n{text}\nPYTHON\n"
+    run = f"{remote.PYTHON} -I -S - {shlex.quote(stamp)} {TOKENS} <<'PYTHON'\n{text}\nPYTHON\n"
+    script = f"trap 'rm -f {TOKENS}' EXIT\n{run}"
     return Job(name="store", title="Store", key=key, makes=stamp, script=script)
 
 

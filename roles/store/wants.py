@@ -9,9 +9,11 @@ from __future__ import annotations
 import threading
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict, dataclass, field
+from types import MappingProxyType
 from typing import Any
 
 from engine import controller
+from schemas.model import Secret
 from schemas.plan import item as kinds
 from schemas.plan.item import Item
 
@@ -26,14 +28,23 @@ class Wants:
     by_host: dict[str, list[str]] = field(default_factory=dict)  # the ids of its items
     items: dict[str, dict[str, Any]] = field(default_factory=dict)  # by id, as the scripts read them
     newcomers: bool = False  # whether a host of this run is about to install Debian packages
+    tokens: dict[str, Secret] = field(default_factory=dict)  # what a hub wants to see, by its URL
     guard: threading.Lock = field(default_factory=threading.Lock)
 
-    def note(self, host: str, items: Sequence[Item], *, newcomer: bool = False) -> None:
-        """Note what a host wants. `newcomer`: whether it lacks Debian packages."""
+    def note(
+        self,
+        host: str,
+        items: Sequence[Item],
+        *,
+        newcomer: bool = False,
+        tokens: Mapping[str, Secret] = MappingProxyType({}),
+    ) -> None:
+        """Note what a host wants. `newcomer`: whether it lacks Debian packages; `tokens`: of hubs, by URL."""
         own = {it.id: it for it in fetched(items)}
         with self.guard:
             self.by_host[host] = list(own)
             self.newcomers |= newcomer
+            self.tokens |= tokens
             self.items |= {name: asdict(it) for name, it in own.items() if name not in self.items}
 
     def request(self, hosts: Sequence[str]) -> dict[str, Any]:

@@ -13,7 +13,7 @@ from schemas.data.contract import contract
 from schemas.data.version import at_least
 from schemas.declared.host import DeclaredHost
 from schemas.hardware import Gpu, Hardware
-from schemas.model import Model, Tree, TreeFile, Vllm
+from schemas.model import HostPlan, Model, Secret, Tree, TreeFile, Vllm
 from schemas.plan.memory import GIB, gib
 from schemas.plan.room import is_assumed
 from schemas.plan.sources import artifact, places
@@ -83,6 +83,12 @@ def backend_file(vllm: Vllm | None) -> dict[str, str]:
         "VLLM_MAX_MODEL_LEN": str(vllm.context),
         "VLLM_ENFORCE_EAGER": str(vllm.eager).lower(),
     }
+
+
+def tokens_of(plan: HostPlan) -> dict[str, Secret]:
+    """The token that a hub wants to see for the plan's model, by the hub's URL."""
+    vllm = plan.vllm
+    return {vllm.tree.hub: vllm.token} if vllm and vllm.token else {}
 
 
 def _value(declared: DeclaredHost, name: str) -> str:

@@ -1,7 +1,7 @@
 """Runs on the host that serves the store, as a job: fetches what is wanted there and is not held.
 
-What could not be had does not keep the rest from coming: the next run asks for it again. The argument is the
-file that is written once everything is held.
+What could not be had does not keep the rest from coming: the next run asks for it again. Arguments: the file
+that is written once everything is held, and the one with the tokens of hubs, if there is one.
 """
 
 import concurrent.futures
@@ -111,6 +111,8 @@ def fetch_package(item, job):
 
 def main():
     job = Job(os.environ["JOB"])
+    for path in sys.argv[2:]:
+        receive.TOKENS.update(tree.read_json(path, {}))
     tree.as_owner()
     tree.make_folders()
     every = tree.items(tree.wanted())

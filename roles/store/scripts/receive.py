@@ -23,6 +23,8 @@ import tree
 CHUNK = 1 << 20
 SILENT_SECONDS = 30
 TRIES = 3
+# What a hub wants to see for a gated model, by its URL.
+TOKENS = {}
 
 _guard, _locks = threading.Lock(), {}
 
@@ -35,10 +37,13 @@ def open_url(url, headers=None):
     """The answer of a place, which may want a token first, as registries of images do."""
     if not url.startswith(("http://", "https://")):
         raise NotHadError("%s is no http or https" % url)
+    request = urllib.request.Request(url, headers=headers or {})
+    for hub, token in TOKENS.items():
+        if url.startswith(hub + "/"):
+            # Only the hub itself is shown it, not the places that it sends to.
+            request.add_unredirected_header("Authorization", "Bearer " + token)
     try:
-        return urllib.request.urlopen(
-            urllib.request.Request(url, headers=headers or {}), timeout=SILENT_SECONDS
-        )
+        return urllib.request.urlopen(request, timeout=SILENT_SECONDS)
     except urllib.error.HTTPError as error:
         token = error.code == 401 and _token(error.headers.get("WWW-Authenticate", ""))
         if not token:
