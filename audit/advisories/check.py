@@ -109,6 +109,8 @@ def remedy(it: Held) -> str:
             f"{at_least}: python -m fleet.locks with a newer --cut-off; where Venom's own requirements"
             f' exclude it, write requirements: {{add: ["{it.name}>={it.to}"]}} and let the resolver say why'
         )
+    if it.ecosystem == "PyPI" and any("/engines/" in place for place in it.places):
+        return f"{at_least}: python -m fleet.locks with a newer --cut-off; `engines` of pins.yaml bounds it"
     if it.ecosystem == "npm" and any("package-lock.json" in place for place in it.places):
         return f"{at_least}: Venom's release has to move it; take a newer release, or tell upstream"
     if it.ecosystem.startswith("Debian"):

@@ -12,7 +12,8 @@ from pathlib import Path
 from audit.tree import SourceError
 from schemas.data.pins import Pins
 
-_LOCKS = Path(__file__).parents[2] / "schemas" / "data" / "locks"
+_DATA = Path(__file__).parents[2] / "schemas" / "data"
+_LOCKS = ("locks", "engines")  # folders of the releases' locks, and of the model servers'
 _REQUIREMENT = re.compile(r"^([A-Za-z0-9._-]+)(?:\[[^\]]*\])?==([^\s;\\]+)", re.MULTILINE)
 _TREE = "web-next/package-lock.json"
 _ALSO = re.compile(r"(?P<ecosystem>[^/=]+(?::[^/=]+)?)/(?P<name>[^=]+)==(?P<version>\S+)")
@@ -34,10 +35,10 @@ class Pinned:
     place: str  # for the operator
 
 
-def locked(folder: Path = _LOCKS) -> Iterator[Pinned]:
-    """What the locks of the releases have."""
-    for file in sorted(folder.rglob("*.txt")):
-        place = f"schemas/data/locks/{file.relative_to(folder)}"
+def locked() -> Iterator[Pinned]:
+    """What the locks have."""
+    for file in (file for folder in _LOCKS for file in sorted((_DATA / folder).rglob("*.txt"))):
+        place = f"schemas/data/{file.relative_to(_DATA)}"
         for match in _REQUIREMENT.finditer(file.read_text(encoding="utf-8")):
             yield Pinned("PyPI", match[1], match[2], place)
 

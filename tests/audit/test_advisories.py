@@ -168,6 +168,8 @@ def test_a_database_may_be_a_folder_of_zip_files_and_a_broken_one_is_refused(tmp
 def test_locks_pins_and_nodes_tree_are_read() -> None:
     locked = set(pinned.locked())
     assert any(it.name == "fastapi" and "v1.9.0/api-py3.12-amd64.txt" in it.place for it in locked)
+    vllm = [it.place for it in locked if it.name == "vllm"]
+    assert vllm == ["schemas/data/engines/vllm-0.11.0-py3.12-amd64.txt"]
     pins, _ = load()
     assert pins
     known = {(it.ecosystem, it.name, it.version) for it in pinned.in_pins(pins)}
