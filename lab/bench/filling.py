@@ -20,7 +20,7 @@ from lab.upstream_http import REQUEST_LOG
 
 SIZES = (1, 4, 8)
 RECEIVERS = 8
-LINK_MBIT = 125
+LINK_MBIT = 160
 _PREFIX = "bench-"
 _TABLE = "venom_bench"
 # The first serves the store, and needs all that any of the others does.
