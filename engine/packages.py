@@ -52,6 +52,14 @@ def origin_of(way: Way, plan: HostPlan) -> Mapping[str, str]:
     return {**way.variables, **first, **closed}
 
 
+def with_sources(origin: Mapping[str, str], file: str, text: str) -> Mapping[str, str]:
+    """The same where the host is about to get this file of further sources (deb822); no text: it gets none."""
+    if not text:
+        return origin
+    # A variable is one line.
+    return {**origin, "VENOM_SOURCES": file, "VENOM_SOURCES_TEXT": text.replace("\n", "\\n")}
+
+
 def ask_apt(script: str, names: Sequence[str], origin: Mapping[str, str]) -> StringCommand:
     """A command that runs `script` behind apt.sh for these packages. `origin`: by `origin_of`."""
     lines = "".join(f"{name}={value}\n" for name, value in origin.items())

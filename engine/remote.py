@@ -120,6 +120,11 @@ def address(target: Any, declared: str) -> str:
     return str(login.host) if login else declared
 
 
+def here(target: Any) -> bool:
+    """Whether the host is this very machine."""
+    return getattr(target.connector, "login", None) is None
+
+
 def command_line(target: Any) -> str:
     """What to add to `ssh` for a login to this host as that of the run; empty where it is this machine."""
     login = getattr(target.connector, "login", None)

@@ -16,7 +16,12 @@ from schemas.inventory import DeclaredHost
 _VERBS = (
     Verb(
         "deploy/venom.py",
-        (flag("purge", "weights that the plan does not use are deleted, and what a store holds for nobody"),),
+        (
+            flag(
+                "purge", "weights that the plan does not use are deleted, and what a store holds for nobody"
+            ),
+            flag("reboot", "a host whose driver was installed is rebooted, and the run goes on"),
+        ),
     ),
     Verb("deploy/status.py", (flag("json", "one document instead of tables"),)),
     Verb("deploy/verify.py", (flag("suites", "Venom's own suites run, too"),)),

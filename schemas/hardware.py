@@ -26,6 +26,7 @@ class Drivers:
     # with which that Ollama does not drop the card.
     needed: Mapping[str, Mapping[str, str]] = field(default_factory=dict)
     known_by: Mapping[str, str] = field(default_factory=dict)  # range of cards → drivers that know such ones
+    chips: Mapping[str, str] = field(default_factory=dict)  # first PCI device of a generation → capability
 
 
 @dataclass(frozen=True)

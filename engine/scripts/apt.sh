@@ -1,7 +1,8 @@
 # Runs on the host, in front of the scripts that use apt: apt with lists of its own, so that asking changes
 # nothing of the host's and needs no lock. Standard input: variables, NAME=value a line, and an empty one. Those
 # of the proxy, which apt takes where it has no proxy of its own (apt-transport-http(1)); VENOM_STORE, the URL of
-# the fleet's store; VENOM_CLOSED=yes, where nothing else is asked.
+# the fleet's store; VENOM_CLOSED=yes, where nothing else is asked; VENOM_SOURCES, a file of sources that the host
+# is about to get, and VENOM_SOURCES_TEXT, what will be in it (\n for the end of a line).
 export LC_ALL=C DEBIAN_FRONTEND=noninteractive
 apt=/run/venom-apt
 while IFS= read -r variable && [ -n "$variable" ]; do export "${variable?}"; done
@@ -35,6 +36,13 @@ Acquire::IndexTargets::deb::Contents-deb::DefaultEnabled "false";
 Acquire::IndexTargets::deb::DEP-11::DefaultEnabled "false";
 Acquire::IndexTargets::deb::CNF::DefaultEnabled "false";
 CONF
+    # Sources that the host is about to get are asked with those that it has.
+    if [ -n "${VENOM_SOURCES-}" ]; then
+        mkdir "$apt/sources"
+        cp -a "${VENOM_SOURCES%/*}/." "$apt/sources/"
+        printf '%b' "$VENOM_SOURCES_TEXT" >"$apt/sources/${VENOM_SOURCES##*/}"
+        echo "Dir::Etc::SourceParts \"$apt/sources\";" >>"$apt/apt.conf"
+    fi
     strict=
     [ "$1" = host ] || use_store
     # A source that is gone must not cost minutes.

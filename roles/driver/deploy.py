@@ -9,6 +9,7 @@ from engine.component import Component
 from engine.resources import Absent, Enabled, File, Switchable
 from engine.services import Service
 from engine.templates import render
+from roles.driver.choice import leftovers
 
 SCRIPTS = Path(__file__).parent / "scripts"
 # A service, and the timer that starts it after a boot: as a part of venom.target a switch would wait for it.
@@ -21,8 +22,15 @@ _FILES = tuple(f"{paths.UNITS}/{it}" for it in (TIMER, UNIT))
 def component(serving: Service | None) -> Component:
     """What looks after the card. `serving`: the model server whose model should lie on it, if any."""
     if not (serving and serving.model and serving.model.checked_by):
-        return Component(name="driver", prerequisites=tuple(map(Absent, (*_FILES, PROGRAM))))
-    return Component(name="driver", resources=tuple(_check(serving)), unit=UNIT, apart=True)
+        absent = tuple(map(Absent, (*_FILES, PROGRAM)))
+        return Component(name="driver", prerequisites=absent, leftovers=tuple(leftovers()))
+    return Component(
+        name="driver",
+        resources=tuple(_check(serving)),
+        leftovers=tuple(leftovers()),
+        unit=UNIT,
+        apart=True,
+    )
 
 
 def _check(serving: Service) -> list[Switchable]:

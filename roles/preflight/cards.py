@@ -78,7 +78,8 @@ def cards(
         remarks.append(f"there is no NVIDIA card, although nvidia-smi is installed: {none[0]}")
     elif devices:
         lacks = f"no nvidia-smi, only driver {loaded.driver}" if loaded.driver else "no driver"
-        remarks.append(f"an NVIDIA card is there ({', '.join(devices)}) but {lacks}: it is not used")
+        remedy = "" if loaded.driver else "\ndo        install one, or let a run: gpu: {driver: install}"
+        remarks.append(f"an NVIDIA card is there ({', '.join(devices)}) but {lacks}: it is not used{remedy}")
     return Cards((), tuple(remarks))
 
 

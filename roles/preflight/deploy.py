@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from pathlib import Path
 
 from pyinfra.api.command import QuoteString, StringCommand
@@ -24,10 +25,11 @@ SCRIPTS = Path(__file__).parent / "scripts"
 APT_SECONDS = 600
 
 
-def probe(*, containers: bool) -> Facts:
+def probe(*, containers: bool, card: bool = True) -> Facts:
     """What the current host is. Raises RefusedError where it cannot be asked, or is none of ours.
 
-    `containers`: whether any are planned, so that it is asked for what runs them, too.
+    `containers`: whether any are planned, so that it is asked for what runs them, too; `card`: whether it
+    is refused for one that cannot be used.
     """
     text = (SCRIPTS / "probe.sh").read_text(encoding="utf-8")
     answer = remote.ask(StringCommand("sh", "-c", QuoteString(text), "sh", "yes" if containers else "no"))
@@ -38,7 +40,8 @@ def probe(*, containers: bool) -> Facts:
             "set `ssh.user: root`, or let the SSH user sudo (NOPASSWD)",
         )
     found = understood("what it is", answer.stdout, parse)
-    findings = checks.host_findings(found, time.time())
+    seen = found if card else replace(found, gpu_trouble="")
+    findings = checks.host_findings(seen, time.time())
     if findings:
         raise RefusedError(findings)
     return found
@@ -71,12 +74,13 @@ def check(
     store = plan.store.url if plan.store and plan.store.closed else ""
     reported = [it for url in (way.url, store) if url for it in findings if url in it.requirement]
     if not reported:
-        findings += _packages(lacking, packages.origin_of(way, plan))
+        findings += packages_findings(lacking, packages.origin_of(way, plan))
     if findings:
         raise RefusedError(findings)
 
 
-def _packages(lacking: Sequence[str], origin: Mapping[str, str]) -> list[Finding]:
+def packages_findings(lacking: Sequence[str], origin: Mapping[str, str]) -> list[Finding]:
+    """What keeps the current host from installing Debian packages from there (`packages.origin_of`)."""
     if not lacking:
         return []
     script = (SCRIPTS / "apt.sh").read_text(encoding="utf-8")

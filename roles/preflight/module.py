@@ -95,6 +95,25 @@ def causes(it: Module) -> list[Cause]:
     return found
 
 
+def secure_boot(it: Module) -> list[Finding]:
+    """What keeps a module that is built on the host from being loaded there."""
+    if not it.secure_boot or it.enrolled:
+        return []
+    required = "Secure Boot off, or the key enrolled with which DKMS signs what it builds"
+    found = "Secure Boot is on, and the key is not known to be enrolled"
+    make = "first apt-get install dkms mokutil, and dkms generate_mok"
+    return [Finding(required, found, f"{ENROL}; {make}")]
+
+
+def reboot_helps(it: Module) -> bool:
+    """Whether a driver that is installed may use its cards after a reboot."""
+    if it.secure_boot and not it.enrolled:
+        return False
+    held = any(device.driver == NOUVEAU for device in it.devices)
+    built = any(kernel.built for kernel in it.kernels)
+    return built and (held or not it.loaded.module or bool(_mismatch(it.loaded)))
+
+
 def trouble(why: str, it: Module) -> Finding:
     """The refusal of a host whose card no program can use. `why`: in nvidia-smi's words."""
     known = causes(it)

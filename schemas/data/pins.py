@@ -105,6 +105,7 @@ class Pins:
     # Range of Ollama versions → range of compute capabilities (empty: every card) → oldest NVIDIA driver.
     drivers: Mapping[str, Mapping[str, str]]
     known_by: Mapping[str, str]  # range of compute capabilities → range of the drivers that know such a card
+    chips: Mapping[str, str]  # first PCI device of a generation of cards, hexadecimal → compute capability
     uv_version: str
     uv_wheels: Mapping[str, str]  # architecture → hex sha256
     uv_sizes: Mapping[str, int]  # architecture → bytes; none where no source states it
@@ -221,6 +222,7 @@ def _typed(data: dict[str, Any]) -> Pins:
         },
         drivers={of: it if isinstance(it, dict) else {"": it} for of, it in data["drivers"].items()},
         known_by=data["known_by"],
+        chips=data["chips"],
         uv_version=data["uv"]["version"],
         uv_wheels={arch: wheel["sha256"] for arch, wheel in data["uv"]["wheels"].items()},
         uv_sizes={arch: wheel["size"] for arch, wheel in data["uv"]["wheels"].items() if "size" in wheel},

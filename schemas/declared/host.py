@@ -74,6 +74,7 @@ class DeclaredHost:
     ca_bundle: str | None
     ports: Mapping[str, int]
     door: Door
+    installs_driver: bool  # whether a card that no driver uses gets one
     may_spill: bool  # whether a model that lies only partly in VRAM counts as serving
     ready_timeout: int  # of the backend, seconds
     keep_generations: int
@@ -190,6 +191,7 @@ def declare(settings: Settings, pins: Pins) -> tuple[DeclaredHost | None, list[P
         ca_bundle=absolute(ca_bundle, settings) if ca_bundle else None,
         ports=ports,
         door=door,
+        installs_driver=settings.get("gpu", "driver", default="keep") == "install",
         may_spill=settings.get("gpu", "spill", default="refuse") == "allow",
         ready_timeout=settings.get("ready_timeout", default=known.ready_timeout),
         keep_generations=settings.get("keep_generations", default=known.keep_generations),

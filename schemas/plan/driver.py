@@ -53,7 +53,13 @@ class Suitable:
 
 def drivers(pins: Pins, versions: Iterable[str]) -> Drivers:
     """What the pins ask of a driver, for these versions of Ollama."""
-    return Drivers({it: _of_version(pins, it) for it in versions}, pins.known_by)
+    return Drivers({it: _of_version(pins, it) for it in versions}, pins.known_by, pins.chips)
+
+
+def capability(chips: Mapping[str, str], device: int) -> str:
+    """The compute capability that a card has at the least, by its PCI device; empty where none is known."""
+    first = max((it for it in chips if int(it, 16) <= device), key=lambda it: int(it, 16), default="")
+    return chips.get(first, "")
 
 
 def oldest(needed: Mapping[str, str], capability: str) -> Oldest:

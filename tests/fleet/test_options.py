@@ -120,7 +120,8 @@ def test_two_verbs_of_one_run_have_the_options_of_both() -> None:
     both = [VERBS["deploy/venom.py"], VERBS["deploy/verify.py"]]
     assert faults(both, ["purge=yes", "suites=yes"]) == []
     assert (
-        "deploy/venom.py and deploy/verify.py: purge=yes, suites=yes" in faults(both, ["x=y"])[0].requirement
+        "deploy/venom.py and deploy/verify.py: purge=yes, reboot=yes, suites=yes"
+        in faults(both, ["x=y"])[0].requirement
     )
 
 

@@ -96,7 +96,10 @@ def test_what_cannot_be_read_is_never_no_card() -> None:
 def test_a_card_without_a_driver_is_reported() -> None:
     assert read(devices=()) == Cards()
     (remark,) = read().remarks
-    assert remark == "an NVIDIA card is there (0000:01:00.0) but no driver: it is not used"
+    assert remark == (
+        "an NVIDIA card is there (0000:01:00.0) but no driver: it is not used\n"
+        "do        install one, or let a run: gpu: {driver: install}"
+    )
 
 
 def test_of_a_card_that_is_divided_ollama_has_the_first_part() -> None:

@@ -1,0 +1,111 @@
+"""The driver of a host's cards, which comes before everything else: what is planned depends on the cards.
+
+A host whose card no driver uses cannot say how much memory that has. So its driver is installed first, the
+host is rebooted, and only then it is planned for.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+
+from pyinfra.context import host
+
+from engine import outcome, proxy, remote
+from engine.observation import Observed
+from engine.question import observe_host
+from engine.refusal import Finding, RefusedError
+from engine.resources import Packages, Prerequisite, differing
+from fleet.assessment import Planned, check_host, plan_one
+from roles.driver import sources
+from roles.driver.choice import KERNEL_PACKAGES, Cards, Choice, choose, declared
+from roles.driver.install import SCRIPTS
+from roles.preflight.deploy import packages_findings, probe
+from roles.preflight.facts import Facts
+from roles.preflight.module import reboot_helps, secure_boot
+from schemas.data.systems import systems
+from schemas.inventory import DeclaredHost
+from schemas.model import HostPlan
+from schemas.plan.host import assumed_hardware
+
+
+@dataclass(frozen=True)
+class DriverStage:
+    """What is done on a host before it can be planned for."""
+
+    choice: Choice
+    resources: Sequence[Prerequisite]
+    observed: Observed
+    reboots: bool  # whether the driver that is installed is loaded only then
+
+    @property
+    def preview(self) -> str:
+        """What it is, for the operator."""
+        differs = differing(self.resources, self.observed)
+        what = "; ".join(map(str, differs)) or "it is installed, and not in use"
+        return f"driver {self.choice.branch} first{', then a reboot' if self.reboots else ''}: {what}"
+
+
+def driver_stage(of: DeclaredHost) -> DriverStage | None:
+    """What the current host lacks of a driver; None where it lacks nothing, or nobody asks for one.
+
+    Raises RefusedError with all that stands against it, before the first change.
+    """
+    if not of.installs_driver:
+        return None
+    facts = probe(containers=of.by_image, card=False)
+    if not facts.nvidia.devices:
+        outcome.adds(host.name, "gpu.driver: install has no effect: there is no NVIDIA card on PCI")
+        return None
+    # With a card as the tier promises at the least: what it has is seen after the reboot.
+    planned = plan_one(of, replace(facts.hardware, gpus=assumed_hardware(of).gpus))
+    usable = any(it.vendor == "nvidia" for it in facts.hardware.gpus)
+    choice = _choice(facts, planned.plan)
+    if not isinstance(choice, Choice):
+        if usable:
+            return None  # whether the one that it has does, the preflight says
+        raise RefusedError([*choice, *_against(planned, facts, _look(planned, []))])
+    lines = remote.ask(remote.shell("look_driver.sh", sources.FILE, folder=SCRIPTS)).stdout.splitlines()
+    text = sources.further(lines, systems()[facts.system].codename)
+    way = proxy.way(planned.plan)
+    wanted = declared(choice, text, way.variables)
+    observed = _look(planned, wanted)
+    if usable and not observed.packages.intersection(KERNEL_PACKAGES):
+        return None  # it has another one, which works
+    if not differing(wanted, observed) and (usable or not reboot_helps(facts.nvidia)):
+        return None
+    missing = [name for it in wanted if isinstance(it, Packages) for name in it.missing(observed)]
+    findings = [*secure_boot(facts.nvidia), *_installers(lines), *_against(planned, facts, observed)]
+    # Last: by the lists that it fetches, the packages are installed.
+    findings += packages_findings(missing, way, text)
+    if findings:
+        raise RefusedError(findings)
+    return DriverStage(choice, wanted, observed, reboots=bool(missing) or not usable)
+
+
+def _look(planned: Planned, wanted: Sequence[Prerequisite]) -> Observed:
+    services = planned.generation.services
+    return observe_host([*planned.resources, *wanted], planned.store_paths, planned.units, services)
+
+
+def _against(planned: Planned, facts: Facts, observed: Observed) -> Sequence[Finding]:
+    """What stands against everything else: it is reported with what stands against the driver."""
+    try:
+        check_host(planned, facts, observed)
+    except RefusedError as refusal:
+        return refusal.findings
+    return ()
+
+
+def _choice(facts: Facts, plan: HostPlan) -> Choice | list[Finding]:
+    module = facts.nvidia
+    cards = Cards(tuple(it.id for it in module.devices), facts.hardware.arch, module.running)
+    version = plan.ollama.version if plan.ollama else ""
+    return choose(cards, plan.drivers, version, systems()[facts.system])
+
+
+def _installers(lines: Sequence[str]) -> list[Finding]:
+    """Drivers that did not come as packages: two of them would overwrite each other."""
+    found = [it.removeprefix("installer=") for it in lines if it.startswith("installer=")]
+    required = "no driver of NVIDIA's own installer beside Debian's packages"
+    return [Finding(required, it, f"run {it}, or write `gpu: {{driver: keep}}`") for it in found]
