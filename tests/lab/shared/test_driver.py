@@ -72,7 +72,7 @@ printf '#!/bin/sh\\n{_BOOT} >/var/lib/lab-card\\n' >nvidia-smi/DEBIAN/postinst
 chmod 755 nvidia-smi/usr/bin/nvidia-smi nvidia-smi/DEBIAN/postinst
 for name in linux-image-amd64 linux-headers-amd64 nvidia-kernel-dkms nvidia-smi libcuda1 \\
     nvidia-persistenced nvidia-modprobe firmware-nvidia-gsp; do double "$name"; done
-echo 'deb [trusted=yes] file:/srv/doubles ./' >/etc/apt/sources.list.d/doubles.list
+echo 'deb [trusted=yes] copy:/srv/doubles ./' >/etc/apt/sources.list.d/doubles.list
 """
 _SETTINGS = {"gpu": {"driver": "install", "spill": "allow"}}
 
