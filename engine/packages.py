@@ -53,7 +53,7 @@ def origin_of(way: Way, plan: HostPlan) -> Mapping[str, str]:
 
 
 def with_sources(origin: Mapping[str, str], file: str, text: str) -> Mapping[str, str]:
-    """The same where the host is about to get this file of further sources (deb822); no text: it gets none."""
+    """The same for a host that is about to get this file of further sources (deb822); no text: none."""
     if not text:
         return origin
     # A variable is one line.

@@ -11,12 +11,14 @@ from dataclasses import dataclass, replace
 
 from pyinfra.context import host
 
-from engine import outcome, proxy, remote
+from engine import outcome, packages, proxy, remote
+from engine.command_line import command_line
 from engine.observation import Observed
 from engine.question import observe_host
 from engine.refusal import Finding, RefusedError
 from engine.resources import Packages, Prerequisite, differing
 from fleet.assessment import Planned, check_host, plan_one
+from fleet.rollout import Run
 from roles.driver import sources
 from roles.driver.choice import KERNEL_PACKAGES, Cards, Choice, choose, declared
 from roles.driver.install import SCRIPTS
@@ -46,7 +48,7 @@ class DriverStage:
         return f"driver {self.choice.branch} first{', then a reboot' if self.reboots else ''}: {what}"
 
 
-def driver_stage(of: DeclaredHost) -> DriverStage | None:
+def driver_stage(of: DeclaredHost, run: Run) -> DriverStage | None:
     """What the current host lacks of a driver; None where it lacks nothing, or nobody asks for one.
 
     Raises RefusedError with all that stands against it, before the first change.
@@ -67,20 +69,47 @@ def driver_stage(of: DeclaredHost) -> DriverStage | None:
         raise RefusedError([*choice, *_against(planned, facts, _look(planned, []))])
     lines = remote.ask(remote.shell("look_driver.sh", sources.FILE, folder=SCRIPTS)).stdout.splitlines()
     text = sources.further(lines, systems()[facts.system].codename)
-    way = proxy.way(planned.plan)
-    wanted = declared(choice, text, way.variables)
+    # Not from the fleet's store, which has no drivers.
+    origin = proxy.way(planned.plan).variables
+    wanted = declared(choice, text, origin)
     observed = _look(planned, wanted)
     if usable and not observed.packages.intersection(KERNEL_PACKAGES):
         return None  # it has another one, which works
     if not differing(wanted, observed) and (usable or not reboot_helps(facts.nvidia)):
         return None
     missing = [name for it in wanted if isinstance(it, Packages) for name in it.missing(observed)]
-    findings = [*secure_boot(facts.nvidia), *_installers(lines), *_against(planned, facts, observed)]
-    # Last: by the lists that it fetches, the packages are installed.
-    findings += packages_findings(missing, way, text)
+    findings = [
+        *alone(of.name, run.others(of.name), command_line().inventory),
+        *secure_boot(facts.nvidia),
+        *_installers(lines),
+        *_against(planned, facts, observed),
+    ]
+    if closed := _closed(planned.plan, missing):
+        findings += closed
+    else:
+        # Last: by the lists that it fetches, the packages are installed.
+        findings += packages_findings(missing, packages.with_sources(origin, sources.FILE, text))
     if findings:
         raise RefusedError(findings)
     return DriverStage(choice, wanted, observed, reboots=bool(missing) or not usable)
+
+
+def alone(name: str, others: Sequence[str], inventory: str) -> list[Finding]:
+    """That other hosts are in the run of one whose driver is to be installed.
+
+    A run prepares all its hosts before it changes any: who builds what for others, what a store must hold,
+    who switches in which wave. Of this one that is known only after its reboot. `inventory`: as the operator
+    named it.
+    """
+    if not others:
+        return []
+    return [
+        Finding(
+            f"{name} alone in its run: its driver comes first, and its plan is made after a reboot",
+            f"{', '.join(others)} in this run, too",
+            f"pyinfra --limit {name} --data reboot=yes {inventory} deploy/venom.py",
+        )
+    ]
 
 
 def _look(planned: Planned, wanted: Sequence[Prerequisite]) -> Observed:
@@ -102,6 +131,20 @@ def _choice(facts: Facts, plan: HostPlan) -> Choice | list[Finding]:
     cards = Cards(tuple(it.id for it in module.devices), facts.hardware.arch, module.running)
     version = plan.ollama.version if plan.ollama else ""
     return choose(cards, plan.drivers, version, systems()[facts.system])
+
+
+def _closed(plan: HostPlan, missing: Sequence[str]) -> list[Finding]:
+    """That the packages cannot be had: a store has no drivers."""
+    if not (missing and plan.store and plan.store.closed):
+        return []
+    return [
+        Finding(
+            f"sources of Debian packages besides the store, which has no drivers: {', '.join(missing)}",
+            "internet: false",
+            "leave that out until the driver is installed, or install one by hand and write "
+            "`gpu: {driver: keep}`",
+        )
+    ]
 
 
 def _installers(lines: Sequence[str]) -> list[Finding]:

@@ -66,6 +66,10 @@ class Run:
         """Whether a host switches in this wave."""
         return Turn(self, name, now=name in wave.hosts)
 
+    def others(self, name: str) -> list[str]:
+        """The other hosts of the run."""
+        return [it for wave in self.waves for it in wave.hosts if it != name]
+
     def stopped(self, failed: Collection[str]) -> str:
         """Why nobody else may switch; empty: they may."""
         canary = [name for it in self.waves if it.name == CANARY for name in it.hosts]

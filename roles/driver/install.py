@@ -24,7 +24,7 @@ _BOOT = StringCommand("cat", "/proc/sys/kernel/random/boot_id")
 @operation()
 def driver_installed(resources: Sequence[Prerequisite], observed: Observed) -> Commands:
     """
-    Install the driver, and see that its module is built for the kernel that boots next.
+    Install the driver.
 
     + resources: what it is
     + observed: what the host has
@@ -37,7 +37,6 @@ def driver_installed(resources: Sequence[Prerequisite], observed: Observed) -> C
     yield from resources_converged._inner(resources=resources, observed=observed)
     # It holds nouveau, too, which begins before anything of /etc is read.
     yield StringCommand("update-initramfs -u -k all >/dev/null 2>&1 || true")
-    yield FunctionCommand(_built, (), {})
 
 
 def _built(state: Any, host: Any) -> bool:
@@ -59,6 +58,8 @@ def host_rebooted(needed: bool, asked: bool, branch: str) -> Commands:
     """
     Reboot the host, once, and wait until it answers again; or end there with what is left to do.
 
+    Before that its module must have been built for the kernel that boots next.
+
     + needed: whether the driver is loaded only then
     + asked: whether the operator lets it reboot
     + branch: of the driver that is loaded then
@@ -66,6 +67,7 @@ def host_rebooted(needed: bool, asked: bool, branch: str) -> Commands:
     if not needed:
         host.noop("its driver is loaded")
         return
+    yield FunctionCommand(_built, (), {})
     if not asked or remote.here(host):
         why = "this run would end with its machine" if asked else "no reboot was asked for"
         yield FunctionCommand(_left, (branch, why), {})

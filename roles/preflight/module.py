@@ -106,12 +106,13 @@ def secure_boot(it: Module) -> list[Finding]:
 
 
 def reboot_helps(it: Module) -> bool:
-    """Whether a driver that is installed may use its cards after a reboot."""
+    """Whether a driver that is installed, and uses no card now, may do so after a reboot."""
     if it.secure_boot and not it.enrolled:
         return False
     held = any(device.driver == NOUVEAU for device in it.devices)
-    built = any(kernel.built for kernel in it.kernels)
-    return built and (held or not it.loaded.module or bool(_mismatch(it.loaded)))
+    built = [kernel.release for kernel in it.kernels if kernel.built]
+    # One that is built for the kernel that runs, nvidia-smi has tried to load.
+    return bool(built) and (held or it.running not in built or bool(_mismatch(it.loaded)))
 
 
 def trouble(why: str, it: Module) -> Finding:
