@@ -19,6 +19,8 @@ POLL_SECONDS = 2.0
 # What to do where the fleet's store lacks something.
 FILL = "run over the store's host while that has the Internet: it fetches what is missing"
 INSTALL_SECONDS = 3600
+# How apt, dpkg and, for a module that it cannot build, DKMS begin what matters.
+_COMPLAINTS = ("E: ", "dpkg: error", "Error! ", "Consult ", " No space", "N: ")
 
 
 @dataclass(frozen=True)
@@ -111,5 +113,5 @@ def busy(who: Holder, seconds: float) -> str:
 
 def _errors(answer: remote.Answer) -> str:
     lines = [*answer.stdout.splitlines(), *answer.stderr.splitlines()]
-    errors = [it for it in lines if it.startswith(("E: ", "dpkg: error", " No space", "N: "))]
+    errors = [it for it in lines if it.startswith(_COMPLAINTS)]
     return "\n          ".join(dict.fromkeys(errors[-8:]))
