@@ -84,7 +84,7 @@ def driver_stage(of: DeclaredHost, run: Run) -> DriverStage | None:
         *_installers(lines),
         *_against(planned, facts, observed),
     ]
-    if closed := _closed(planned.plan, missing):
+    if closed := closed_to(planned.plan, missing):
         findings += closed
     else:
         # Last: by the lists that it fetches, the packages are installed.
@@ -133,8 +133,8 @@ def _choice(facts: Facts, plan: HostPlan) -> Choice | list[Finding]:
     return choose(cards, plan.drivers, version, systems()[facts.system])
 
 
-def _closed(plan: HostPlan, missing: Sequence[str]) -> list[Finding]:
-    """That the packages cannot be had: a store has no drivers."""
+def closed_to(plan: HostPlan, missing: Sequence[str]) -> list[Finding]:
+    """That packages of a driver which the host lacks cannot be had: a store has none."""
     if not (missing and plan.store and plan.store.closed):
         return []
     return [

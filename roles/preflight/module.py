@@ -103,8 +103,8 @@ def secure_boot(it: Module) -> list[Finding]:
     found = "Secure Boot is on, and the key is not known to be enrolled"
     # As DKMS makes it when it first builds something; Debian 12's has no command for it.
     make = (
-        "where that file is missing, first: apt-get install dkms mokutil openssl; openssl req -new -x509 -nodes "
-        "-days 36500 -subj '/CN=DKMS' -newkey rsa:2048 -keyout /var/lib/dkms/mok.key "
+        "where that file is missing, first apt-get install dkms mokutil openssl, and openssl req -new -x509 "
+        "-nodes -days 36500 -subj '/CN=DKMS' -newkey rsa:2048 -keyout /var/lib/dkms/mok.key "
         "-outform DER -out /var/lib/dkms/mok.pub"
     )
     return [Finding(required, found, f"{ENROL}; {make}")]

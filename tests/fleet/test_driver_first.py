@@ -4,8 +4,9 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from fleet.card import alone
+from fleet.card import alone, closed_to
 from tests.fleet.fake_hosts import run, steps
+from tests.roles.plans import plan
 
 INVENTORY = """
 hosts = [("@fake/gpu1", {"fake_delay": 0.01})]
@@ -62,3 +63,12 @@ def test_beside_other_hosts_the_command_for_it_alone_is_named() -> None:
     assert finding.requirement.startswith("gpu2 alone in its run")
     assert finding.found == "gpu1, gpu3 in this run, too"
     assert finding.remedy == "pyinfra --limit gpu2 --data reboot=yes inventories/office.py deploy/venom.py"
+
+
+def test_a_driver_that_is_lacking_is_refused_where_only_a_store_may_be_asked() -> None:
+    host = "hosts:\n  one: {{address: 192.0.2.1, store: {{url: 'http://192.0.2.9:8800'}}, internet: {}}}\n"
+    lacking = ["nvidia-smi", "libcuda1"]
+    (finding,) = closed_to(plan(host.format("false")), lacking)
+    assert finding.requirement.endswith("which has no drivers: nvidia-smi, libcuda1")
+    assert closed_to(plan(host.format("false")), []) == [], "installed by an earlier run, or by hand"
+    assert closed_to(plan(host.format("true")), lacking) == []

@@ -11,41 +11,23 @@ import re
 
 import pytest
 
+from lab import network
 from lab.hosts import Host
 from roles.driver.choice import BLOCKED
 from roles.driver.sources import FILE as SOURCES
+from tests.lab.card import BOOT, put_into
 from tests.lab.conftest import Provision
 from tests.lab.serving import Serving, of
 
-_BOOT = "cat /proc/sys/kernel/random/boot_id"
 _CURRENT = "readlink /etc/venom/generations/current"
 _KERNEL = "6.1.0-99-amd64"
 _MODULE = f"/lib/modules/{_KERNEL}/updates/dkms/nvidia-current.ko"
 _SMI = f"""#!/bin/sh
-[ "$({_BOOT})" != "$(cat /var/lib/lab-card)" ] || {{
+[ "$({BOOT})" != "$(cat /var/lib/lab-card)" ] || {{
     echo "NVIDIA-SMI has failed because it couldn't communicate with the NVIDIA driver."
     exit 9
 }}
 echo 'Tesla T4, 15360, 535.309.01, 7.5, [N/A]'
-"""
-# The kernel's list of devices, with a card in it: also after a boot.
-_CARD = """
-cat >/usr/local/sbin/lab-card <<'END'
-#!/bin/sh
-mount -t tmpfs tmpfs /sys/bus/pci/devices
-mkdir -p /sys/bus/pci/devices/0000:01:00.0
-cd /sys/bus/pci/devices/0000:01:00.0
-echo 0x10de >vendor; echo 0x030000 >class; echo 0x1eb8 >device
-END
-chmod +x /usr/local/sbin/lab-card
-cat >/etc/systemd/system/lab-card.service <<'END'
-[Service]
-Type=oneshot
-ExecStart=/usr/local/sbin/lab-card
-[Install]
-WantedBy=ssh.service
-END
-systemctl enable --now --quiet lab-card
 """
 _PACKAGES = f"""
 set -e
@@ -68,7 +50,7 @@ touch linux-image-amd64/boot/vmlinuz-{_KERNEL}
 mkdir -p nvidia-kernel-dkms$(dirname {_MODULE}) nvidia-smi/DEBIAN
 touch nvidia-kernel-dkms{_MODULE}
 cat >nvidia-smi/usr/bin/nvidia-smi
-printf '#!/bin/sh\\n{_BOOT} >/var/lib/lab-card\\n' >nvidia-smi/DEBIAN/postinst
+printf '#!/bin/sh\\n{BOOT} >/var/lib/lab-card\\n' >nvidia-smi/DEBIAN/postinst
 chmod 755 nvidia-smi/usr/bin/nvidia-smi nvidia-smi/DEBIAN/postinst
 for name in linux-image-amd64 linux-headers-amd64 nvidia-kernel-dkms nvidia-smi libcuda1 \\
     nvidia-persistenced nvidia-modprobe firmware-nvidia-gsp; do double "$name"; done
@@ -81,16 +63,27 @@ _SETTINGS = {"gpu": {"driver": "install", "spill": "allow"}}
 def bare_card(serving: Serving) -> Host:
     """A host that serves without a card, which somebody has put one into."""
     (host,) = serving.copies("light")
-    host.run(_CARD)
     host.run(_PACKAGES, input=_SMI)
-    return host
+    return put_into(host)
+
+
+def test_beside_another_host_it_is_refused_with_the_command_for_it_alone(
+    bare_card: Host, provision: Provision
+) -> None:
+    inventory = of({"light": (bare_card, _SETTINGS)})
+    inventory["hosts"]["nobody"] = {"address": str(network.SUBNET[251])}
+    ending = provision(inventory, "--data", "reboot=yes").endings["light"]
+    assert "required  light alone in its run" in ending, ending
+    assert "found     nobody in this run, too" in ending
+    assert re.search(r"do        pyinfra --limit light --data reboot=yes \S+\.py deploy/venom\.py", ending)
+    assert bare_card.run(["test", "-e", BLOCKED], check=False).returncode == 1
 
 
 def test_a_card_gets_its_driver_by_one_reboot_and_the_run_goes_on(
     bare_card: Host, provision: Provision
 ) -> None:
     inventory = of({"light": (bare_card, _SETTINGS)})
-    boot, served = bare_card.run(_BOOT).stdout, bare_card.run(_CURRENT).stdout
+    boot, served = bare_card.run(BOOT).stdout, bare_card.run(_CURRENT).stdout
 
     left = provision(inventory)
     assert left.status == 1, left.output
@@ -100,14 +93,14 @@ def test_a_card_gets_its_driver_by_one_reboot_and_the_run_goes_on(
         r" *do        reboot the host and run again; or run again with --data reboot=yes",
         left.endings["light"],
     ), left.endings["light"]
-    assert (bare_card.run(_BOOT).stdout, bare_card.run(_CURRENT).stdout) == (boot, served)
+    assert (bare_card.run(BOOT).stdout, bare_card.run(_CURRENT).stdout) == (boot, served)
     assert "blacklist nouveau" in bare_card.run(["cat", BLOCKED]).stdout
     assert "Components: contrib non-free" in bare_card.run(["cat", SOURCES]).stdout
 
     gone_on = provision(inventory, "--data", "reboot=yes").check()
     assert "serves" in gone_on.endings["light"], gone_on.output
     assert "rebooted" in gone_on.endings["light"]
-    assert bare_card.run(_BOOT).stdout != boot
+    assert bare_card.run(BOOT).stdout != boot
     assert bare_card.run(_CURRENT).stdout != served, "the card has another plan than the processors"
 
     assert provision(inventory, "--data", "reboot=yes").check().changed_operations == []
@@ -116,7 +109,7 @@ def test_a_card_gets_its_driver_by_one_reboot_and_the_run_goes_on(
 def test_status_names_the_cause_where_an_update_has_broken_the_driver(
     bare_card: Host, provision: Provision
 ) -> None:
-    bare_card.run(f"rm {_MODULE}; {_BOOT} >/var/lib/lab-card")
+    bare_card.run(f"rm {_MODULE}; {BOOT} >/var/lib/lab-card")
     status = provision(of({"light": (bare_card, _SETTINGS)}), deploy="deploy/status.py")
     assert status.status == 1, status.output
     assert "couldn't communicate with the NVIDIA driver" in status.output
