@@ -82,12 +82,7 @@ with refusal_ends_this_host():
         host_marked(observed=stage.observed)
         driver_installed(name="Driver", resources=stage.resources, observed=stage.observed)
         host_unlocked(name="Unlock")
-        host_rebooted(
-            name="Reboot",
-            needed=stage.reboots,
-            asked=options.flag("reboot"),
-            branch=stage.choice.branch,
-        )
+        host_rebooted(name="Reboot", asked=options.flag("reboot"), branch=stage.choice.branch)
         run_continued(name="Go on", run=host_converged)
     else:
         host_converged()

@@ -20,7 +20,7 @@ from engine.resources import Packages, Prerequisite, differing
 from fleet.assessment import Planned, check_host, plan_one
 from fleet.rollout import Run
 from roles.driver import sources
-from roles.driver.choice import KERNEL_PACKAGES, Cards, Choice, choose, declared
+from roles.driver.choice import Cards, Choice, choose, declared
 from roles.driver.install import SCRIPTS
 from roles.preflight.deploy import packages_findings, probe
 from roles.preflight.facts import Facts
@@ -38,34 +38,33 @@ class DriverStage:
     choice: Choice
     resources: Sequence[Prerequisite]
     observed: Observed
-    reboots: bool  # whether the driver that is installed is loaded only then
 
     @property
     def preview(self) -> str:
         """What it is, for the operator."""
         differs = differing(self.resources, self.observed)
         what = "; ".join(map(str, differs)) or "it is installed, and not in use"
-        return f"driver {self.choice.branch} first{', then a reboot' if self.reboots else ''}: {what}"
+        return f"driver {self.choice.branch} first, then a reboot: {what}"
 
 
 def driver_stage(of: DeclaredHost, run: Run) -> DriverStage | None:
-    """What the current host lacks of a driver; None where it lacks nothing, or nobody asks for one.
+    """What is done first for the cards of the current host; None where nobody asks for it, or it is of no use.
 
-    Raises RefusedError with all that stands against it, before the first change.
+    A driver that works is left alone, whoever installed it. Raises RefusedError with all that stands against
+    a new one, before the first change.
     """
     if not of.installs_driver:
         return None
     facts = probe(containers=of.by_image, card=False)
+    if any(it.vendor == "nvidia" for it in facts.hardware.gpus):
+        return None
     if not facts.nvidia.devices:
         outcome.adds(host.name, "gpu.driver: install has no effect: there is no NVIDIA card on PCI")
         return None
     # With a card as the tier promises at the least: what it has is seen after the reboot.
     planned = plan_one(of, replace(facts.hardware, gpus=assumed_hardware(of).gpus))
-    usable = any(it.vendor == "nvidia" for it in facts.hardware.gpus)
     choice = _choice(facts, planned.plan)
     if not isinstance(choice, Choice):
-        if usable:
-            return None  # whether the one that it has does, the preflight says
         raise RefusedError([*choice, *_against(planned, facts, _look(planned, []))])
     lines = remote.ask(remote.shell("look_driver.sh", sources.FILE, folder=SCRIPTS)).stdout.splitlines()
     text = sources.further(lines, systems()[facts.system].codename)
@@ -73,11 +72,9 @@ def driver_stage(of: DeclaredHost, run: Run) -> DriverStage | None:
     origin = proxy.way(planned.plan).variables
     wanted = declared(choice, text, origin)
     observed = _look(planned, wanted)
-    if usable and not observed.packages.intersection(KERNEL_PACKAGES):
-        return None  # it has another one, which works
-    if not differing(wanted, observed) and (usable or not reboot_helps(facts.nvidia)):
-        return None
     missing = [name for it in wanted if isinstance(it, Packages) for name in it.missing(observed)]
+    if not missing and not reboot_helps(facts.nvidia):
+        return None
     findings = [
         *alone(of.name, run.others(of.name), command_line().inventory),
         *secure_boot(facts.nvidia),
@@ -91,7 +88,7 @@ def driver_stage(of: DeclaredHost, run: Run) -> DriverStage | None:
         findings += packages_findings(missing, packages.with_sources(origin, sources.FILE, text))
     if findings:
         raise RefusedError(findings)
-    return DriverStage(choice, wanted, observed, reboots=bool(missing) or not usable)
+    return DriverStage(choice, wanted, observed)
 
 
 def alone(name: str, others: Sequence[str], inventory: str) -> list[Finding]:

@@ -16,7 +16,7 @@ from schemas.plan.driver import capability, is_older, oldest, suitable
 BLOCKED = "/etc/modprobe.d/venom-nouveau.conf"
 # Without a screen: what computes, what makes the device files, what keeps the card awake.
 PROGRAMS = ("libcuda1", "nvidia-smi", "nvidia-persistenced", "nvidia-modprobe", "firmware-nvidia-gsp")
-OPEN, PROPRIETARY = KERNEL_PACKAGES = "nvidia-open-kernel-dkms", "nvidia-kernel-dkms"
+OPEN, PROPRIETARY = "nvidia-open-kernel-dkms", "nvidia-kernel-dkms"
 # The open modules need a processor that cards have from Turing on; before 550 they were not for all of those
 # (docs/facts.md#cards-and-drivers).
 _OPEN_FROM, _OPEN_CARDS = "550", "7.5"

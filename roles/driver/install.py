@@ -19,6 +19,10 @@ from engine.resources import Prerequisite
 SCRIPTS = Path(__file__).parent / "scripts"
 REBOOT_SECONDS = 900
 _BOOT = StringCommand("cat", "/proc/sys/kernel/random/boot_id")
+# In a second: the answer comes first.
+_GO_DOWN = StringCommand(
+    "systemd-run --quiet --on-active=1 --timer-property=AccuracySec=100ms systemctl reboot"
+)
 
 
 @operation()
@@ -41,32 +45,30 @@ def driver_installed(resources: Sequence[Prerequisite], observed: Observed) -> C
 
 def _built(state: Any, host: Any) -> bool:
     answer = remote.ask(remote.shell("built.sh", folder=SCRIPTS))
-    if answer.ok and not answer.stdout.strip():
-        return True
-    found = "\n          ".join(answer.stdout.splitlines()) or answer.stderr.strip()
+    if not answer.stdout.strip():
+        return answer.ok
+    kernel, *errors = answer.stdout.splitlines()
+    found = "\n          ".join([f"none for {kernel}", *errors])
     return fail(
         state,
         host,
         "required  a module of NVIDIA's for the kernel that boots next\n"
         f"found     {found}\n"
-        "do        apt-get full-upgrade and dkms autoinstall on the host, and run again",
+        f"do        on the host: apt-get install linux-headers-{kernel}; dkms autoinstall -k {kernel};\n"
+        "          or remove that kernel; then run again",
     )
 
 
 @operation()
-def host_rebooted(needed: bool, asked: bool, branch: str) -> Commands:
+def host_rebooted(asked: bool, branch: str) -> Commands:
     """
     Reboot the host, once, and wait until it answers again; or end there with what is left to do.
 
     Before that its module must have been built for the kernel that boots next.
 
-    + needed: whether the driver is loaded only then
     + asked: whether the operator lets it reboot
     + branch: of the driver that is loaded then
     """
-    if not needed:
-        host.noop("its driver is loaded")
-        return
     yield FunctionCommand(_built, (), {})
     if not asked or remote.here(host):
         why = "this run would end with its machine" if asked else "no reboot was asked for"
@@ -90,11 +92,9 @@ def _left(state: Any, host: Any, branch: str, why: str) -> bool:
 def _reboot(state: Any, host: Any) -> bool:
     before = remote.ask(_BOOT)
     begun = time.monotonic()
-    if (
-        not before.ok
-        or not remote.ask(StringCommand("systemd-run --quiet --on-active=1 systemctl reboot")).ok
-    ):
-        return fail(state, host, f"required  a host that reboots\nfound     {before.stderr.strip() or 'no'}")
+    if not before.ok or not (asked := remote.ask(_GO_DOWN)).ok:
+        found = (asked if before.ok else before).stderr.strip()
+        return fail(state, host, f"required  a host that reboots when systemd is told to\nfound     {found}")
     while time.monotonic() - begun < REBOOT_SECONDS:
         time.sleep(2)
         host.disconnect()
