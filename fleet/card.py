@@ -48,7 +48,7 @@ class DriverStage:
 
 
 def driver_stage(of: DeclaredHost, run: Run) -> DriverStage | None:
-    """What is done first for the cards of the current host; None where nobody asks for it, or it is of no use.
+    """What is done first for the cards of the current host; None where nobody asks for it, or it is no use.
 
     A driver that works is left alone, whoever installed it. Raises RefusedError with all that stands against
     a new one, before the first change.
