@@ -2,6 +2,11 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
+from threading import Event
+
 from lab.hosts import Host
 
 # A Tesla T4: also after a boot, before anybody can log in.
@@ -30,3 +35,22 @@ def put_into(host: Host) -> Host:
     """The host, with one."""
     host.run(_CARD)
     return host
+
+
+@contextmanager
+def may_reboot(host: Host) -> Iterator[None]:
+    """Meanwhile a host that goes down for a reboot is booted again: systemd-nspawn itself ends there."""
+    ended = Event()
+
+    def watch() -> None:
+        while not ended.wait(0.5):
+            if not host.up:
+                host.start()
+
+    with ThreadPoolExecutor(1) as pool:
+        watching = pool.submit(watch)
+        try:
+            yield
+        finally:
+            ended.set()
+            watching.result()

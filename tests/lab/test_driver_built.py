@@ -12,7 +12,7 @@ import pytest
 
 from roles.driver.choice import BLOCKED
 from roles.driver.sources import FILE as SOURCES
-from tests.lab.card import BOOT, put_into
+from tests.lab.card import BOOT, may_reboot, put_into
 from tests.lab.conftest import LabHost, Provision
 from tests.lab.serving import of
 
@@ -46,7 +46,8 @@ def test_debians_module_is_built_and_a_card_that_cannot_be_used_after_the_reboot
     )
 
     boot = host.run(BOOT).stdout
-    gone_on = provision(inventory, "--data", "reboot=yes")
+    with may_reboot(host):
+        gone_on = provision(inventory, "--data", "reboot=yes")
     assert ("box", "Driver") not in gone_on.changed_operations, "the second run installs nothing"
     assert host.run(BOOT).stdout != boot
     assert "required  an NVIDIA card that its driver can use" in gone_on.endings["box"]

@@ -15,7 +15,7 @@ from lab import network
 from lab.hosts import Host
 from roles.driver.choice import BLOCKED
 from roles.driver.sources import FILE as SOURCES
-from tests.lab.card import BOOT, put_into
+from tests.lab.card import BOOT, may_reboot, put_into
 from tests.lab.conftest import Provision
 from tests.lab.serving import Serving, of
 
@@ -97,7 +97,8 @@ def test_a_card_gets_its_driver_by_one_reboot_and_the_run_goes_on(
     assert "blacklist nouveau" in bare_card.run(["cat", BLOCKED]).stdout
     assert "Components: contrib non-free" in bare_card.run(["cat", SOURCES]).stdout
 
-    gone_on = provision(inventory, "--data", "reboot=yes").check()
+    with may_reboot(bare_card):
+        gone_on = provision(inventory, "--data", "reboot=yes").check()
     assert "serves" in gone_on.endings["light"], gone_on.output
     assert "rebooted" in gone_on.endings["light"]
     assert bare_card.run(BOOT).stdout != boot
