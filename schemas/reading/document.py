@@ -281,7 +281,7 @@ class _Builder:
         text = str(node.value)
         self.document.raw[keys] = text
         if not self._clean(text):
-            hint = "write it on one line, without | or >"
+            hint = "put it on one line, without | or >"
             self._refuse(keys, "a line break or control character", "one line of text", hint)
             return None
         kind = node.tag.removeprefix(_TAG)
