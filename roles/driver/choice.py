@@ -7,7 +7,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 
 from engine.refusal import Finding
-from engine.resources import Absent, Directory, File, Packages, Prerequisite
+from engine.resources import Absent, File, Packages, Prerequisite
 from roles.driver import sources
 from schemas.data.systems import System, systems
 from schemas.hardware import Drivers
@@ -94,10 +94,9 @@ def declared(choice: Choice, text: str, origin: Mapping[str, str]) -> list[Prere
     """
     return [
         File(sources.FILE, text) if text else Absent(sources.FILE),
-        # It comes with kmod, which a host need not have yet.
-        Directory(BLOCKED.rpartition("/")[0]),
-        File(BLOCKED, _NO_NOUVEAU),
         Packages(choice.packages, origin=origin),
+        # After them: its folder comes with kmod, which a host need not have yet.
+        File(BLOCKED, _NO_NOUVEAU),
     ]
 
 

@@ -189,7 +189,7 @@ def test_a_host_whose_own_sources_have_it_all_gets_none_of_ours() -> None:
     choice = chosen(T4)
     assert isinstance(choice, Choice)
     assert declared(choice, "", {})[0] == Absent(FILE)
-    file, _, blocked, packages = declared(choice, "text\n", {})
+    file, packages, blocked = declared(choice, "text\n", {})
     assert isinstance(file, File)
     assert isinstance(blocked, File)
     assert isinstance(packages, Packages)

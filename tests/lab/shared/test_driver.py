@@ -45,7 +45,8 @@ double() {{
         echo
     }} >>Packages
 }}
-mkdir -p linux-image-amd64/boot linux-headers-amd64/lib/modules/{_KERNEL}/build nvidia-smi/usr/bin
+mkdir -p linux-image-amd64/boot linux-image-amd64/etc/modprobe.d
+mkdir -p linux-headers-amd64/lib/modules/{_KERNEL}/build nvidia-smi/usr/bin
 touch linux-image-amd64/boot/vmlinuz-{_KERNEL}
 mkdir -p nvidia-kernel-dkms$(dirname {_MODULE}) nvidia-smi/DEBIAN
 touch nvidia-kernel-dkms{_MODULE}
