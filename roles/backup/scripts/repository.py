@@ -58,11 +58,28 @@ def fault(what, done):
         return Fault(
             "room in %s, or for what is written" % where, last, "free some space there; then run again"
         )
+    if words := refused_by_ssh(where):
+        return Fault("an SSH login as root of this host, for %s" % where, words, "let it in; then run again")
     return Fault("%s, %s" % (what, where), last, "restic's own words say what is wrong; then run again")
 
 
+def refused_by_ssh(where):
+    """Why SSH lets nobody in there; empty where it does. restic does not always pass that on."""
+    if not where.startswith("sftp:"):
+        return ""
+    # restic's two forms: sftp:USER@HOST:/PATH and sftp://USER@HOST:PORT//PATH.
+    url = where.startswith("sftp://")
+    login = "ssh://" + where.split("/")[2] if url else where[len("sftp:") :].partition(":")[0]
+    done = subprocess.run(
+        ["ssh", "-o", "BatchMode=yes", "-o", "ConnectTimeout=20", "-s", "--", login, "sftp"],
+        text=True, check=False,
+        stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE,
+    )  # fmt: skip
+    return last_words(done) if done.returncode else ""
+
+
 def last_words(done):
-    lines = [it.strip() for it in (done.stderr or done.stdout).splitlines() if it.strip()]
+    lines = [it.strip() for it in (done.stderr or done.stdout or "").splitlines() if it.strip()]
     return " ".join(lines[-3:])[-500:] or "no words, status %s" % done.returncode
 
 

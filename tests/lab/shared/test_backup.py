@@ -47,7 +47,8 @@ def test_the_chats_of_a_lost_box_are_read_on_another_one(
     old = _declared({"light": (light, {})}, repository=there)
     provision(old).check()
     refused = provision(old, deploy=_BACKUP)
-    assert "Host key verification failed" in refused.endings["light"]
+    assert f"required  an SSH login as root of this host, for {there}" in refused.endings["light"]
+    assert "found     Host key verification failed." in refused.endings["light"]
     assert visitor.processes(light, ["venom-backend.service"]) == pid
     _let_in(light, other)
     chat = visitor.chat(light, "Keep this.").result
