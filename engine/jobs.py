@@ -20,6 +20,7 @@ from engine.observation import Observed
 from engine.operations import Commands, fail
 from engine.paths import JOBS
 from engine.progress import Pace, Status
+from engine.refusal import Finding
 from engine.resources import Difference
 
 POLL_SECONDS = 1.0
@@ -31,7 +32,7 @@ _KILLED = {
     "signal": "somebody or something killed it",
     "oom-kill": "the kernel killed it: memory ran out",
 }
-_AGAIN = "do        run again: what it had fetched is kept where it can be"
+_AGAIN = "run again: what it had fetched is kept where it can be"
 
 
 @dataclass(frozen=True)
@@ -178,7 +179,7 @@ def _failure(job: Job) -> str:
         return f"{job.title} failed; what it made is not in place\n{log[reason.start() :]}"
     result = StringCommand("systemctl", "show", "--value", "--property", "Result", job.unit)
     if killed := _KILLED.get(remote.ask(result).stdout.strip()):
-        lines = log.replace("\n", "\n          ")
-        found = f"found     {killed}. Its last lines:\n          {lines}"
-        return f"required  {job.title}, to its end\n{found}\n{_AGAIN}"
+        last = log.replace("\n", "\n          ")
+        found = f"{killed}. Its last lines:\n          {last}"
+        return str(Finding(f"{job.title}, to its end", found, _AGAIN))
     return f"{job.title} failed; what it made is not in place. Its last lines:\n{log}"

@@ -31,7 +31,7 @@ for at, key in reversed(uses):
             "release": source.get("release", ""),
             "at": at,
             "current": key == current,
-            "data": ([""] + snapshots.all_of(key))[-1].rpartition(".")[2],
+            "data": snapshots.newest(key).rpartition(".")[2],
         }
     )
 json.dump(listed, sys.stdout)

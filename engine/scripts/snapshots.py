@@ -36,6 +36,11 @@ def all_of(key, root=SNAPSHOTS):
     )
 
 
+def newest(key, root=SNAPSHOTS):
+    """The last of them; empty where there is none."""
+    return ["", *all_of(key, root)][-1]
+
+
 def made_at(snapshot):
     """When it was made, in seconds since 1970."""
     return calendar.timegm(time.strptime(snapshot.rpartition(".")[2], _FORM))
@@ -182,7 +187,7 @@ def newer(since, path):
 
 def prune(kept, root=SNAPSHOTS):
     """Only the newest copy stays of each generation that is kept. Returns what was freed."""
-    stay = {all_of(key, root)[-1] for key in kept if all_of(key, root)}
+    stay = {newest(key, root) for key in kept}
     names = os.listdir(root) if os.path.isdir(root) else []
     freed = [path for path in (os.path.join(root, it) for it in sorted(names)) if path not in stay]
     for path in freed:

@@ -10,7 +10,7 @@ from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
 
 from schemas.data.pins import Pins
-from schemas.model import Artifact, HostPlan, Image, Model
+from schemas.model import Artifact, HostPlan, Image, Model, TreeFile
 from schemas.plan import item as kinds
 from schemas.plan.item import Item, Needed, file_face
 from schemas.plan.listed import packages, tarball_path, tarballs
@@ -76,8 +76,8 @@ def _venom(plan: HostPlan, pins: Pins, read: Read) -> Iterator[Item]:
         yield _image(plan.images.frontend, plan.arch)
         return
     if plan.python.artifact:
-        yield _file(plan.python.artifact)
-    yield _file(plan.node.artifact)
+        yield _artifact(plan.python.artifact)
+    yield _artifact(plan.node.artifact)
     yield _source(plan, read)
     yield _ui(read)
     index = _index(plan, pins)
@@ -96,7 +96,7 @@ def _venom(plan: HostPlan, pins: Pins, read: Read) -> Iterator[Item]:
 
 def _local(plan: HostPlan, pins: Pins) -> Iterator[Item]:
     if plan.ollama and plan.ollama.artifact:
-        yield _file(plan.ollama.artifact)
+        yield _artifact(plan.ollama.artifact)
     if plan.ollama and plan.ollama.image:
         yield _image(plan.ollama.image, plan.arch)
     if plan.model:
@@ -107,30 +107,27 @@ def _vllm(plan: HostPlan, pins: Pins, read: Read) -> Iterator[Item]:
     """Interpreter and packages of its environment, and each file of its model."""
     if plan.vllm is None:
         return
-    yield _file(plan.vllm.python)
+    yield _artifact(plan.vllm.python)
     index, tree = _index(plan, pins), plan.vllm.tree
     fits = (plan.vllm.python.version.rpartition(".")[0], plan.arch)
     for package in packages(read.vllm):
         yield _package(index, package.name, package.version, package.digests, fits)
     for file in tree.files:
-        yield Item(
-            kind=kinds.FILE,
-            name=f"{file.path} of {tree.repository}",
-            digests=(f"sha256:{file.sha256}",),
-            size=file.size,
-            origins=file.urls,
-            face=file_face(file.urls[-1]),
-        )
+        yield _file(f"{file.path} of {tree.repository}", file)
 
 
-def _file(artifact: Artifact) -> Item:
+def _artifact(it: Artifact) -> Item:
+    return _file(f"{it.name} {it.version}", it)
+
+
+def _file(name: str, it: Artifact | TreeFile) -> Item:
     return Item(
         kind=kinds.FILE,
-        name=f"{artifact.name} {artifact.version}",
-        digests=(f"sha256:{artifact.sha256}",),
-        size=artifact.size,
-        origins=artifact.urls,
-        face=file_face(artifact.urls[-1]),
+        name=name,
+        digests=(f"sha256:{it.sha256}",),
+        size=it.size,
+        origins=it.urls,
+        face=file_face(it.urls[-1]),
     )
 
 

@@ -47,11 +47,11 @@ def kept():
 
 def data_of(key):
     """Of when the copy of data is that rollback can bring back with the generation, and its bytes."""
-    copies = snapshots.all_of(key)
-    if not copies:
+    copy = snapshots.newest(key)
+    if not copy:
         return {"data_at": "", "data_bytes": 0}
-    at = time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime(snapshots.made_at(copies[-1])))
-    return {"data_at": at, "data_bytes": snapshots.size(copies[-1])}
+    at = time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime(snapshots.made_at(copy)))
+    return {"data_at": at, "data_bytes": snapshots.size(copy)}
 
 
 def main():
