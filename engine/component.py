@@ -8,15 +8,17 @@ of them names a service. Made on the controller; nothing here asks or changes a 
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Protocol
 
 from engine import jobs, paths
 from engine.jobs import Job
 from engine.observation import Observed
 from engine.refusal import Finding
-from engine.resources import Prerequisite, Switchable
+from engine.resources import Absent, File, Prerequisite, Switchable
 from engine.services import Service
+
+_UNITS = f"{paths.UNITS}/"
 
 
 @dataclass(frozen=True)
@@ -114,6 +116,8 @@ class Component:
     work: Callable[[str, Observed], Work] | None = None  # of a host by name; None: the jobs, side by side
     service: Service | None = None
     unit: str = ""  # its unit; where there is no service, it must not run
+    # Whether nobody else may have a unit of that name, even where this is absent.
+    claims: bool = False
     apart: bool = False  # its unit runs whatever generation serves: it is in none
     ports: tuple[Port, ...] = ()
     store_paths: tuple[str, ...] = ()  # what of the stores a generation with it needs
@@ -136,11 +140,32 @@ class Component:
         declared = (*self.resources, *self.prerequisites)
         return bool(self.unit) and any(getattr(it, "path", "") == file for it in declared)
 
+    def beside(self, observed: Observed) -> Component:
+        """The same on a host where somebody else has the name of a unit that this only wants gone.
+
+        Nobody of ours needs the name there, so theirs is left alone (CONTRIBUTING.md, C7).
+        """
+        declared = (*self.resources, *self.prerequisites)
+        written = any(isinstance(it, File) and it.path.startswith(_UNITS) for it in declared)
+        if self.claims or self.service or written:
+            return self
+        theirs = [it for it in declared if isinstance(it, Absent) and _is_theirs(it.path, observed)]
+        return replace(
+            self,
+            resources=tuple(it for it in self.resources if it not in theirs),
+            prerequisites=tuple(it for it in self.prerequisites if it not in theirs),
+            unit="" if observed.foreign(self.unit) else self.unit,
+        )
+
     def to_do(self, host: str, observed: Observed) -> Work:
         """What a run does for it on the host of this name, from what it has."""
         return (
             self.work(host, observed) if self.work else JobsWork(self.name.capitalize(), self.jobs, observed)
         )
+
+
+def _is_theirs(path: str, observed: Observed) -> bool:
+    return path.startswith(_UNITS) and observed.there(path) and not observed.ours(path)
 
 
 def feed(works: Mapping[str, Work], components: Iterable[Component]) -> None:

@@ -64,6 +64,10 @@ class Planned:
     components: tuple[Component, ...]
     watch: Watch | None = None  # what a switch must stand before it counts, where the fleet switches in waves
 
+    def beside(self, observed: Observed) -> Planned:
+        """The same on a host where somebody else has names that nobody of ours needs there."""
+        return replace(self, components=tuple(it.beside(observed) for it in self.components))
+
     @property
     def prerequisites(self) -> list[Prerequisite]:
         """What everything else stands on: mended in place, and never taken back."""
@@ -221,12 +225,24 @@ def assess(declared: DeclaredHost, *, purge: bool) -> Assessment:
     """
     facts = probe(containers=declared.by_image)
     planned = plan_one(declared, facts.hardware)
-    observed = observe_host(
-        planned.resources, planned.store_paths, planned.units, planned.generation.services
-    )
+    planned, observed = _look(planned)
     check_host(planned, facts, observed)
     works = {it.name: it.to_do(declared.name, observed) for it in planned.components}
     return Assessment(planned, observed, works, purge)
+
+
+def _look(planned: Planned) -> tuple[Planned, Observed]:
+    """How the host is, and the plan beside what somebody else has there."""
+    observed = _observe(planned)
+    beside = planned.beside(observed)
+    if beside.components == planned.components:
+        return planned, observed
+    # That is another generation, of which nothing was asked.
+    return beside, _observe(beside)
+
+
+def _observe(it: Planned) -> Observed:
+    return observe_host(it.resources, it.store_paths, it.units, it.generation.services)
 
 
 def plan_one(declared: DeclaredHost, hardware: Hardware, *, offline: bool = False) -> Planned:

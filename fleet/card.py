@@ -117,7 +117,7 @@ def _look(planned: Planned, wanted: Sequence[Prerequisite]) -> Observed:
 def _against(planned: Planned, facts: Facts, observed: Observed) -> Sequence[Finding]:
     """What stands against everything else: it is reported with what stands against the driver."""
     try:
-        check_host(planned, facts, observed)
+        check_host(planned.beside(observed), facts, observed)
     except RefusedError as refusal:
         return refusal.findings
     return ()

@@ -62,19 +62,28 @@ def standing(declared: DeclaredHost) -> Standing:
     with errors_collected(errors):
         hardware = probe(containers=declared.by_image).hardware
         planned = plan_one(declared, hardware, offline=True)
-    managed = [it for it in (state, planned) if it]
     if state and state.provisioned:
         with errors_collected(errors):
-            observed = observe_host(
-                [resource for it in managed for resource in it.resources],
-                [path for it in managed for path in it.store_paths],
-                [unit for it in managed for unit in it.units],
-                [service for it in managed if it.generation for service in it.generation.services],
-            )
+            observed = _observe(state, planned)
+            beside = planned.beside(observed) if planned else None
+            if planned and beside and beside.components != planned.components:
+                # That is another generation, of which nothing was asked.
+                planned, observed = beside, _observe(state, beside)
     if observed and observed.there(paths.STORE) and declared.serves_store:
         with errors_collected(errors):
             store = holdings(declared.serves_store)
     return Standing(state, planned, observed, errors, store)
+
+
+def _observe(*of: HostState | Planned | None) -> Observed:
+    """How all is that any of these names."""
+    managed = [it for it in of if it]
+    return observe_host(
+        [resource for it in managed for resource in it.resources],
+        [path for it in managed for path in it.store_paths],
+        [unit for it in managed for unit in it.units],
+        [service for it in managed if it.generation for service in it.generation.services],
+    )
 
 
 def status_of(declared: DeclaredHost) -> Report:

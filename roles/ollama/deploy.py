@@ -215,6 +215,8 @@ def component(
         prerequisites=tuple(prerequisites()),
         resources=tuple(resources(plan)),
         unit=UNIT,
+        # A profile without a local model has nobody's (docs/contract.md#profiles).
+        claims=True,
         versions=VERSIONS,
         sizes=SIZES,
     )

@@ -29,6 +29,9 @@ PACKAGES = Packages(("gcc", "libc6-dev", "polkitd"))
 # Weights from a slow disk take minutes.
 READY_SECONDS = 1200
 _PACKAGES_BYTES = int(0.25e9)
+# Resident beside its share of the card: two processes, its server and its engine, each with torch and CUDA's
+# libraries (2 GB). Weights are read by way of the page cache. Not measured with a card (docs/engines.md).
+MEMORY_BYTES = int(4.0e9)
 _PYTHON_BYTES = int(0.03e9)
 # Of the environment that serves, whatever the plan says meanwhile; by a name, as its program would import all
 # of it first.
@@ -109,6 +112,8 @@ def component(plan: HostPlan, lock: Lock | None, *, later: bool = False) -> Comp
         resources=tuple(map(Absent, (f"{paths.UNITS}/{UNIT}", RULE, COMMAND, CACHE, _COMPILED.path))),
         leftovers=(PACKAGES, _COMPILED),
         unit=UNIT,
+        # A profile without a local model has nobody's (docs/contract.md#profiles).
+        claims=plan.ollama is None,
     )
     if vllm is None:
         return absent
@@ -133,6 +138,7 @@ def component(plan: HostPlan, lock: Lock | None, *, later: bool = False) -> Comp
         ports=(Port(vllm.port, "vllm", "ports.vllm"),),
         store_paths=(made.venv, made.python.removesuffix("/bin/python3")),
         looked_at=(made.venv,),
+        memory=MEMORY_BYTES,
         needs=tuple(_needs(plan, vllm, made)),
         driver=Driver(f"vLLM {vllm.version}", {"": vllm.driver}),
         concerns=("vllm.",),

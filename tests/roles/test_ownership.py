@@ -9,10 +9,10 @@ import pytest
 
 from engine import paths
 from engine.observation import Account, Group, Observed
-from engine.resources import Directory, File, User
+from engine.resources import Absent, Directory, File, User
 from fleet.assessment import declared_of, own_units, possible_components
 from roles.preflight import ownership
-from tests.roles.plans import declared
+from tests.roles.plans import INVENTORY, declared
 
 UNIT = "/etc/systemd/system/ollama.service"
 QUADLET = "/etc/containers/systemd/ollama.container"
@@ -21,8 +21,8 @@ FILE = {"kind": "file", "owner": "root", "mode": "0644"}
 FOLDER = {"kind": "directory", "owner": "root", "mode": "0755"}
 
 
-def found(observed: Observed) -> list[str]:
-    listed = possible_components(declared())
+def found(observed: Observed, inventory: str = INVENTORY) -> list[str]:
+    listed = [it.beside(observed) for it in possible_components(declared(inventory))]
     return [str(it) for it in ownership.findings(declared_of(listed), own_units(listed), observed)]
 
 
@@ -41,6 +41,35 @@ def test_a_unit_or_quadlet_that_somebody_else_wrote_is_not_taken_over() -> None:
     (finding,) = found(Observed(paths={QUADLET: FILE}))
     assert f"rm {QUADLET}; systemctl daemon-reload" in finding
     assert found(Observed(paths={QUADLET: {**FILE, "ours": "yes"}})) == []
+
+
+def test_a_unit_whose_name_nothing_of_ours_needs_is_left_alone() -> None:
+    path = "/etc/systemd/system/vllm.service"
+    theirs = Observed(units={"vllm.service": {"FragmentPath": path}}, paths={path: FILE})
+    assert found(theirs) == []
+    listed = {it.name: it for it in possible_components(declared())}
+    vllm = listed["vllm"].beside(theirs)
+    assert vllm.unit == "", "nothing stops it"
+    assert path not in [it.path for it in vllm.resources if isinstance(it, Absent)], "nothing deletes it"
+    # One of ours from an earlier profile has to go.
+    ours = replace(theirs, paths={path: {**FILE, "ours": "yes"}})
+    assert listed["vllm"].beside(ours) == listed["vllm"]
+    timer = "/etc/systemd/system/venom-backup.timer"
+    assert found(Observed(paths={timer: FILE})) == []
+
+
+def test_what_is_wanted_keeps_its_unit_whoever_wrote_that() -> None:
+    nginx = Observed(units={"nginx.service": {"FragmentPath": "/usr/lib/systemd/system/nginx.service"}})
+    listed = possible_components(declared())
+    assert [it.beside(nginx) for it in listed] == list(listed)
+
+
+@pytest.mark.parametrize("unit", ["ollama.service", "vllm.service"])
+def test_a_profile_without_a_local_model_has_nobodys(unit: str) -> None:
+    path = f"{paths.UNITS}/{unit}"
+    theirs = Observed(units={unit: {"FragmentPath": path}}, paths={path: FILE})
+    (finding,) = found(theirs, "hosts: {box: {address: 192.0.2.10, profile: llm_off}}\n")
+    assert f"no {unit} of somebody else's" in finding
 
 
 @pytest.mark.parametrize("path", [paths.MARK, paths.SITE, f"{UNIT}.d/venom.conf", paths.OPERATOR_CA])

@@ -116,6 +116,7 @@ def test_its_parts_lie_in_stores_under_keys_and_a_generation_names_them() -> Non
         "/opt/venom/venvs/vllm",
         "/opt/venom/python/3.12.14",
     ]
+    assert made["vllm"].memory == 4_000_000_000, "preflight adds it up"
     service = made["vllm"].service
     assert service
     unit = next(

@@ -39,6 +39,7 @@ _API = "http://127.0.0.1:8001"
 _UNIT = "vllm.service"
 _TREES = "/opt/venom/trees"
 _BROKEN = "no kernel image is available for execution on the device"
+_THEIRS = "[Service]\nExecStart=/bin/sleep infinity\n"
 _GONE = (
     *("/etc/systemd/system/vllm.service", "/etc/polkit-1/rules.d/50-venom-vllm.rules"),
     *("/opt/venom/tools/vllm", "/var/cache/venom-vllm", "/var/cache/private/venom-vllm"),
@@ -243,8 +244,21 @@ def test_without_it_nothing_of_it_is_kept_once_no_generation_needs_it(bench: Ben
     assert bench.without(keep_generations=1).check().changed_operations == []
 
 
-def test_removal_takes_all_of_it(bench: Bench) -> None:
+def test_somebody_elses_unit_of_that_name_is_left_alone_until_it_is_in_the_way(bench: Bench) -> None:
+    bench.host.put(_THEIRS, f"/etc/systemd/system/{_UNIT}")
+    bench.host.run(f"systemctl start {_UNIT}")
+    bench.without(keep_generations=1).check()
+    assert bench.active() == "active"
+    assert bench.without(keep_generations=1).check().changed_operations == []
     bench.host.put(_CARD % "550.163.01", "/usr/local/bin/nvidia-smi", mode="0755")
+    refused = bench.run()
+    assert refused.status == 1
+    assert f"no {_UNIT} of somebody else's" in refused.endings["light"]
+    assert bench.active() == "active"
+    bench.host.run(f"systemctl stop {_UNIT}; rm /etc/systemd/system/{_UNIT}; systemctl daemon-reload")
+
+
+def test_removal_takes_all_of_it(bench: Bench) -> None:
     bench.run().check()
     bench.run(deploy="deploy/remove.py").check()
     assert bench.active() == "inactive"
