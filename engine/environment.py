@@ -23,8 +23,8 @@ from engine.operations import Commands, log_line
 from engine.uv import wheel as uv_wheel
 from schemas.model import Artifact, HostPlan
 
-# The head of a lock: what it was made of, up to when the index counted, and what was added, and why.
-INPUTS, CUT_OFF, ADDED = "# inputs: ", "# cut-off: ", "# added: "
+# The head of a lock: what it was made of, up to when the index counted, what was added or bounded, and why.
+INPUTS, CUT_OFF, ADDED, BOUNDED = "# inputs: ", "# cut-off: ", "# added: ", "# bounded: "
 
 
 @dataclass(frozen=True)

@@ -33,7 +33,8 @@ from schemas.model import HostPlan
 from schemas.plan.host import assumed_hardware, plan_host
 from schemas.reading.problem import ProblemsError
 
-_TIERS = ("api", "docker-minimal", "web")
+# With what stands after a + as its extras: what an engine in the backend's process brings (docs/engines.md).
+_TIERS = ("api", "docker-minimal", "web", "api+onnx-cpu")
 _NO_FILE = {"sha256": "0" * 64, "size": 1}
 
 
@@ -85,14 +86,16 @@ def _releases() -> list[str]:
 
 def _plans(release: str, given: argparse.Namespace) -> Iterator[HostPlan]:
     """A plan for each lock of the release: its tiers, its Pythons, both architectures."""
-    known = contract().requirements
-    for tier in given.tier or (it for it in _TIERS if known[it].files_of(release)):
-        heavy = tier in known and known[tier].kind != "core-light"
+    for tiers in given.tier or (it for it in _TIERS if _has(release, it)):
+        tier, *extras = tiers.split("+")
+        known = contract().requirements
+        heavy = any(known[it].kind != "core-light" for it in (tier, *extras) if it in known)
         venom = {
             "release": release,
             **({"repository": str(Path(given.repository).resolve())} if given.repository else {}),
         }
-        host = {"venom": venom, "requirements": {"tier": tier}, "profile": "full" if heavy else "light"}
+        wanted = {"tier": tier, "extras": extras}
+        host = {"venom": venom, "requirements": wanted, "profile": "full" if heavy else "light"}
         with tempfile.TemporaryDirectory() as folder:
             path = Path(folder) / f"{release}.yaml"
             path.write_text(yaml.safe_dump({"hosts": {tier: host}}), encoding="utf-8")
@@ -105,6 +108,10 @@ def _plans(release: str, given: argparse.Namespace) -> Iterator[HostPlan]:
                 plan = plan_host(declared, replace(hardware, arch=arch, python=own))
                 made[plan.python.minor, arch] = plan
         yield from made.values()
+
+
+def _has(release: str, tiers: str) -> bool:
+    return all(contract().requirements[it].files_of(release) for it in tiers.split("+"))
 
 
 def _refresh(plan: HostPlan, given: argparse.Namespace) -> int:

@@ -34,7 +34,7 @@ class Verdict:
     """What the gate found."""
 
     missing: Mapping[str, Sequence[str]]  # package that a start needs → the way to its import
-    excluded: Sequence[Finding]
+    excluded: Sequence[Finding]  # what it must not have
     refused: Sequence[str]  # names of import that the process must not have, once it has started
 
 
@@ -66,7 +66,7 @@ def additions(verdict: Verdict, plan: HostPlan) -> dict[str, str]:
 
 
 def ensure_clean(verdict: Verdict) -> None:
-    """Raise RefusedError with all that a light environment would get and must not have."""
+    """Raise RefusedError with all that the environment would get and must not have."""
     if verdict.excluded:
         raise RefusedError(verdict.excluded)
 
@@ -80,7 +80,7 @@ def _judge(plan: HostPlan, archive: Archive, lock: str) -> dict[str, Any]:
     known = {name: way for name, way in missing.items() if matrix.of(name) or not unexplained}
     return {
         "missing": known,
-        "excluded": [list(it) for it in _excluded(plan, have)] if light else [],
+        "excluded": [list(it) for it in (*(_excluded(plan, have) if light else ()), *_together(have))],
         "refused": matrix.excluded if light else [],
     }
 
@@ -110,7 +110,7 @@ def _excluded(plan: HostPlan, have: Mapping[str, Listed]) -> list[tuple[str, str
         decided = matrix.of(package.name)
         if decided is None or decided.decision != dependencies.EXCLUDED:
             continue
-        way = [_NAMES.get(name, name) for name in chain(have, package.name)]
+        way = _way(have, package.name)
         if plan.profile == "full" and way[0] == _NAMES[OPERATOR]:
             continue  # requested by name, where heavy things may be
         findings.append(
@@ -122,6 +122,26 @@ def _excluded(plan: HostPlan, have: Mapping[str, Listed]) -> list[tuple[str, str
             )
         )
     return findings
+
+
+def _together(have: Mapping[str, Listed]) -> list[tuple[str, str, str]]:
+    """Packages that lie in one folder, where a lock has more than one of them."""
+    findings = []
+    for packages in dependencies.matrix().exclusive:
+        if len(both := [name for name in packages if name in have]) > 1:
+            ways = [f"{it} {have[it].version}, by {' > '.join(_way(have, it))}" for it in both]
+            findings.append(
+                (
+                    f"one of {', '.join(packages)}: they lie in one folder, and the last one wins",
+                    "\n          ".join(ways),
+                    "leave out of `requirements` (tier, extras, add) or `engines` what brings one of them",
+                )
+            )
+    return findings
+
+
+def _way(have: Mapping[str, Listed], package: str) -> list[str]:
+    return [_NAMES.get(name, name) for name in chain(have, package)]
 
 
 def _undecided(package: str, reason: str, plan: HostPlan) -> Finding:

@@ -18,10 +18,11 @@ from pathlib import Path, PurePosixPath
 import schemas
 from engine import controller
 from engine.archive import Archive
-from engine.environment import ADDED, CUT_OFF, INPUTS, Lock
+from engine.environment import ADDED, BOUNDED, CUT_OFF, INPUTS, Lock
 from engine.refusal import refuse
 from roles.backend import gate
 from roles.backend.resolve import resolve
+from schemas.data.dependencies import matrix
 from schemas.model import HostPlan
 
 # Locks of pinned releases are kept in the repository, reviewed as text; others in the cache.
@@ -68,11 +69,12 @@ def make(plan: HostPlan, archive: Archive, cut_off: str) -> str:
     """
     files = inputs(plan, archive)
     own = {gate.OPERATOR: list(plan.requirements.add)}
-    resolved = resolve(plan, files, own, cut_off)
+    bounds = _bounds(plan)
+    resolved = resolve(plan, files, own, cut_off, list(bounds))
     verdict = gate.judge(plan, archive, resolved)
     added = gate.additions(verdict, plan)
     if added:
-        resolved = resolve(plan, files, {**own, gate.MATRIX: list(added)}, cut_off)
+        resolved = resolve(plan, files, {**own, gate.MATRIX: list(added)}, cut_off, list(bounds))
         verdict = gate.judge(plan, archive, resolved)
     gate.ensure_clean(verdict)
     head = [
@@ -80,6 +82,7 @@ def make(plan: HostPlan, archive: Archive, cut_off: str) -> str:
         f"{INPUTS}{_inputs_digest(plan, files)}",
         f"{CUT_OFF}{cut_off}",
         *(f"{ADDED}{package}: {why}" for package, why in added.items()),
+        *(f"{BOUNDED}{bound}: {why}" for bound, why in bounds.items()),
     ]
     return "\n".join([*head, resolved])
 
@@ -121,7 +124,14 @@ def _tiers(plan: HostPlan) -> str:
 
 
 def _inputs_digest(plan: HostPlan, files: Mapping[str, str]) -> str:
-    return hashlib.sha256(repr((files, plan.requirements.add)).encode()).hexdigest()
+    bounds = tuple(_bounds(plan))
+    given = (files, plan.requirements.add, bounds) if bounds else (files, plan.requirements.add)
+    return hashlib.sha256(repr(given).encode()).hexdigest()
+
+
+def _bounds(plan: HostPlan) -> dict[str, str]:
+    """What the matrix says of the tiers as a whole, each with why."""
+    return matrix().constrains((plan.requirements.tier, *plan.requirements.extras))
 
 
 def digest_of(text: str) -> str:

@@ -26,14 +26,26 @@ _NAME = re.compile(r"[A-Za-z0-9][\w.-]*")
 _SHOWN = 12  # lines of uv's own words
 
 
-def resolve(plan: HostPlan, files: Mapping[str, str], added: Mapping[str, list[str]], cut_off: str) -> str:
+# The file of bounds that the resolver is given beside the requirements.
+BOUNDS = "bounds.in"
+
+
+def resolve(
+    plan: HostPlan,
+    files: Mapping[str, str],
+    added: Mapping[str, list[str]],
+    cut_off: str,
+    bounds: Sequence[str] = (),
+) -> str:
     """The requirements that meet `files` (name → text), with hashes, as uv writes them.
 
-    `added` are further requirements under the names of their files. What was
+    `added` are further requirements under the names of their files; `bounds` bring in no package. What was
     published after `cut_off` (UTC, RFC 3339) counts for nothing, so the same inputs give the same lines.
     Raises RefusedError where there is no solution.
     """
-    texts = {**files, **{name: "\n".join(lines) for name, lines in added.items()}}
+    constraints = {BOUNDS: list(bounds)} if bounds else {}
+    texts = {**files, **{name: "\n".join(lines) for name, lines in {**added, **constraints}.items()}}
+    held = [f"--constraints={name}" for name in constraints]
     wanted = plan.requirements
     with tempfile.TemporaryDirectory() as folder:
         for name, text in texts.items():
@@ -46,7 +58,7 @@ def resolve(plan: HostPlan, files: Mapping[str, str], added: Mapping[str, list[s
             [find_uv_bin(), "pip", "compile", "--quiet", "--generate-hashes", "--no-header"]
             + ["--python", sys.executable]
             + ["--python-version", plan.python.minor, "--python-platform", PLATFORMS[plan.arch]]
-            + ["--exclude-newer", cut_off, *index, "--output-file", "lock.txt", *wanted.files, *added],
+            + ["--exclude-newer", cut_off, *index, *held, "--output-file", "lock.txt", *wanted.files, *added],
             check=False,
             capture_output=True,
             text=True,

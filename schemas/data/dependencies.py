@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Container, Mapping
 from dataclasses import dataclass
 from fnmatch import fnmatchcase
 from functools import cache, cached_property
@@ -39,11 +39,22 @@ class Implied:
 
 
 @dataclass(frozen=True)
+class Constraint:
+    """A bound of a resolution with `tier` that the files of that lack."""
+
+    tier: str
+    requirement: str
+    why: str
+
+
+@dataclass(frozen=True)
 class Matrix:
     """The whole matrix."""
 
     packages: Mapping[str, Package]
     implied: tuple[Implied, ...]
+    constraints: tuple[Constraint, ...]
+    exclusive: tuple[tuple[str, ...], ...]  # packages of which an environment has one at most
     started_with: tuple[str, ...]
 
     def of(self, distribution: str) -> Package | None:
@@ -52,6 +63,10 @@ class Matrix:
         if name in self.packages:
             return self.packages[name]
         return next((it for it in self._patterns if fnmatchcase(name, it.name)), None)
+
+    def constrains(self, tiers: Container[str]) -> dict[str, str]:
+        """The bounds of a resolution with these tiers, each with why."""
+        return {it.requirement: it.why for it in self.constraints if it.tier in tiers}
 
     def distribution(self, module: str) -> str | None:
         """The package that brings a module ("PIL.Image" → "pillow"), or None where none is known to."""
@@ -81,6 +96,8 @@ def matrix() -> Matrix:
     return Matrix(
         packages={name: _package(name, entry) for name, entry in data["packages"].items()},
         implied=tuple(Implied(it["module"], frozenset(it["names"]), it["needs"]) for it in data["implied"]),
+        constraints=tuple(Constraint(**it) for it in data["constraints"]),
+        exclusive=tuple(map(tuple, data["exclusive"])),
         started_with=tuple(data["started_with"]),
     )
 

@@ -146,6 +146,36 @@ def test_what_light_must_not_have_is_refused_with_what_pulls_it_in(source: Sourc
     assert "onnxruntime" in versions(source.lock("full", tier="onnx-cpu"))
 
 
+def test_two_packages_that_lie_in_one_folder_are_refused_with_what_brings_each(source: Source) -> None:
+    source.index.publish("onnxruntime", "1.5")
+    source.index.publish("onnxruntime-gpu", "1.4")
+    source.index.publish("faster-whisper", "1.2", "onnxruntime")
+    source.write(api="fastapi\nuvicorn\n", onnx="-r requirements-profile-api.txt\nonnxruntime-gpu\n")
+    (source.folder / "requirements-extras-onnx.txt").write_text("faster-whisper\n")
+    with pytest.raises(RefusedError) as error:
+        source.lock("full", tier="onnx", extras=["onnx-extras"])
+    assert re.search(
+        r"required  one of onnxruntime, onnxruntime-gpu: they lie in one folder, and the last one wins\n"
+        r"found     onnxruntime 1.5, by requirements-extras-onnx.txt > faster-whisper > onnxruntime\n"
+        r" +onnxruntime-gpu 1.4, by requirements-profile-onnx.txt > onnxruntime-gpu\n"
+        r"do        leave out of `requirements`",
+        refusal(error),
+    )
+
+
+def test_what_the_matrix_bounds_holds_for_its_tier_alone_and_the_head_says_why(source: Source) -> None:
+    for version in ("0.9", "0.10"):
+        source.index.publish("pyautogen", version)
+    source.index.publish("onnxruntime", "1.5")
+    source.write(
+        api="fastapi\nuvicorn\npyautogen\n", onnx_cpu="-r requirements-profile-api.txt\nonnxruntime\n"
+    )
+    assert versions(source.lock())["pyautogen"] == "0.10"
+    bounded = source.lock("full", tier="onnx-cpu")
+    assert versions(bounded)["pyautogen"] == "0.9"
+    assert "# bounded: pyautogen<0.10: 0.10 is a name for autogen-agentchat" in bounded
+
+
 def test_heavy_things_come_into_full_when_they_are_asked_for_by_name(source: Source) -> None:
     source.index.publish("torch", "2.0")
     source.write(api="fastapi\nuvicorn\n")
