@@ -30,6 +30,7 @@ from roles.door.site import Inner
 from roles.driver import deploy as driver
 from roles.metrics import deploy as metrics
 from roles.ollama import deploy as ollama
+from roles.onnx import deploy as onnx
 from roles.release import deploy as release_role
 from roles.source import deploy as source
 from roles.store import deploy as store
@@ -84,6 +85,7 @@ def components(
         release_role.component(plan, build.release, build.launchers),
         trees.component(plan),
         *_venom(plan, build, settings),
+        onnx.component(plan),
         vllm.component(plan, build.vllm, later=later),
         development.component(plan, lambda _observed: _unfit(plan, build)),
         backup.component(plan, later=later),

@@ -1,7 +1,8 @@
 """`python -m fleet.pin REPOSITORY@REVISION`: writes the pin of a model's tree, for a file of pins.
 
 The hub is asked for the commit, and for the digest of each file; small files have none there, and are
-fetched to take it. With --snapshot the tree is a folder on this machine, as Hugging Face's tools leave it.
+fetched to take it. --under takes one folder of a repository that has a model in several. With --snapshot the
+tree is a folder on this machine, as Hugging Face's tools leave it.
 Exit status 0; 2 with the reason where the tree cannot be pinned.
 """
 
@@ -12,7 +13,7 @@ import hashlib
 import json
 import re
 import sys
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -28,14 +29,17 @@ _NAME = re.compile(r"(?P<repository>[A-Za-z0-9][\w.-]*/[A-Za-z0-9][\w.-]*)@(?P<r
 _COMMIT = re.compile(r"[0-9a-f]{40}")
 _REFERENCE = re.compile(r"(env|file|command):(.+)")
 _SECONDS = 60
-_BYTES_OF_A_VALUE = 2  # of the KV cache, as vLLM keeps it: bfloat16
+# Of a value in the KV cache: as vLLM keeps it (bfloat16), and ONNX Runtime GenAI on the CPU.
+_BYTES_OF_A_VALUE, _BYTES_ON_CPU = 2, 4
+# By these a tree is a model: that of ONNX Runtime GenAI says what it computes with.
+_CONFIGS = ("genai_config.json", "config.json")
 
 
 def main(arguments: list[str] | None = None) -> int:
     """Run the command line; gives the exit status."""
     given = _parser().parse_args(arguments)
     try:
-        print(pin(given.name, given.snapshot, given.hub, given.token), end="")
+        print(pin(given.name, given.snapshot, given.hub, given.token, given.under), end="")
     except RefusedError as error:
         print(f"pin: {given.name}\n{error}", file=sys.stderr)
         return 2
@@ -48,23 +52,30 @@ def _parser() -> argparse.ArgumentParser:
     )
     parser.add_argument("name", metavar="REPOSITORY@REVISION", help="e.g. google/gemma-3-4b-it@main")
     parser.add_argument("--snapshot", type=Path, help="the tree as a folder on this machine")
+    parser.add_argument(
+        "--under", metavar="FOLDER", default="", help="only what lies there in the repository"
+    )
     parser.add_argument("--hub", help="a hub that answers like Hugging Face's (default: the one of the pins)")
     parser.add_argument("--token", help="for a gated tree: env:NAME, file:PATH or command:COMMAND LINE")
     return parser
 
 
-def pin(name: str, snapshot: Path | None = None, hub: str | None = None, token: str | None = None) -> str:
-    """The entry as YAML. Raises RefusedError where the tree is not known, or no model that vLLM serves."""
+def pin(
+    name: str, snapshot: Path | None = None, hub: str | None = None, token: str | None = None, under: str = ""
+) -> str:
+    """The entry as YAML. Raises RefusedError where the tree is not known, or no engine's model."""
     match = _NAME.fullmatch(name)
     if match is None:
         raise refuse("REPOSITORY@REVISION, e.g. google/gemma-3-4b-it@main", name)
     repository, revision = match["repository"], match["revision"]
     if snapshot:
-        commit, files, config = _of_folder(snapshot, revision)
+        commit, files, config = _of_folder(snapshot, revision, _folder(under))
     else:
         pins, _ = load_pins()
         assert pins
-        commit, files, config = _Hub(hub or pins.registries["hub"], token).tree(repository, revision)
+        commit, files, config = _Hub(hub or pins.registries["hub"], token).tree(
+            repository, revision, _folder(under)
+        )
     tree = {
         "commit": commit,
         "kv_bytes_per_token": kv_bytes_per_token(config),
@@ -73,13 +84,23 @@ def pin(name: str, snapshot: Path | None = None, hub: str | None = None, token: 
     return yaml.safe_dump({"trees": {repository: tree}}, sort_keys=False, width=1000)
 
 
-def kv_bytes_per_token(config: Mapping[str, Any]) -> int:
-    """Bytes of the KV cache for a token, of a model's config.json; sliding windows count as whole layers.
+def _folder(under: str) -> str:
+    return f"{under.strip('/')}/" if under.strip("/") else ""
 
+
+def kv_bytes_per_token(config: Mapping[str, Any]) -> int:
+    """Bytes of the KV cache for a token, of a model's config; sliding windows count as whole layers.
+
+    `config`: that of ONNX Runtime GenAI, which computes with single precision on the CPU, or the publisher's.
     Raises RefusedError where the model has no such cache.
     """
-    text = config.get("text_config", config)
     try:
+        if "decoder" in config.get("model", {}):
+            it = config["model"]["decoder"]
+            return int(
+                2 * it["num_hidden_layers"] * it["num_key_value_heads"] * it["head_size"] * _BYTES_ON_CPU
+            )
+        text = config.get("text_config", config)
         heads = text["num_attention_heads"]
         head_dim = text.get("head_dim") or text["hidden_size"] // heads
         kv_heads = text.get("num_key_value_heads") or heads
@@ -90,10 +111,18 @@ def kv_bytes_per_token(config: Mapping[str, Any]) -> int:
         ) from error
 
 
-_Tree = tuple[str, dict[str, dict[str, Any]], Mapping[str, Any]]  # commit, files, config.json
+_Tree = tuple[str, dict[str, dict[str, Any]], Mapping[str, Any]]  # commit, files, the model's config
 
 
-def _of_folder(folder: Path, revision: str) -> _Tree:
+def _config(found: Iterable[str], where: str) -> str:
+    """Which of a tree's files is its config: the uppermost. Raises RefusedError where there is none."""
+    for name in _CONFIGS:
+        if those := [it for it in found if it.rpartition("/")[2] == name]:
+            return min(those, key=lambda it: (it.count("/"), it))
+    raise refuse(f"a model's tree in {where}", f"no {' and no '.join(reversed(_CONFIGS))} there")
+
+
+def _of_folder(folder: Path, revision: str, under: str) -> _Tree:
     """A snapshot, whose folder is named by its commit where the revision is no commit."""
     commit = next((it for it in (revision, folder.resolve().name) if _COMMIT.fullmatch(it)), "")
     if not commit:
@@ -102,10 +131,10 @@ def _of_folder(folder: Path, revision: str) -> _Tree:
     paths = {it.relative_to(folder).as_posix(): it for it in folder.rglob("*") if it.is_file()}
     # What the tools keep beside a tree is no part of it.
     paths = {name: it for name, it in paths.items() if not (name.startswith(".") and "/" in name)}
-    if "config.json" not in paths:
-        raise refuse(f"a model's tree in {folder}", "no config.json there")
+    paths = {name: it for name, it in paths.items() if name.startswith(under)}
+    config = paths[_config(paths, f"{folder}/{under}".rstrip("/"))]
     files = {name: _entry(it) for name, it in paths.items()}
-    return commit, files, json.loads(paths["config.json"].read_text(encoding="utf-8"))
+    return commit, files, json.loads(config.read_text(encoding="utf-8"))
 
 
 def _entry(path: Path) -> dict[str, Any]:
@@ -128,12 +157,14 @@ class _Hub:
             value = reveal({"HF_TOKEN": Secret(match[1], match[2])})["HF_TOKEN"]
             self._session.headers["Authorization"] = f"Bearer {value}"
 
-    def tree(self, repository: str, revision: str) -> _Tree:
+    def tree(self, repository: str, revision: str, under: str) -> _Tree:
         """The tree at what the revision is now."""
         listed = json.loads(self._get(f"{self._url}/api/models/{repository}/revision/{revision}?blobs=true"))
         try:
-            commit, siblings = listed["sha"], listed["siblings"]
+            commit = listed["sha"]
+            siblings = [it for it in listed["siblings"] if it["rfilename"].startswith(under)]
             base = f"{self._url}/{repository}/resolve/{commit}"
+            named = _config([it["rfilename"] for it in siblings], f"{repository}/{under}".rstrip("/"))
             files, config = {}, b""
             for it in siblings:
                 path, large = it["rfilename"], it.get("lfs")
@@ -142,11 +173,9 @@ class _Hub:
                     continue
                 content = self._get(f"{base}/{path}")
                 files[path] = {"sha256": hashlib.sha256(content).hexdigest(), "size": len(content)}
-                config = content if path == "config.json" else config
+                config = content if path == named else config
         except (KeyError, TypeError) as error:
             raise refuse(f"an answer of a hub from {self._url}", f"no {error} in it") from error
-        if not config:
-            raise refuse(f"a model's tree in {repository}", "no config.json there")
         return commit, files, json.loads(config)
 
     def _get(self, url: str) -> bytes:

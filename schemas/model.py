@@ -275,6 +275,16 @@ class Vllm:
 
 
 @dataclass(frozen=True)
+class Onnx:
+    """ONNX Runtime GenAI in the backend's process."""
+
+    tree: Tree
+    provider: str  # what it computes on: cpu
+    memory: int  # bytes, resident while it serves
+    token: Secret | None  # for a gated tree
+
+
+@dataclass(frozen=True)
 class Mirrors:
     """Places of the operator's own; empty means upstream's."""
 
@@ -383,7 +393,14 @@ class HostPlan:
     metrics: Metrics | None = None  # None: it reports nothing
     peer: Peer | None = None  # None: it passes nothing on
     vllm: Vllm | None = None
+    onnx: Onnx | None = None
     # What is asked of the cards' driver; no part of what is applied.
     drivers: Drivers = field(default_factory=Drivers)
     may_spill: bool = False  # whether a model that lies only partly in VRAM counts as serving
     notes: tuple[str, ...] = ()  # what the operator should know; no part of what is applied
+
+    @property
+    def engines(self) -> Mapping[str, Vllm | Onnx]:
+        """The model servers beside Ollama, by the inventory's names."""
+        named = {"vllm": self.vllm, "onnx": self.onnx}
+        return {name: it for name, it in named.items() if it}

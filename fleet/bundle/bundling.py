@@ -28,8 +28,8 @@ from fleet.bundle.pack import Progress, silent
 from schemas.declared import ssh_key
 from schemas.inventory import Inventory, InventoryError, load
 from schemas.plan import item as kinds
-from schemas.plan.engines import tokens_of
 from schemas.plan.item import Item
+from schemas.plan.tree import tokens_of
 
 DEFAULT = ("debian 12", "debian 13")
 

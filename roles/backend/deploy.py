@@ -27,6 +27,8 @@ UNIT = "venom-backend.service"
 MEMORY_BYTES = int(0.45e9)
 # Bytes on the disk while it is made and afterwards, measured with Venom 1.9.0: environment and downloads.
 _VENV_BYTES = {paths.OPT: int(0.9e9), paths.BUILD: int(0.4e9)}
+# What ONNX adds to it.
+_ONNX_BYTES = {paths.OPT: int(0.31e9), paths.BUILD: int(0.06e9)}
 _PYTHON_BYTES = int(0.03e9)
 # Checks of the acceptance that its journal explains.
 CONCERNS = ("api.", "ui.chat", "runtime.", "cloud.")
@@ -56,6 +58,7 @@ def environment_job(plan: HostPlan, release: Release, lock: Lock) -> Job:
         process_env=dict(plan.backend.process_env),
         imports=IMPORTS.read_text(encoding="utf-8"),
         refused=lock.refused,
+        onnx=plan.onnx is not None,
     )
     return Job(
         name="backend",
@@ -199,3 +202,5 @@ def _needs(plan: HostPlan, release: Release) -> Iterator[Need]:
         yield need_of(plan.python.artifact, there, paths.OPT, _PYTHON_BYTES)
     sources = sources_of(plan.store, "pypi/", plan.mirrors.pypi)
     yield Need("Python packages (mirrors.pypi)", there, _VENV_BYTES, sources=sources, brings=(PACKAGE,))
+    if plan.onnx:
+        yield Need("packages of ONNX", there, _ONNX_BYTES)

@@ -38,8 +38,8 @@ from roles.store.server import (
 )
 from roles.store.wants import NOBODY, Fleet, fetched, wants_of
 from schemas.model import HostPlan, ServedStore
-from schemas.plan.engines import tokens_of
 from schemas.plan.item import Item
+from schemas.plan.tree import tokens_of
 
 DEBIAN = "Debian packages"  # what comes to a host that lacks some
 # What hubs want to see, by their URLs: there while the job runs.

@@ -19,12 +19,12 @@ from engine.templates import render
 from schemas.model import HostPlan, Secret, Tree
 
 TITLE = "Model of the hub"
-# The header by which a gated repository knows who asks, as a file of curl's: there while the job runs.
-TOKEN = f"{paths.CACHE}/hub-token.curl"
+# The header by which a gated repository knows who asks, as a file of curl's: there while a job runs.
+TOKEN = f"{paths.CACHE}/hub-token-%s.curl"
 
 
-def tree_job(tree: Tree, *, gated: bool) -> Job:
-    """Makes the tree: whole, verified and root's. `gated`: whether the hub is shown a token."""
+def tree_job(engine: str, tree: Tree, *, gated: bool) -> Job:
+    """Makes the tree of an engine: whole, verified and root's. `gated`: whether the hub is shown a token."""
     folders = sorted({it.path.rpartition("/")[0] for it in tree.files} - {""})
     script = render(
         __file__,
@@ -35,10 +35,11 @@ def tree_job(tree: Tree, *, gated: bool) -> Job:
         folders=folders,
         gets=[_get(it.path, it.sha256, it.size, it.urls) for it in tree.files],
         hub=tree.hub,
-        token=TOKEN if gated else "",
+        token=TOKEN % engine if gated else "",
     )
     key = tree.path.rpartition("-")[2]
-    return Job(name="tree", title=f"Model {tree.repository}", key=key, makes=tree.path, script=script)
+    title = f"Model {tree.repository}"
+    return Job(name=f"tree-{engine}", title=title, key=key, makes=tree.path, script=script)
 
 
 def _get(path: str, sha256: str, size: int, urls: Sequence[str]) -> str:
@@ -46,10 +47,11 @@ def _get(path: str, sha256: str, size: int, urls: Sequence[str]) -> str:
 
 
 @operation()
-def token_delivered(secret: Secret | None, job: Job, observed: Observed) -> Commands:
+def token_delivered(path: str, secret: Secret | None, job: Job, observed: Observed) -> Commands:
     """
     Let the job show the hub a token, where the inventory has one.
 
+    + path: where the job reads it
     + secret: the token's reference
     + job: what needs it, and deletes it
     + observed: what the host has
@@ -60,40 +62,47 @@ def token_delivered(secret: Secret | None, job: Job, observed: Observed) -> Comm
     token = reveal({"HF_TOKEN": secret})["HF_TOKEN"]
     escaped = token.replace("\\", "\\\\").replace('"', '\\"')
     header = f'header = "Authorization: Bearer {escaped}"\n'
-    yield remote.shell("put.sh", TOKEN, "root", "0600", stdin=header)
+    yield remote.shell("put.sh", path, "root", "0600", stdin=header)
 
 
 @dataclass(frozen=True)
 class _Laying(JobsWork):
-    """What a run does for a tree: its job is started once the token is there."""
+    """What a run does for trees: each job is started once the token is there."""
 
-    secret: Secret | None
+    tokens: Sequence[tuple[str, Secret | None]]  # of each job: where it reads it, and the reference
 
     def begin(self) -> None:
-        """Start it."""
-        [job] = self.jobs
-        token_delivered(name=f"{self.title} | token", secret=self.secret, job=job, observed=self.observed)
+        """Start them."""
+        for job, (path, secret) in zip(self.jobs, self.tokens, strict=True):
+            token_delivered(
+                name=f"{self.title} | token", path=path, secret=secret, job=job, observed=self.observed
+            )
         super().begin()
 
 
 def component(plan: HostPlan) -> Component:
-    """The tree of vLLM's model; absent where there is none."""
-    if plan.vllm is None:
+    """The trees of the engines' models; absent where there is none."""
+    # Two engines may have one model.
+    trees = {it.tree.path: (name, it.tree, it.token) for name, it in plan.engines.items()}
+    if not trees:
         return Component(name="trees")
-    tree, secret = plan.vllm.tree, plan.vllm.token
-    job = tree_job(tree, gated=secret is not None)
-    need = Need(
+    jobs = tuple(tree_job(name, tree, gated=secret is not None) for name, tree, secret in trees.values())
+    tokens = [(TOKEN % name, secret) for name, _, secret in trees.values()]
+    return Component(
+        name="trees",
+        jobs=jobs,
+        work=lambda _host, observed: _Laying(TITLE, jobs, observed, tokens),
+        store_paths=tuple(trees),
+        needs=tuple(_need(tree) for _, tree, _ in trees.values()),
+        sizes={"tree" if len(trees) == 1 else f"tree-{name}": path for path, (name, _, _) in trees.items()},
+    )
+
+
+def _need(tree: Tree) -> Need:
+    return Need(
         what=f"model {tree.repository}",
         unless={tree.path: ""},
         disk={paths.OPT: tree.size},
         sources=tree.files[0].urls,
         brings=tuple(f"{it.path} of {tree.repository}" for it in tree.files),
-    )
-    return Component(
-        name="trees",
-        jobs=(job,),
-        work=lambda _host, observed: _Laying(TITLE, (job,), observed, secret),
-        store_paths=(tree.path,),
-        needs=(need,),
-        sizes={"tree": tree.path},
     )

@@ -60,7 +60,7 @@ def accept(subject: Subject, folder: Path, took: dict[str, float]) -> tuple[Chec
             *door.checks(way, plan.door, _door(subject)),
             outside.closed(remote.address(host, plan.ssh.address), _inner(subject.components)),
         ]
-        found += outside.runtime(way, plan)
+        found += [*outside.runtime(way, plan), *engines.onnx(plan, way)]
         step("a chat by the API")
         found += outside.chats(way, plan, subject.loaded, budgets["chat_seconds"], took)
         browsing = Browsing(way, folder, host.name, plan.source.release, budgets["ui_chat_seconds"])

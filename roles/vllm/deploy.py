@@ -14,8 +14,8 @@ from engine.resources import Absent, Directory, Enabled, File, Link, Packages, S
 from engine.services import Service, fingerprint
 from engine.templates import render
 from schemas.model import HostPlan, Vllm
-from schemas.plan.engines import UNIT
 from schemas.plan.item import PACKAGE
+from schemas.plan.vllm import UNIT
 
 # By it Venom's panel may start and stop its server: exactly this user, exactly this unit.
 RULE = "/etc/polkit-1/rules.d/50-venom-vllm.rules"

@@ -10,13 +10,13 @@ from schemas.data.contract import contract
 from schemas.data.image_reference import Reference, without_digest
 from schemas.data.pinned import version_meant
 from schemas.data.pins import File, Pins, how_to_pin
-from schemas.data.version import is_requirement
 from schemas.declared.backup import backup_document, backup_of
 from schemas.declared.door import door_of
-from schemas.declared.engines import vllm_of
+from schemas.declared.engines import engines_of
 from schemas.declared.environment import checked
 from schemas.declared.metrics import metrics_of
 from schemas.declared.references import absolute, reference, secret_of
+from schemas.declared.requirements import added_of, tiers_of
 from schemas.declared.rollout import Rollout
 from schemas.declared.spellings import model_meant
 from schemas.declared.venom import images_of, source_of
@@ -89,7 +89,7 @@ class DeclaredHost:
     backup: Backup | None = None
     metrics: Metrics | None = None
     peer: Peer | None = None
-    vllm: str = ""  # the repository of its model; empty: there is no vLLM
+    engines: Mapping[str, str] = field(default_factory=dict)  # beside Ollama → the repository of its model
 
     @property
     def by_image(self) -> bool:
@@ -130,21 +130,14 @@ def declare(settings: Settings, pins: Pins) -> tuple[DeclaredHost | None, list[P
     choices = {kind: _choice(settings, pins, kind, problems) for kind in _KINDS}
     ports = {**known.ports, **settings.get("ports", default={})}
     _distinct(settings, ports, problems)
-    vllm = vllm_of(settings, profile, pins, problems)
+    engines = engines_of(settings, profile, pins, problems)
     door = door_of(settings, profile, ports, problems)
     environment = checked(settings, profile, problems)
     secrets = _secrets(settings, problems)
-    requirements_tier = settings.get("requirements", "tier", default=known.profiles[profile].requirements)
-    extras = tuple(settings.get("requirements", "extras", default=()))
     if source is not None:
-        _requirements(settings, profile, source.release, (requirements_tier, *extras), problems)
-        images = images_of(settings, pins, source, (requirements_tier, *extras), problems)
-    added = tuple(settings.get("requirements", "add", default=()))
-    for index, requirement in enumerate(added):
-        if not is_requirement(requirement):
-            keys = ("requirements", "add", index)
-            found = f'"{requirement}"'
-            problems.append(settings.problem(keys, found, 'a requirement such as "pillow>=11"'))
+        tiers = tiers_of(settings, profile, source.release, engines, problems)
+        images = images_of(settings, pins, source, tiers, problems)
+    added = added_of(settings, problems)
     ssh = settings.get("ssh", default={})
     user = ssh.get("user")
     ca_bundle = settings.get("ca_bundle")
@@ -173,8 +166,8 @@ def declare(settings: Settings, pins: Pins) -> tuple[DeclaredHost | None, list[P
         source=source,
         images=images,
         development=development,
-        requirements_tier=requirements_tier,
-        extras=extras,
+        requirements_tier=tiers[0],
+        extras=tiers[1:],
         add=added,
         python=choices["python"],
         node=choices["node"],
@@ -201,7 +194,7 @@ def declare(settings: Settings, pins: Pins) -> tuple[DeclaredHost | None, list[P
         pins=pins,
         settings=settings,
         metrics=metrics,
-        vllm=vllm,
+        engines=engines,
     )
     return host, []
 
@@ -301,24 +294,3 @@ def _secrets(settings: Settings, problems: list[Problem]) -> dict[str, Secret]:
             continue
         result[name] = secret_of(written, settings)
     return result
-
-
-def _requirements(
-    settings: Settings, profile: str, release: str, tiers: tuple[str, ...], problems: list[Problem]
-) -> None:
-    known = contract().requirements
-    for index, name in enumerate(tiers):
-        keys = ("requirements", "tier") if index == 0 else ("requirements", "extras", index - 1)
-        tier = known[name]
-        if not tier.files_of(release):
-            having = [t for t, spec in known.items() if spec.files_of(release)]
-            found = f'"{name}", which {release} does not have'
-            problems.append(settings.problem(keys, found, listed(having)))
-        if tier.kind != "core-light" and profile != "full":
-            light = [t for t, spec in known.items() if spec.kind == "core-light"]
-            found = f'"{name}" ({tier.kind}) in profile {profile}'
-            problems.append(settings.problem(keys, found, listed(light), "heavy tiers need profile: full"))
-        if tier.after and tier.files_of(release) and not set(tier.after) & set(tiers):
-            found = f'"{name}" alone'
-            allowed = f"{name} after {' or '.join(tier.after)}"
-            problems.append(settings.problem(keys, found, allowed))

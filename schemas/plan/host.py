@@ -15,12 +15,13 @@ from schemas.declared.host import DeclaredHost
 from schemas.hardware import Drivers, Gpu, Hardware
 from schemas.model import Backend, HostPlan, Node, Package, Python, Requirements, Ui
 from schemas.plan.driver import drivers
-from schemas.plan.engines import backend_file, plan_vllm
 from schemas.plan.ollama import Local, plan_local
+from schemas.plan.onnx import plan_onnx, settings_of_onnx
 from schemas.plan.room import ASSUMED, is_assumed
 from schemas.plan.show import describe, to_dict
 from schemas.plan.sources import artifact
 from schemas.plan.venom import venom_images
+from schemas.plan.vllm import plan_vllm, settings_of_vllm
 from schemas.reading.problem import PlanError, Problem, listed
 
 __all__ = ["PlanError", "assumed_hardware", "describe", "plan_host", "to_dict"]
@@ -52,6 +53,7 @@ def plan_host(declared: DeclaredHost, hardware: Hardware) -> HostPlan:
     uv = _uv(declared, hardware, problems)
     local = plan_local(declared, hardware, problems, notes)
     vllm = plan_vllm(declared, hardware, local.model, problems)
+    onnx = plan_onnx(declared, hardware, local.model, problems)
     if python is None or node is None or uv is None or problems:
         raise PlanError(problems)
     _effectless(declared, notes)
@@ -70,7 +72,7 @@ def plan_host(declared: DeclaredHost, hardware: Hardware) -> HostPlan:
         uv=uv,
         node=node,
         ui=_ui(declared, local, release.fonts),
-        backend=_backend(declared, local, backend_file(vllm), notes),
+        backend=_backend(declared, local, {**settings_of_vllm(vllm), **settings_of_onnx(onnx)}, notes),
         door=declared.door,
         vram_tier=local.vram_tier,
         ollama=local.ollama,
@@ -86,6 +88,7 @@ def plan_host(declared: DeclaredHost, hardware: Hardware) -> HostPlan:
         metrics=declared.metrics,
         peer=declared.peer,
         vllm=vllm,
+        onnx=onnx,
         drivers=_drivers(declared, hardware, local),
         may_spill=declared.may_spill and local.ollama is not None and bool(hardware.gpus),
         notes=tuple(notes),

@@ -47,7 +47,7 @@ class Read:
 
 def items(plan: HostPlan, pins: Pins, read: Read) -> list[Item]:
     """What the plan's host needs, whatever it has already. Of a plan without a store, the origins are all."""
-    found = [*_venom(plan, pins, read), *_local(plan, pins), *_vllm(plan, pins, read)]
+    found = [*_venom(plan, pins, read), *_local(plan, pins), *_vllm(plan, pins, read), *_trees(plan)]
     found += (_debian(plan, name, read.codename) for name in read.debian)
     return list({it.key: it for it in found}.values())
 
@@ -104,16 +104,21 @@ def _local(plan: HostPlan, pins: Pins) -> Iterator[Item]:
 
 
 def _vllm(plan: HostPlan, pins: Pins, read: Read) -> Iterator[Item]:
-    """Interpreter and packages of its environment, and each file of its model."""
+    """Interpreter and packages of its environment."""
     if plan.vllm is None:
         return
     yield _artifact(plan.vllm.python)
-    index, tree = _index(plan, pins), plan.vllm.tree
+    index = _index(plan, pins)
     fits = (plan.vllm.python.version.rpartition(".")[0], plan.arch)
     for package in packages(read.vllm):
         yield _package(index, package.name, package.version, package.digests, fits)
-    for file in tree.files:
-        yield _file(f"{file.path} of {tree.repository}", file)
+
+
+def _trees(plan: HostPlan) -> Iterator[Item]:
+    """Each file of the engines' models."""
+    for engine in plan.engines.values():
+        for file in engine.tree.files:
+            yield _file(f"{file.path} of {engine.tree.repository}", file)
 
 
 def _artifact(it: Artifact) -> Item:

@@ -25,7 +25,7 @@ def to_dict(plan: HostPlan) -> dict[str, Any]:
     # A plan without these is the same, word by word, as before there were any.
     left_out |= {
         name
-        for name in ("store", "serves_store", "peer", "backup", "metrics", "may_spill", "vllm")
+        for name in ("store", "serves_store", "peer", "backup", "metrics", "may_spill", "vllm", "onnx")
         if not getattr(plan, name)
     }
     return {
@@ -63,7 +63,7 @@ def describe(plan: HostPlan) -> str:
         ("ports", _ports(plan)),
         *_door(plan.door),
     ]
-    rows += [*_local(plan), *_vllm(plan)]
+    rows += [*_local(plan), *_engines(plan)]
     rows += _mirrors(plan)
     if plan.metrics:
         speed = ", and how fast the model answers" if plan.metrics.speed else ""
@@ -181,15 +181,18 @@ def _local(plan: HostPlan) -> list[tuple[str, str]]:
     ]
 
 
-def _vllm(plan: HostPlan) -> list[tuple[str, str]]:
-    vllm = plan.vllm
-    if vllm is None:
-        return []
-    tree = vllm.tree
-    return [
-        ("vllm", f"{vllm.version}, port {vllm.port}; {vllm.share} of the card, context {vllm.context}"),
-        ("vllm", f"{tree.repository} {tree.commit[:12]}: {len(tree.files)} files, {gib(tree.size)}"),
-    ]
+def _engines(plan: HostPlan) -> list[tuple[str, str]]:
+    rows = []
+    if vllm := plan.vllm:
+        how = f"{vllm.version}, port {vllm.port}; {vllm.share} of the card, context {vllm.context}"
+        rows.append(("vllm", how))
+    if onnx := plan.onnx:
+        rows.append(("onnx", f"in the backend's process, on {onnx.provider}; {gib(onnx.memory)} of memory"))
+    for name, it in plan.engines.items():
+        tree = it.tree
+        files = f"{len(tree.files)} files, {gib(tree.size)}"
+        rows.append((name, f"{tree.repository} {tree.commit[:12]}: {files}"))
+    return sorted(rows, key=lambda row: row[0], reverse=True)
 
 
 def _mirrors(plan: HostPlan) -> list[tuple[str, str]]:

@@ -74,7 +74,10 @@ def engines() -> list[Job]:
     python = Artifact("python", "3.12.1", "0" * 64, 1, ("https://hub/python.tar.gz",))
     lock = Lock(Path("lock.txt"), "vllm==1 \\\n    --hash=sha256:0\n", "1" * 64, fresh=False)
     server = Vllm("1", ("vllm==1",), python, 1, "525", 8001, tree, 1, eager=True, share="0.5", token=None)
-    return [trees.tree_job(tree, gated=True), vllm.environment_job(vllm.environment(plan(), server, lock))]
+    return [
+        trees.tree_job("vllm", tree, gated=True),
+        vllm.environment_job(vllm.environment(plan(), server, lock)),
+    ]
 
 
 @pytest.mark.parametrize("job", jobs(), ids=lambda job: job.name)

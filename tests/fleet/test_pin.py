@@ -92,6 +92,19 @@ def test_hub_and_snapshot_give_the_same_pin_which_a_file_of_pins_takes(hub: str,
     )
 
 
+def test_of_a_repository_with_a_model_in_several_folders_one_is_pinned(tmp_path: Path) -> None:
+    decoder = {"num_hidden_layers": 32, "num_key_value_heads": 8, "head_size": 96}
+    for folder in ("cpu", "cuda"):
+        (tmp_path / folder).mkdir()
+        (tmp_path / folder / "genai_config.json").write_text(json.dumps({"model": {"decoder": decoder}}))
+        (tmp_path / folder / "model.onnx").write_bytes(folder.encode())
+    pinned = yaml.safe_load(pin(f"a/onnx@{COMMIT}", snapshot=tmp_path, under="cpu/"))["trees"]["a/onnx"]
+    assert set(pinned["files"]) == {"cpu/genai_config.json", "cpu/model.onnx"}
+    assert pinned["kv_bytes_per_token"] == 2 * 32 * 8 * 96 * 4
+    with pytest.raises(RefusedError, match=r"no config.json and no genai_config.json there"):
+        pin(f"a/onnx@{COMMIT}", snapshot=tmp_path, under="directml")
+
+
 def test_a_gated_tree_is_pinned_with_a_token_and_refused_without(
     hub: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -37,7 +37,7 @@ _LONG = (
     *("test_commands.py", "test_upgrade.py", "test_verify.py", "test_generations.py"),
     *("test_faults_of_hosts.py", "test_development.py", "test_door.py", "test_apt.py"),
     *("test_provision_faults.py", "test_another_service.py", "test_provision_refusals.py"),
-    "test_vllm.py",
+    *("test_vllm.py", "test_onnx.py"),
 )
 
 

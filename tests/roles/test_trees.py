@@ -67,7 +67,7 @@ class Laying:
 
     @property
     def token(self) -> Path:
-        return self.folder / "token"
+        return self.folder / "token-vllm"
 
     def run(self, *, gated: bool = True) -> subprocess.CompletedProcess[str]:
         files = [
@@ -80,7 +80,7 @@ class Laying:
             for path, content in FILES.items()
         ]
         tree = Tree("a/model", "0" * 40, tuple(files), str(self.tree), f"{self.hub.url}/hub")
-        job = trees.tree_job(tree, gated=gated)
+        job = trees.tree_job("vllm", tree, gated=gated)
         self.token.write_text(HEADER)
         return subprocess.run(
             ["bash", "-s"],
@@ -98,7 +98,7 @@ class Laying:
 
 @pytest.fixture
 def laying(hub: Hub, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Laying:
-    monkeypatch.setattr(trees, "TOKEN", str(tmp_path / "token"))
+    monkeypatch.setattr(trees, "TOKEN", str(tmp_path / "token-%s"))
     return Laying(tmp_path, hub)
 
 

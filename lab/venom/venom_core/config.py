@@ -34,6 +34,10 @@ class Settings(BaseSettings):
     OLLAMA_STOP_COMMAND: str = "systemctl stop ollama"
     OLLAMA_RETRY_MAX_ATTEMPTS: int = 2
     OLLAMA_RETRY_BACKOFF_SECONDS: float = 0.35
+    ONNX_LLM_ENABLED: bool = False
+    ONNX_LLM_MODEL_PATH: str = ""
+    ONNX_LLM_EXECUTION_PROVIDER: str = "cuda"
+    ONNX_LLM_MAX_NEW_TOKENS: int = 512
     OPENAI_API_KEY: str = ""
     ANTHROPIC_API_KEY: str = ""
     GOOGLE_API_KEY: str = ""

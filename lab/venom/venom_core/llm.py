@@ -9,6 +9,7 @@ from typing import Any
 
 import httpx
 
+from venom_core import onnx
 from venom_core.config import SETTINGS
 
 type Message = dict[str, str]
@@ -45,6 +46,8 @@ def assert_possible() -> None:
 
 async def ask(messages: list[Message], max_tokens: int) -> str:
     """The whole answer, with the retries that the settings allow."""
+    if SETTINGS.ACTIVE_LLM_SERVER.lower() == "onnx":
+        return await onnx.answer(messages, max_tokens)
     body = {"model": SETTINGS.LLM_MODEL_NAME, "messages": messages, "max_tokens": max_tokens}
     for attempt in range(SETTINGS.OLLAMA_RETRY_MAX_ATTEMPTS + 1):
         async with httpx.AsyncClient(timeout=_TIMEOUT) as client:
@@ -59,6 +62,9 @@ async def ask(messages: list[Message], max_tokens: int) -> str:
 
 async def stream(messages: list[Message]) -> AsyncIterator[str]:
     """The answer as it comes."""
+    if SETTINGS.ACTIVE_LLM_SERVER.lower() == "onnx":
+        yield await onnx.answer(messages, SETTINGS.ONNX_LLM_MAX_NEW_TOKENS)
+        return
     body: dict[str, Any] = {"model": SETTINGS.LLM_MODEL_NAME, "messages": messages, "stream": True}
     async with (
         httpx.AsyncClient(timeout=_TIMEOUT) as client,

@@ -20,7 +20,7 @@ from fastapi import Depends, FastAPI, HTTPException, Request, WebSocket, WebSock
 from fastapi.responses import StreamingResponse
 from pydantic import BaseModel
 
-from venom_core import startup
+from venom_core import onnx, startup
 from venom_core.config import SETTINGS
 from venom_core.env_panel import PANEL
 from venom_core.tasks import Task, TaskRequest, Tasks
@@ -109,11 +109,32 @@ async def active_runtime() -> Payload:
     }
 
 
+class RuntimeSwitch(BaseModel):
+    """The body of POST /api/v1/system/llm-runtime/active."""
+
+    provider: str
+
+
+@app.post("/api/v1/system/llm-runtime/active")
+async def switch_runtime(switch: RuntimeSwitch) -> Payload:
+    """Let ONNX answer from now on: in this process, and by the env file in the next one."""
+    if switch.provider != "onnx" or not onnx.status()["ready"]:
+        raise HTTPException(400, f"{switch.provider} is not ready")
+    SETTINGS.ACTIVE_LLM_SERVER = SETTINGS.LLM_SERVICE_TYPE = "onnx"
+    PANEL.update({"ACTIVE_LLM_SERVER": "onnx", "LLM_SERVICE_TYPE": "onnx"})
+    return {"status": "success", "active_server": "onnx"}
+
+
 @app.get("/api/v1/system/llm-servers")
 async def llm_servers() -> Payload:
     """The model servers that the profile allows and PATH has."""
     allowed = _SERVERS.get(SETTINGS.VENOM_RUNTIME_PROFILE, ())
-    servers = [{"name": name, "display_name": name.title()} for name in allowed if shutil.which(name)]
+    servers: list[Payload] = [
+        {"name": name, "display_name": name.title()} for name in allowed if shutil.which(name)
+    ]
+    if SETTINGS.VENOM_RUNTIME_PROFILE == "full" and SETTINGS.ONNX_LLM_ENABLED and onnx.installed():
+        state = onnx.status()
+        servers.append({"name": "onnx", "display_name": "ONNX Runtime", "error_message": None, "onnx": state})
     return {"status": "success", "servers": servers, "count": len(servers)}
 
 

@@ -6,24 +6,23 @@ free. So the two must fit together, or the plan is refused.
 
 from __future__ import annotations
 
-import hashlib
 from collections.abc import Iterator
 
 from schemas.data.contract import contract
 from schemas.data.version import at_least
 from schemas.declared.host import DeclaredHost
 from schemas.hardware import Gpu, Hardware
-from schemas.model import HostPlan, Model, Secret, Tree, TreeFile, Vllm
+from schemas.model import Model, Vllm
 from schemas.plan.memory import GIB, gib
 from schemas.plan.room import is_assumed
-from schemas.plan.sources import artifact, places
+from schemas.plan.sources import artifact
+from schemas.plan.tree import tree_of
 from schemas.reading.problem import Problem, listed
 
 # What vLLM takes beside weights and KV cache: CUDA's context, activations of a batch of 2048 tokens.
 _REST = 3 * GIB // 2
 # More is not Venom's own way (scripts/llm/vllm_service.sh), and leaves nothing to what else is on the card.
 _MOST = 85  # per cent
-_TREES = "/opt/venom/trees"
 UNIT = "vllm.service"  # the name that Venom's scripts look for
 
 
@@ -31,9 +30,9 @@ def plan_vllm(
     declared: DeclaredHost, hardware: Hardware, model: Model | None, problems: list[Problem]
 ) -> Vllm | None:
     """vLLM beside Ollama's `model`; None where none is asked for, or where `problems` says why not."""
-    if not declared.vllm or model is None:
+    if "vllm" not in declared.engines or model is None:
         return None
-    pinned, tree = declared.pins.engines["vllm"], declared.pins.trees[declared.vllm]
+    pinned, tree = declared.pins.engines["vllm"], declared.pins.trees[declared.engines["vllm"]]
     if hardware.arch not in pinned.arch:
         found, allowed = f"a host of the architecture {hardware.arch}", listed(pinned.arch)
         problems.append(declared.problem(("engines", "vllm"), found, allowed))
@@ -57,7 +56,7 @@ def plan_vllm(
         disk=pinned.bytes,
         driver=pinned.driver,
         port=declared.ports["vllm"],
-        tree=_tree(declared),
+        tree=tree_of(declared, declared.engines["vllm"]),
         context=context,
         eager=_value(declared, "VLLM_ENFORCE_EAGER") == "true",
         share=share,
@@ -65,7 +64,7 @@ def plan_vllm(
     )
 
 
-def backend_file(vllm: Vllm | None) -> dict[str, str]:
+def settings_of_vllm(vllm: Vllm | None) -> dict[str, str]:
     """What the backend is told of vLLM."""
     if vllm is None:
         return {}
@@ -83,12 +82,6 @@ def backend_file(vllm: Vllm | None) -> dict[str, str]:
         "VLLM_MAX_MODEL_LEN": str(vllm.context),
         "VLLM_ENFORCE_EAGER": str(vllm.eager).lower(),
     }
-
-
-def tokens_of(plan: HostPlan) -> dict[str, Secret]:
-    """The token that a hub wants to see for the plan's model, by the hub's URL."""
-    vllm = plan.vllm
-    return {vllm.tree.hub: vllm.token} if vllm and vllm.token else {}
 
 
 def _value(declared: DeclaredHost, name: str) -> str:
@@ -132,18 +125,3 @@ def _against(declared: DeclaredHost, card: Gpu | None) -> Iterator[Problem]:
     elif card.compute_capability and not at_least(card.compute_capability, lowest):
         found = f"{card.name}, of compute capability {card.compute_capability}"
         yield declared.problem(keys, found, allowed)
-
-
-def _tree(declared: DeclaredHost) -> Tree:
-    name = declared.vllm
-    pinned, hub = declared.pins.trees[name], declared.pins.registries["hub"]
-    base = f"{hub}/{name}/resolve/{pinned.commit}"
-    files = (
-        TreeFile(path, sha256, size, places(f"{base}/{path}", declared))
-        for path, (sha256, size) in pinned.files.items()
-    )
-    listing = repr(
-        (name, pinned.commit, sorted((path, sha256) for path, (sha256, _) in pinned.files.items()))
-    )
-    key = f"{name.rpartition('/')[2].lower()}-{hashlib.sha256(listing.encode()).hexdigest()[:12]}"
-    return Tree(name, pinned.commit, tuple(files), f"{_TREES}/{key}", hub)
