@@ -33,6 +33,9 @@ class Remedies:
 
     def of_value(self, keys: Keys, value: object, rule: Mapping[str, Any], kind: str) -> str:
         """For a value that breaks the rule of that kind (type, enum, …)."""
+        # Nobody can type it, so it is part of no advice (CONTRIBUTING.md, D3).
+        if isinstance(value, str) and any(not (it.isprintable() or it.isspace()) for it in value):
+            return ""
         raw = self._document.raw.get(keys)
         hint = self._value_meant(keys, value, raw)
         if not hint and kind == "type":

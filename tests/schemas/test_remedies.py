@@ -253,6 +253,13 @@ def test_every_kind_of_address_is_one(address: str, tmp_path: Path) -> None:
     assert _problems(f'hosts: {{box: {{address: "{address}"}}}}\n', tmp_path) == []
 
 
+def test_what_nobody_can_type_is_part_of_no_advice(tmp_path: Path) -> None:
+    (problem,) = _problems('hosts: {box: {mirrors: {pypi: "\\x80"}}}\n', tmp_path)
+    assert problem.hint == ""
+    (problem,) = _problems("hosts: {box: {mirrors: {pypi: pypi.example.org}}}\n", tmp_path)
+    assert problem.hint == "write https://pypi.example.org"
+
+
 @settings(
     max_examples=int(os.environ.get("VENOM_EXAMPLES", "30")),
     deadline=None,
