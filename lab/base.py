@@ -13,6 +13,7 @@ import subprocess
 import time
 from collections.abc import Collection, Sequence
 from dataclasses import dataclass
+from functools import cache
 from pathlib import Path
 
 from lab.state import STATE, CommandFailed, LabError, locked, machine, tail
@@ -103,8 +104,12 @@ def container_settings(debian: int) -> str:
     )
 
 
+@cache
 def machine_mirror() -> Mirror:
-    """Read from this machine's apt configuration, whatever form its sources are written in."""
+    """Read from this machine's apt configuration, whatever form its sources are written in.
+
+    Once a process: apt takes most of a second to list what it knows, and each host that is made asks.
+    """
     codename = _os_release().get("VERSION_CODENAME", "")
     own = {codename, "stable", "oldstable", "testing"}
     main, security = None, None

@@ -30,9 +30,9 @@ _NAME = re.compile(r"test-(?P<pid>[0-9]+)-[0-9]+(-.+)?")
 _numbers = itertools.count(1)
 
 # Begun first, in this order: with them the session would end late. The first one makes the hosts that serve;
-# the four after it need none for a while.
+# the two after it need none for a while.
 _LONG = (
-    *("test_images_ollama.py", "test_kill_everywhere.py", "test_images_built.py", "test_cut_off.py"),
+    *("test_images_ollama.py", "test_images_built.py", "test_cut_off.py", "test_kill_everywhere.py"),
     *("test_bundle.py", "test_remove.py", "test_store.py", "test_any_way.py", "test_status.py"),
     *("test_commands.py", "test_upgrade.py", "test_verify.py", "test_generations.py"),
     *("test_faults_of_hosts.py", "test_development.py", "test_door.py", "test_apt.py"),
@@ -85,7 +85,7 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
 
 def pytest_addoption(parser: pytest.Parser) -> None:
     """What makes the session thorough."""
-    parser.addoption("--all", action="store_true", help="kill runs after every operation, not every third")
+    parser.addoption("--all", action="store_true", help="kill runs after every operation, not every fifth")
 
 
 def pytest_xdist_make_scheduler(config: pytest.Config, log: Any) -> Any:

@@ -58,6 +58,8 @@ def test_the_lab_makes_a_host_serve_and_says_where_to_look(
     assert visitor.chat(Host.get(HOST), "Say yes.").status == "COMPLETED"
 
 
+# Ansible's installation and its playbook take minutes: a figure that is asked for by hand.
+@pytest.mark.thorough
 def test_a_measurement_compares_with_an_ansible_that_finds_nothing_to_do(
     demonstration: subprocess.CompletedProcess[str],
 ) -> None:

@@ -5,7 +5,7 @@ that changed something; the run after that, after the next one; and so on, until
 the way hosts stay behind as the kill left them, one after every kill or after every few. In the end one
 run completes them all, together with a host that was never disturbed, to which they must be equal.
 
-Without --all a run is killed after every third operation, and fewer hosts stay behind.
+Without --all a run is killed after every fifth operation, and fewer hosts stay behind.
 """
 
 from __future__ import annotations
@@ -25,6 +25,7 @@ from roles.base.deploy import PACKAGES
 from tests.lab import comparison, provisioning, visitor
 from tests.lab.conftest import LabHost
 from tests.lab.provisioning import Result
+from tests.lab.serving import Originals
 from tests.lab.visitor import BACKEND, UI
 
 # One that is never disturbed, one that goes through all kills, and those that stay behind.
@@ -108,20 +109,19 @@ class Killing:
 
 @pytest.fixture(scope="module")
 def killing(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Killing:
-    """After every operation, or after every third."""
-    operations, count = (1, HOSTS) if request.config.getoption("--all", default=False) else (3, FEWER)
+    """After every operation, or after every fifth."""
+    operations, count = (1, HOSTS) if request.config.getoption("--all", default=False) else (5, FEWER)
     return Killing(tmp_path_factory.mktemp("kill"), operations, count)
 
 
 @pytest.fixture(scope="module")
-def fresh(upstream: None, module_host: LabHost, killing: Killing) -> Killed:
-    """Bare hosts become hosts of the profile light."""
+def fresh(originals: Originals, module_host: LabHost, killing: Killing) -> Killed:
+    """Bare hosts become hosts of the profile light. The controller has the UI: `upgrade` builds one."""
     # Debian's packages take most of an installation, and are not ours: those that are killed have them.
     # The undisturbed host gets them from the run; and all of them nginx, of which is recorded who brought it.
     names = [name for name in PACKAGES.names if name != "nginx"]
     hosts = [module_host(12), *(module_host(12, packages=names) for _ in range(killing.count - 1))]
-    with provisioning.no_ui_stored():
-        return killing.everywhere(hosts, every=4)
+    return killing.everywhere(hosts, every=4)
 
 
 @pytest.fixture(scope="module")
