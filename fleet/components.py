@@ -33,6 +33,7 @@ from roles.ollama import deploy as ollama
 from roles.onnx import deploy as onnx
 from roles.release import deploy as release_role
 from roles.source import deploy as source
+from roles.speech import deploy as speech
 from roles.store import deploy as store
 from roles.store import peer
 from roles.store.wants import NOBODY, Fleet
@@ -86,6 +87,7 @@ def components(
         trees.component(plan),
         *_venom(plan, build, settings),
         onnx.component(plan),
+        speech.component(plan),
         vllm.component(plan, build.vllm, later=later),
         development.component(plan, lambda _observed: _unfit(plan, build)),
         backup.component(plan, later=later),

@@ -34,7 +34,7 @@ from schemas.plan.host import assumed_hardware, plan_host
 from schemas.reading.problem import ProblemsError
 
 # With what stands after a + as its extras: what an engine in the backend's process brings (docs/engines.md).
-_TIERS = ("api", "docker-minimal", "web", "api+onnx-cpu")
+_TIERS = ("api", "docker-minimal", "web", "api+onnx-cpu", "api+onnx-cpu+onnx-extras")
 _NO_FILE = {"sha256": "0" * 64, "size": 1}
 
 

@@ -13,7 +13,7 @@ import hashlib
 import json
 import re
 import sys
-from collections.abc import Iterable, Mapping
+from collections.abc import Collection, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -33,6 +33,8 @@ _SECONDS = 60
 _BYTES_OF_A_VALUE, _BYTES_ON_CPU = 2, 4
 # By these a tree is a model: that of ONNX Runtime GenAI says what it computes with.
 _CONFIGS = ("genai_config.json", "config.json")
+# By these it is one of speech, which has no such cache: of faster-whisper, of piper.
+_SPEECH = ("/model.bin", ".onnx.json")
 
 
 def main(arguments: list[str] | None = None) -> int:
@@ -78,7 +80,7 @@ def pin(
         )
     tree = {
         "commit": commit,
-        "kv_bytes_per_token": kv_bytes_per_token(config),
+        **({"kv_bytes_per_token": kv_bytes_per_token(config)} if config is not None else {}),
         "files": {path: files[path] for path in sorted(files)},
     }
     return yaml.safe_dump({"trees": {repository: tree}}, sort_keys=False, width=1000)
@@ -111,11 +113,17 @@ def kv_bytes_per_token(config: Mapping[str, Any]) -> int:
         ) from error
 
 
-_Tree = tuple[str, dict[str, dict[str, Any]], Mapping[str, Any]]  # commit, files, the model's config
+# Commit, files, the model's config: None of one of speech.
+_Tree = tuple[str, dict[str, dict[str, Any]], Mapping[str, Any] | None]
 
 
-def _config(found: Iterable[str], where: str) -> str:
-    """Which of a tree's files is its config: the uppermost. Raises RefusedError where there is none."""
+def _config(found: Collection[str], where: str) -> str:
+    """Which of a tree's files is its config: the uppermost; empty where it needs none.
+
+    Raises RefusedError where there is none.
+    """
+    if any(f"/{it}".endswith(_SPEECH) for it in found):
+        return ""
     for name in _CONFIGS:
         if those := [it for it in found if it.rpartition("/")[2] == name]:
             return min(those, key=lambda it: (it.count("/"), it))
@@ -132,9 +140,9 @@ def _of_folder(folder: Path, revision: str, under: str) -> _Tree:
     # What the tools keep beside a tree is no part of it.
     paths = {name: it for name, it in paths.items() if not (name.startswith(".") and "/" in name)}
     paths = {name: it for name, it in paths.items() if name.startswith(under)}
-    config = paths[_config(paths, f"{folder}/{under}".rstrip("/"))]
+    config = _config(paths, f"{folder}/{under}".rstrip("/"))
     files = {name: _entry(it) for name, it in paths.items()}
-    return commit, files, json.loads(config.read_text(encoding="utf-8"))
+    return commit, files, json.loads(paths[config].read_text(encoding="utf-8")) if config else None
 
 
 def _entry(path: Path) -> dict[str, Any]:
@@ -176,7 +184,7 @@ class _Hub:
                 config = content if path == named else config
         except (KeyError, TypeError) as error:
             raise refuse(f"an answer of a hub from {self._url}", f"no {error} in it") from error
-        return commit, files, json.loads(config)
+        return commit, files, json.loads(config) if named else None
 
     def _get(self, url: str) -> bytes:
         try:

@@ -27,9 +27,12 @@ UNIT = "venom-backend.service"
 MEMORY_BYTES = int(0.45e9)
 # Bytes on the disk while it is made and afterwards, measured with Venom 1.9.0: environment and downloads.
 _VENV_BYTES = {paths.OPT: int(0.9e9), paths.BUILD: int(0.4e9)}
-# What ONNX adds to it.
+# What ONNX adds to it, and speech.
 _ONNX_BYTES = {paths.OPT: int(0.31e9), paths.BUILD: int(0.06e9)}
+_SPEECH_BYTES = {paths.OPT: int(0.23e9), paths.BUILD: int(0.1e9)}
 _PYTHON_BYTES = int(0.03e9)
+# What computes models in its process → the module by which it does.
+_ENGINES = {"onnx": "onnxruntime_genai", "stt": "faster_whisper", "tts": "piper"}
 # Checks of the acceptance that its journal explains.
 CONCERNS = ("api.", "ui.chat", "runtime.", "cloud.")
 IMPORTS = Path(audit.__file__).parent / "scripts" / "imports.py"
@@ -58,7 +61,7 @@ def environment_job(plan: HostPlan, release: Release, lock: Lock) -> Job:
         process_env=dict(plan.backend.process_env),
         imports=IMPORTS.read_text(encoding="utf-8"),
         refused=lock.refused,
-        onnx=plan.onnx is not None,
+        engines=[module for engine, module in _ENGINES.items() if engine in plan.trees],
     )
     return Job(
         name="backend",
@@ -202,5 +205,7 @@ def _needs(plan: HostPlan, release: Release) -> Iterator[Need]:
         yield need_of(plan.python.artifact, there, paths.OPT, _PYTHON_BYTES)
     sources = sources_of(plan.store, "pypi/", plan.mirrors.pypi)
     yield Need("Python packages (mirrors.pypi)", there, _VENV_BYTES, sources=sources, brings=(PACKAGE,))
-    if plan.onnx:
+    if plan.onnx or plan.speech:
         yield Need("packages of ONNX", there, _ONNX_BYTES)
+    if plan.speech:
+        yield Need("packages of speech", there, _SPEECH_BYTES)

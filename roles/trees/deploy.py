@@ -83,7 +83,7 @@ class _Laying(JobsWork):
 def component(plan: HostPlan) -> Component:
     """The trees of the engines' models; absent where there is none."""
     # Two engines may have one model.
-    trees = {it.tree.path: (name, it.tree, it.token) for name, it in plan.engines.items()}
+    trees = {tree.path: (name, tree, token) for name, (tree, token) in plan.trees.items()}
     if not trees:
         return Component(name="trees")
     jobs = tuple(tree_job(name, tree, gated=secret is not None) for name, tree, secret in trees.values())

@@ -92,7 +92,7 @@ class PinnedTree:
     """A model of the hub: a repository at a commit."""
 
     commit: str  # 40 hex digits
-    kv_bytes_per_token: int
+    kv_bytes_per_token: int  # 0: no language model
     files: Mapping[str, tuple[str, int]]  # path → hex sha256 and bytes
 
 
@@ -240,7 +240,7 @@ def _typed(data: dict[str, Any]) -> Pins:
 
 def _tree(entry: dict[str, Any]) -> PinnedTree:
     files = {path: (file["sha256"], file["size"]) for path, file in sorted(entry["files"].items())}
-    return PinnedTree(entry["commit"], entry["kv_bytes_per_token"], files)
+    return PinnedTree(entry["commit"], entry.get("kv_bytes_per_token", 0), files)
 
 
 def _frozen(entry: dict[str, Any]) -> dict[str, Any]:

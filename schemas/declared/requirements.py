@@ -6,7 +6,7 @@ from collections.abc import Collection
 
 from schemas.data.contract import contract
 from schemas.data.version import is_requirement
-from schemas.declared.engines import onnx_tiers
+from schemas.declared.engines import tiers_of_engines
 from schemas.reading.inherit import Settings
 from schemas.reading.problem import Problem, listed
 
@@ -18,7 +18,7 @@ def tiers_of(
     known = contract().requirements
     tier = settings.get("requirements", "tier", default=contract().profiles[profile].requirements)
     asked = (tier, *settings.get("requirements", "extras", default=()))
-    brought = onnx_tiers(settings, release, asked, problems) if "onnx" in engines else ()
+    brought = tiers_of_engines(settings, engines, release, asked, problems)
     for index, name in enumerate(asked):
         keys = ("requirements", "tier") if index == 0 else ("requirements", "extras", index - 1)
         if not known[name].files_of(release):
@@ -33,7 +33,9 @@ def tiers_of(
         if after and known[name].files_of(release) and not set(after) & {*asked, *brought}:
             found = f'"{name}" alone'
             problems.append(settings.problem(keys, found, f"{name} after {' or '.join(after)}"))
-    return (tier, *brought, *asked[1:])
+    # What goes after an ONNX tier stands there.
+    first = tuple(it for it in brought if not known[it].after)
+    return (tier, *first, *asked[1:], *(it for it in brought if it not in first))
 
 
 def added_of(settings: Settings, problems: list[Problem]) -> tuple[str, ...]:

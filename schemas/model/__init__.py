@@ -13,7 +13,7 @@ from schemas.model.fetched import (
     Tree,
     TreeFile,
 )
-from schemas.model.models import MemoryNeed, Model, Ollama, Onnx, Vllm, VramTier
+from schemas.model.models import MemoryNeed, Model, Ollama, Onnx, Speech, Vllm, VramTier
 from schemas.model.plan import Backup, HostPlan, Metrics
 from schemas.model.venom import Backend, Development, Node, Python, Requirements, Source, Ui, VenomImages
 
@@ -41,6 +41,7 @@ __all__ = [
     "Secret",
     "ServedStore",
     "Source",
+    "Speech",
     "Ssh",
     "Store",
     "Tree",

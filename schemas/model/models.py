@@ -89,3 +89,14 @@ class Onnx:
     provider: str  # what it computes on: cpu
     memory: int  # bytes, resident while it serves
     token: Secret | None  # for a gated tree
+
+
+@dataclass(frozen=True)
+class Speech:
+    """Speech in the backend's process: to text, from text, or both."""
+
+    stt: Tree | None  # of faster-whisper
+    tts: Tree | None  # of piper
+    settings: Mapping[str, str]  # where in the trees the models lie, by the backend's names
+    memory: int  # bytes, resident while it serves
+    token: Secret | None  # for gated trees

@@ -12,8 +12,8 @@ from dataclasses import dataclass, field
 
 from schemas.hardware import Drivers, Engine
 from schemas.model.access import Door, Secret, Ssh
-from schemas.model.fetched import Mirrors, Package, Peer, Proxy, ServedStore, Store
-from schemas.model.models import Model, Ollama, Onnx, Vllm, VramTier
+from schemas.model.fetched import Mirrors, Package, Peer, Proxy, ServedStore, Store, Tree
+from schemas.model.models import Model, Ollama, Onnx, Speech, Vllm, VramTier
 from schemas.model.venom import Backend, Development, Node, Python, Requirements, Source, Ui, VenomImages
 
 
@@ -70,13 +70,17 @@ class HostPlan:
     peer: Peer | None = None  # None: it passes nothing on
     vllm: Vllm | None = None
     onnx: Onnx | None = None
+    speech: Speech | None = None
     # What is asked of the cards' driver; no part of what is applied.
     drivers: Drivers = field(default_factory=Drivers)
     may_spill: bool = False  # whether a model that lies only partly in VRAM counts as serving
     notes: tuple[str, ...] = ()  # what the operator should know; no part of what is applied
 
     @property
-    def engines(self) -> Mapping[str, Vllm | Onnx]:
-        """The model servers beside Ollama, by the inventory's names."""
-        named = {"vllm": self.vllm, "onnx": self.onnx}
-        return {name: it for name, it in named.items() if it}
+    def trees(self) -> Mapping[str, tuple[Tree, Secret | None]]:
+        """The models of the hub, by what computes them, each with the token that its hub wants to see."""
+        servers = {"vllm": self.vllm, "onnx": self.onnx}
+        trees = {name: (it.tree, it.token) for name, it in servers.items() if it}
+        if it := self.speech:
+            trees |= {name: (tree, it.token) for name, tree in (("stt", it.stt), ("tts", it.tts)) if tree}
+        return trees

@@ -20,6 +20,7 @@ from schemas.plan.onnx import plan_onnx, settings_of_onnx
 from schemas.plan.room import ASSUMED, is_assumed
 from schemas.plan.show import describe, to_dict
 from schemas.plan.sources import artifact
+from schemas.plan.speech import plan_speech
 from schemas.plan.venom import venom_images
 from schemas.plan.vllm import plan_vllm, settings_of_vllm
 from schemas.reading.problem import PlanError, Problem, listed
@@ -54,6 +55,8 @@ def plan_host(declared: DeclaredHost, hardware: Hardware) -> HostPlan:
     local = plan_local(declared, hardware, problems, notes)
     vllm = plan_vllm(declared, hardware, local.model, problems)
     onnx = plan_onnx(declared, hardware, local.model, problems)
+    speech = plan_speech(declared)
+    engines = {**settings_of_vllm(vllm), **settings_of_onnx(onnx), **(speech.settings if speech else {})}
     if python is None or node is None or uv is None or problems:
         raise PlanError(problems)
     _effectless(declared, notes)
@@ -72,7 +75,7 @@ def plan_host(declared: DeclaredHost, hardware: Hardware) -> HostPlan:
         uv=uv,
         node=node,
         ui=_ui(declared, local, release.fonts),
-        backend=_backend(declared, local, {**settings_of_vllm(vllm), **settings_of_onnx(onnx)}, notes),
+        backend=_backend(declared, local, engines, notes),
         door=declared.door,
         vram_tier=local.vram_tier,
         ollama=local.ollama,
@@ -89,6 +92,7 @@ def plan_host(declared: DeclaredHost, hardware: Hardware) -> HostPlan:
         peer=declared.peer,
         vllm=vllm,
         onnx=onnx,
+        speech=speech,
         drivers=_drivers(declared, hardware, local),
         may_spill=declared.may_spill and local.ollama is not None and bool(hardware.gpus),
         notes=tuple(notes),

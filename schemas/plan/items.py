@@ -116,9 +116,9 @@ def _vllm(plan: HostPlan, pins: Pins, read: Read) -> Iterator[Item]:
 
 def _trees(plan: HostPlan) -> Iterator[Item]:
     """Each file of the engines' models."""
-    for engine in plan.engines.values():
-        for file in engine.tree.files:
-            yield _file(f"{file.path} of {engine.tree.repository}", file)
+    for tree, _ in plan.trees.values():
+        for file in tree.files:
+            yield _file(f"{file.path} of {tree.repository}", file)
 
 
 def _artifact(it: Artifact) -> Item:

@@ -16,18 +16,18 @@ from schemas.plan.memory import gib
 
 # How the host is reached, what is asked of it, and remarks: no part of what it becomes.
 _NOT_APPLIED = ("ssh", "drivers", "notes")
+# A plan without these is the same, word by word, as before there were any.
+_OPTIONAL = (
+    *("store", "serves_store", "peer", "backup", "metrics", "may_spill"),
+    *("vllm", "onnx", "speech"),
+)
 _HELD_BY_IMAGES = ("requirements", "python", "uv", "node")  # nothing is made with them where Venom is images
 
 
 def to_dict(plan: HostPlan) -> dict[str, Any]:
     """What is applied to the host, as JSON can hold it: the same plan gives the same data."""
     left_out = {*_NOT_APPLIED, *(_HELD_BY_IMAGES if plan.images else ("images",))}
-    # A plan without these is the same, word by word, as before there were any.
-    left_out |= {
-        name
-        for name in ("store", "serves_store", "peer", "backup", "metrics", "may_spill", "vllm", "onnx")
-        if not getattr(plan, name)
-    }
+    left_out |= {name for name in _OPTIONAL if not getattr(plan, name)}
     return {
         field.name: _plain(getattr(plan, field.name)) for field in fields(plan) if field.name not in left_out
     }
@@ -188,8 +188,7 @@ def _engines(plan: HostPlan) -> list[tuple[str, str]]:
         rows.append(("vllm", how))
     if onnx := plan.onnx:
         rows.append(("onnx", f"in the backend's process, on {onnx.provider}; {gib(onnx.memory)} of memory"))
-    for name, it in plan.engines.items():
-        tree = it.tree
+    for name, (tree, _) in plan.trees.items():
         files = f"{len(tree.files)} files, {gib(tree.size)}"
         rows.append((name, f"{tree.repository} {tree.commit[:12]}: {files}"))
     return sorted(rows, key=lambda row: row[0], reverse=True)

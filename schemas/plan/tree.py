@@ -28,4 +28,4 @@ def tree_of(declared: DeclaredHost, name: str) -> Tree:
 
 def tokens_of(plan: HostPlan) -> dict[str, Secret]:
     """The tokens that hubs want to see for the plan's models, by the hub's URL."""
-    return {it.tree.hub: it.token for it in plan.engines.values() if it.token}
+    return {tree.hub: token for tree, token in plan.trees.values() if token}

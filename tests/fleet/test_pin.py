@@ -105,6 +105,16 @@ def test_of_a_repository_with_a_model_in_several_folders_one_is_pinned(tmp_path:
         pin(f"a/onnx@{COMMIT}", snapshot=tmp_path, under="directml")
 
 
+@pytest.mark.parametrize("paths", [("config.json", "model.bin"), ("pl/voice.onnx", "pl/voice.onnx.json")])
+def test_a_model_of_speech_has_no_cache_to_count(paths: tuple[str, ...], tmp_path: Path) -> None:
+    for path in paths:
+        (tmp_path / path).parent.mkdir(exist_ok=True)
+        (tmp_path / path).write_text("{}")
+    pinned = yaml.safe_load(pin(f"a/speech@{COMMIT}", snapshot=tmp_path))["trees"]["a/speech"]
+    assert set(pinned["files"]) == set(paths)
+    assert "kv_bytes_per_token" not in pinned
+
+
 def test_a_gated_tree_is_pinned_with_a_token_and_refused_without(
     hub: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:

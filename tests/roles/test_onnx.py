@@ -71,7 +71,7 @@ def test_its_environment_counts_once_the_package_can_be_imported() -> None:
     lock = Lock(Path("lock.txt"), "", "0" * 64, fresh=False)
     script = environment_job(plan(), release, lock).script
     assert "-c 'import onnxruntime_genai'" in script
-    assert "onnxruntime_genai'" not in environment_job(light_plan(), release, replace(lock)).script
+    assert "import onnxruntime_genai" not in environment_job(light_plan(), release, replace(lock)).script
 
 
 def test_its_lock_is_that_of_light_with_onnx_and_nothing_of_torch() -> None:

@@ -1,4 +1,4 @@
-"""ONNX in the backend's own process: genuine packages and a genuine, if tiny, model answer by Venom's API."""
+"""ONNX and speech in the backend's own process: genuine packages compute genuine, if tiny, models."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ import pytest
 import yaml
 
 from lab.hosts import Host
-from lab.onnx import model
+from lab.onnx import model, voice
 from lab.state import REPOSITORY
 from roles.verification import acceptance
 from tests.lab import provisioning, visitor
@@ -22,8 +22,14 @@ from tests.lab.provisioning import Result
 from tests.lab.serving import Serving
 
 _MODEL, _COMMIT = "lab/one-sentence-onnx", "0123456789abcdef0123456789abcdef01234567"
+_VOICE = "lab/hum"
 _UNDER = "cpu/int4"  # as repositories of ONNX models have one in several folders
-_HUB = f"huggingface.co/{_MODEL}/resolve/{_COMMIT}/{_UNDER}/"
+_HUB = f"huggingface.co/%s/resolve/{_COMMIT}/"
+# Path at the hub → its content.
+_FILES = {
+    **{f"{_HUB % _MODEL}{_UNDER}/{path}": content for path, content in model.files().items()},
+    **{f"{_HUB % _VOICE}{path}": content for path, content in voice.files().items()},
+}
 _RUNTIME = f"{visitor.BACKEND}/api/v1/system/llm-runtime/active"
 _TREES, _VENVS = "/opt/venom/trees", "/opt/venom/venvs"
 
@@ -40,7 +46,8 @@ class Bench:
 
     def run(self, *arguments: str, deploy: str = "deploy/venom.py", **settings: Any) -> Result:
         """Run with ONNX in profile full, or with these settings instead."""
-        own = {"profile": "full", "engines": {"onnx": {"model": _MODEL}}, **settings}
+        engines = {"onnx": {"model": _MODEL}, "speech": {"tts": _VOICE}}
+        own = {"profile": "full", "engines": engines, **settings}
         declared = self.serving.of_light(**{key: it for key, it in own.items() if it is not None})
         declared["pins"] = [*declared["pins"], str(self._pins())]
         mirrors = declared["defaults"]["mirrors"]
@@ -52,20 +59,25 @@ class Bench:
         return self.run(profile=None, engines=None, **settings)
 
     def _pins(self) -> Path:
-        files = {
-            f"{_UNDER}/{path}": {"sha256": hashlib.sha256(content).hexdigest(), "size": len(content)}
-            for path, content in model.files().items()
-        }
-        tree = {"commit": _COMMIT, "kv_bytes_per_token": 8, "files": files}
+        trees = {}
+        for name, more in ((_MODEL, {"kv_bytes_per_token": 8}), (_VOICE, {})):
+            files = {
+                path.removeprefix(_HUB % name): {
+                    "sha256": hashlib.sha256(content).hexdigest(),
+                    "size": len(content),
+                }
+                for path, content in _FILES.items()
+                if path.startswith(_HUB % name)
+            }
+            trees[name] = {"commit": _COMMIT, **more, "files": files}
         path = self.folder / "onnx.yaml"
-        path.write_text(yaml.safe_dump({"trees": {_MODEL: tree}}), encoding="utf-8")
+        path.write_text(yaml.safe_dump({"trees": trees}), encoding="utf-8")
         return path
 
 
 @pytest.fixture(scope="module")
 def bench(serving: Serving, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Bench]:
-    content = model.files()
-    with mirror(lambda path: content.get(path.partition(_HUB)[2])) as files:
+    with mirror(lambda path: _FILES.get(path.lstrip("/"))) as files:
         host = serving.light
         before = host.run(f"ls {_VENVS}").stdout
         yield Bench(host, serving, tmp_path_factory.mktemp("onnx"), files, before)
@@ -85,7 +97,10 @@ def test_it_comes_with_its_packages_and_its_model_and_a_second_run_changes_nothi
 def test_status_and_acceptance_know_it(bench: Bench) -> None:
     status = bench.run("--json", deploy="deploy/status.py").check().output
     document, _ = json.JSONDecoder().raw_decode(status[status.index("{") :])
-    assert document["hosts"]["light"]["versions"]["onnx runtime genai"]
+    versions = document["hosts"]["light"]["versions"]
+    assert versions["onnx runtime genai"]
+    assert versions["piper"]
+    assert versions["faster-whisper"]
     accepted = bench.run(deploy="deploy/verify.py").output
     [line] = [line for line in accepted.splitlines() if line.startswith("report ")]
     checks = {it.name: it for it in acceptance.read(REPOSITORY / line.split()[-1]).hosts[0].checks}
@@ -101,9 +116,19 @@ def test_it_answers_a_chat_in_the_backends_sandbox_and_what_the_panel_chose_is_m
     assert visitor.settings(bench.host)["ACTIVE_LLM_SERVER"].strip("\"'") == "ollama"
 
 
+def test_its_voice_speaks_for_venoms_user_from_where_the_settings_say(bench: Bench) -> None:
+    path = visitor.settings(bench.host)["TTS_MODEL_PATH"].strip("\"'")
+    code = (
+        f"import piper; voice = piper.PiperVoice.load({path!r}); "
+        "print(sum(len(it.audio_int16_array) for it in voice.synthesize('hello')))"
+    )
+    line = ["runuser", "-u", "venom", "--", "/opt/venom/current/venv/bin/python", "-c", code]
+    assert int(bench.host.run(line).stdout) > 0
+
+
 def test_with_another_profile_it_is_gone_and_a_rollback_brings_it_back(bench: Bench) -> None:
     bench.without().check()
-    assert "ONNX_LLM_ENABLED" not in visitor.settings(bench.host)
+    assert not {"ONNX_LLM_ENABLED", "TTS_MODEL_PATH"} & visitor.settings(bench.host).keys()
     bench.run(deploy="deploy/rollback.py").check()
     assert "ONNX_LLM_ENABLED" in visitor.settings(bench.host)
     bench.without(keep_generations=1).check()
