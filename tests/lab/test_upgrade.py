@@ -25,7 +25,7 @@ from tests.lab.shared.container_hosts import DOOR, by_image
 from tests.lab.visitor import BACKEND, LIGHT, LLM_OFF, UI
 
 # What landed last; whoever releases names the commit here, and CHANGELOG.md says what an upgrade means.
-RELEASED = "a0345f1349d8b7f5fcf026c00f8f55801522a6e5"
+RELEASED = "6cdfee97bddcd78276cf7b3312d9baf0eb762b9a"
 
 
 @dataclass(frozen=True)

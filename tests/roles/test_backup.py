@@ -179,6 +179,26 @@ def test_what_restic_says_of_a_full_disk_becomes_room_that_is_missing(repository
     ]
 
 
+@pytest.mark.parametrize(
+    "words",
+    [  # of restic 0.14 and an S3 server, for a wrong secret_key and a wrong access_key
+        "The request signature we calculated does not match the signature you provided. Check your key and"
+        " signing method.",
+        "The AWS Access Key Id you provided does not exist in our records.",
+    ],
+)
+def test_keys_that_s3_does_not_take_are_named(repository: Any, words: str) -> None:
+    where = "s3:https://s3.example.org/venom"
+    Path(repository.SETTINGS).write_text(json.dumps({"repository": where}), encoding="utf-8")
+    last = f"Fatal: create repository at {where} failed: client.BucketExists: {words}"
+    done = subprocess.CompletedProcess([], 1, "", f"{last}\n")
+    assert str(repository.fault("a place where a repository can be made", done)).splitlines() == [
+        f"required  keys that may write to {where} (backup.access_key, backup.secret_key)",
+        f"found     {last}",
+        "do        check the references, and what the keys may do there",
+    ]
+
+
 def test_a_place_that_holds_something_else_or_whose_disk_is_away_is_refused(
     repository: Any, tmp_path: Path
 ) -> None:

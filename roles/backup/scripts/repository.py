@@ -13,6 +13,8 @@ WRONG_PASSWORD, NOT_THERE = (
     ("unable to open config file", "does not exist"),
 )
 FULL = ("no space left", "ENOSPC", "quota exceeded")
+# What S3 says of keys that it does not know, that do not belong together, or that may not do this.
+KEYS = ("access key", "signature we calculated", "access denied", "accessdenied")
 
 
 class Fault(Exception):
@@ -57,6 +59,12 @@ def fault(what, done):
     if any(it in last for it in FULL):
         return Fault(
             "room in %s, or for what is written" % where, last, "free some space there; then run again"
+        )
+    if where.startswith("s3:") and any(it in last.lower() for it in KEYS):
+        return Fault(
+            "keys that may write to %s (backup.access_key, backup.secret_key)" % where,
+            last,
+            "check the references, and what the keys may do there",
         )
     if words := refused_by_ssh(where):
         return Fault("an SSH login as root of this host, for %s" % where, words, "let it in; then run again")
