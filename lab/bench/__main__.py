@@ -5,6 +5,7 @@ from __future__ import annotations
 import argparse
 import json
 import os
+import signal
 import subprocess
 import sys
 import tempfile
@@ -55,16 +56,25 @@ def main() -> int:
     arguments.add_argument(
         "--hosts", type=int, metavar="N", help="only one host and so many, which have nothing to do"
     )
-    for name, meaning in (
-        ("passing", "how fast eight hosts get a model"),
-        ("spreading", "the same simulated"),
-    ):
-        arguments.add_argument(f"--{name}", action="store_true", help=f"only {meaning}: see docs/store.md")
+    arguments.add_argument(
+        "--passing",
+        nargs="?",
+        type=int,
+        const=filling.RECEIVERS,
+        metavar="HOSTS",
+        help=f"only how fast so many hosts get a model: see docs/store.md (default: {filling.RECEIVERS})",
+    )
+    arguments.add_argument(
+        "--spreading", action="store_true", help="only the same simulated: see docs/store.md"
+    )
     given = arguments.parse_args()
     if given.runs < 1 or any(it < 1 for it in [*(given.planning or ()), *(given.fresh or ())]):
         arguments.error("--runs, --planning, --fresh: at least 1")
-    if given.hosts is not None and given.hosts < 2:
-        arguments.error("--hosts: at least 2")
+    for name, few in (("hosts", 2), ("passing", 1)):
+        if (number := getattr(given, name)) is not None and number < few:
+            arguments.error(f"--{name}: at least {few}")
+    # Hosts of the lab go away again, however this ends.
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))
     try:
         if printed := _other(given):
             print(f"{report.machine()}\n{printed}")
@@ -102,7 +112,7 @@ def _other(given: argparse.Namespace) -> str:
             sizes = given.fresh or filling.SIZES
             return report.fetched_tables([filling.fetched(Path(folder), it, _log) for it in sizes])
         if given.passing:
-            return report.passed_tables(filling.passed(Path(folder), _log))
+            return report.passed_tables(filling.passed(Path(folder), given.passing, _log))
     return ""
 
 

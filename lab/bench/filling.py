@@ -67,12 +67,12 @@ def fetched(folder: Path, count: int, log: Callable[[str], None]) -> Fetched:
     return result
 
 
-def passed(folder: Path, log: Callable[[str], None]) -> list[Passed]:
-    """One host alone, eight that pass on, and eight of a plain store: each gets a model that it has lost."""
+def passed(folder: Path, count: int, log: Callable[[str], None]) -> list[Passed]:
+    """One host alone, so many that pass on, and those of a plain store: each gets a model that it has lost."""
     with _fresh(1) as (original,):
         pyinfra(_inventory(folder, "original", [original], {}))
         original.stop()
-        receivers = [original.clone(f"{_PREFIX}{number}") for number in range(2, RECEIVERS + 2)]
+        receivers = [original.clone(f"{_PREFIX}{number}") for number in range(2, count + 2)]
         original.start()
         hosts = [original, *receivers]
         for host in hosts:
@@ -91,18 +91,19 @@ def passed(folder: Path, log: Callable[[str], None]) -> list[Passed]:
                 host.run(f"systemctl stop ollama; rm -rf {paths.MODELS} {paths.PEER}/*")
             only = ["--limit", some[0].name] if way == "alone" else []
             pyinfra(declared, "deploy/venom.py", None, *only)
-            taken.append(Passed(way, len(some), _job_seconds(some)))
+            steps = {it.name: _steps(it) for it in some}
+            begun = min(it[0][0] for it in steps.values())
+            for name, taking in steps.items():
+                log(f"{way}: {name} " + ", ".join(f"{at - begun:.1f} {step}" for at, step in taking))
+            taken.append(Passed(way, len(some), max(it[-1][0] for it in steps.values()) - begun))
             log(str(taken[-1]))
     return taken
 
 
-def _job_seconds(hosts: Sequence[Host]) -> float:
-    """From the first step of the first job of weights to the last of the last; all have one clock."""
-    times = []
-    for host in hosts:
-        lines = host.read(f"{paths.JOBS}/weights/steps").splitlines()
-        times.append((float(lines[0].split()[0]), float(lines[-1].split()[0])))
-    return max(end for _, end in times) - min(begin for begin, _ in times)
+def _steps(host: Host) -> list[tuple[float, str]]:
+    """The steps of its job of weights: when each began (all hosts have one clock), and its name."""
+    lines = (it.partition(" ") for it in host.read(f"{paths.JOBS}/weights/steps").splitlines())
+    return [(float(at), step) for at, _, step in lines]
 
 
 def _inventory(

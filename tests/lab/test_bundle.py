@@ -1,106 +1,235 @@
-"""Hosts that reach nothing but a store are provisioned from a bundle, and again from what a delta adds."""
+"""Hosts that reach nothing but a store of bundles: provisioned, accepted, upgraded by a delta, rolled back.
+
+Two hosts, and a controller that stands in a network without any way out. Each fixture is the next part.
+"""
 
 from __future__ import annotations
 
 import os
-import re
 import shutil
 import subprocess
 import sys
-import threading
 from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import pytest
 
-from lab import network
+from fleet.bundle import manifest
 from lab.hosts import Host
 from lab.state import REPOSITORY
-from lab.upstream_files import FilesHandler
-from lab.upstream_http import RequestLog, Upstream
-from lab.upstream_registry import MANIFEST
-from tests.lab import provisioning
-from tests.lab.alone import alone, tried
+from tests.lab import provisioning, visitor
+from tests.lab.alone import tried
 from tests.lab.conftest import LabHost
+from tests.lab.far_side import Far, far_side
+from tests.lab.provisioning import Result
 from tests.lab.serving import of
+from tests.lab.shared.container_hosts import NEW, OLD, by_image
 from tests.ssh_keys import pair
 
-_BLOB, _JSON = "application/octet-stream", "application/json"
-# npm puts the registry's host, without its path, before a tarball's.
-_TARBALL = re.compile(r"/(?:@[^/]+/)?[^/]+/-/[^/]+\.tgz")
+Settings = Mapping[str, dict[str, Any]]  # of each host, by its name
+
+FIRST: Settings = {"twelve": {"profile": "light"}, "thirteen": {"profile": "llm_off"}}
+SECOND: Settings = {
+    "twelve": {"profile": "light", "ollama": {"version": NEW}},
+    "thirteen": {"profile": "light", **by_image()},
+}
 
 
-class _Store(FilesHandler):
-    """Serves a filled tree as nginx would: pages of folders, types of manifests, the place of each blob."""
+@dataclass(frozen=True)
+class Near:
+    """The side with the Internet: the hosts are known there, and none is asked."""
 
-    role = "store"
+    folder: Path
+    hosts: Mapping[str, Host]
 
-    def respond(self, path: str, fault: str) -> None:
-        if path in ("/v2", "/v2/"):
-            self.send_text(200, "{}", _JSON)
-            return
-        if _TARBALL.fullmatch(path):
-            path = f"/npm{path}"
-        pages = ((f"{path.rstrip('/')}/index.{it}", it) for it in ("html", "json"))
-        asked = [(path, ""), *pages]
-        file, kind = next(((it, kind) for one, kind in asked if (it := self._file(one))), (None, ""))
-        if file is None:
-            self.send_text(404, "not found\n")
-        elif kind:
-            self.send_file(file, "text/html" if kind == "html" else _JSON, {}, fault)
-        else:
-            manifest = path.startswith("/v2/") and "/manifests/" in path
-            headers = {"Location": path} if path.startswith("/v2/") else {}
-            self.send_file(file, MANIFEST if manifest else _BLOB, headers, fault)
+    @property
+    def inventory(self) -> Path:
+        """Its YAML; a bundle is for an inventory of this name."""
+        return self.folder / "fleet.yaml"
 
+    def make(self, name: str, settings: Settings, *more: str) -> tuple[Path, str]:
+        """Make a bundle, as an operator does; gives its folder, and what was printed."""
+        provisioning.inventory(
+            self.folder, of({one: (host, settings[one]) for one, host in self.hosts.items()})
+        )
+        to = self.folder / name
+        wanted = {"inventory": self.inventory, "to": to, "key": self.folder / "key", "part_mib": 64}
+        options = [it for one, value in wanted.items() for it in ("--data", f"{one}={value}")]
+        command = [str(Path(sys.executable).with_name("pyinfra")), "-y", "@local", "deploy/bundle.py"]
+        done = subprocess.run(
+            [*command, *options, *more],
+            cwd=REPOSITORY,
+            capture_output=True,
+            text=True,
+            check=False,
+            timeout=1800,
+        )
+        output = done.stdout + done.stderr
+        assert done.returncode == 0, output
+        return to, output
 
-@contextmanager
-def _served(tree: Path) -> Iterator[str]:
-    """The tree on the lab's bridge; yields host and port."""
-    log = RequestLog(tree.parent / "requests.log")
-    with Upstream((network.GATEWAY, 0), _Store, tree, log) as server:
-        threading.Thread(target=server.serve_forever, args=(0.05,), daemon=True).start()
-        yield f"{network.GATEWAY}:{server.server_port}"
-        server.shutdown()
-
-
-@pytest.fixture
-def signer(tmp_path: Path) -> Path:
-    """The key of who makes the bundles; `allowed` beside it has the public one."""
-    private, public = pair()
-    key = tmp_path / "key"
-    key.write_bytes(private)
-    key.chmod(0o600)
-    (tmp_path / "allowed").write_bytes(b"ada@desk " + public)
-    return key
+    def fill(self, bundle: Path, tree: Path, signers: str = "allowed") -> subprocess.CompletedProcess[str]:
+        """Fill the tree by the program that lies in the bundle."""
+        arguments = ["fill", bundle, tree, "--signers", self.folder / signers]
+        command = ["python3", "-I", "-S", bundle / "venom-bundle.pyz", *arguments]
+        return subprocess.run(
+            list(map(str, command)), capture_output=True, text=True, check=False, timeout=600
+        )
 
 
-def _made(inventory: Path, to: Path, key: Path, *more: str) -> str:
-    """Make a bundle, as an operator does on a machine with the Internet; gives what was printed."""
-    wanted = {"inventory": inventory, "to": to, "key": key, "part_mib": 64}
-    options = [it for name, value in wanted.items() for it in ("--data", f"{name}={value}")]
-    command = [str(Path(sys.executable).with_name("pyinfra")), "-y", "@local", "deploy/bundle.py"]
-    done = subprocess.run(
-        [*command, *options, *more], cwd=REPOSITORY, capture_output=True, text=True, check=False, timeout=1800
-    )
-    output = done.stdout + done.stderr
-    assert done.returncode == 0, output
-    return output
+@pytest.fixture(scope="module")
+def near(upstream: None, module_host: LabHost, tmp_path_factory: pytest.TempPathFactory) -> Near:
+    """Two bare hosts without a way out, and the key of who makes the bundles."""
+    folder = tmp_path_factory.mktemp("near")
+    for name, allowed in (("key", "allowed"), ("another", "others")):
+        private, public = pair()
+        (folder / name).write_bytes(private)
+        (folder / name).chmod(0o600)
+        (folder / allowed).write_bytes(b"ada@desk " + public)
+    hosts = {"twelve": module_host(12, airgapped=True), "thirteen": module_host(13, airgapped=True)}
+    return Near(folder, hosts)
 
 
-def _fill(bundle: Path, tree: Path, key: Path) -> subprocess.CompletedProcess[str]:
-    """Fill the tree by the program that lies in the bundle."""
-    arguments = ["fill", bundle, tree, "--signers", key.with_name("allowed")]
-    command = ["python3", "-I", "-S", bundle / "venom-bundle.pyz", *arguments]
-    return subprocess.run(list(map(str, command)), capture_output=True, text=True, check=False, timeout=600)
+@pytest.fixture(scope="module")
+def first(near: Near) -> Path:
+    """The first bundle."""
+    bundle, output = near.make("first", FIRST)
+    assert f"a bundle for {near.inventory.stem} in {bundle}" in output
+    return bundle
 
 
-def _far(store: str, settings: Mapping[str, Any]) -> dict[str, Any]:
-    """What the inventory says on the far side: the folder is a store, and there is nothing else."""
-    nothing: dict[str, Any] = {"files": [], "images": []}
-    return {**settings, "store": {"url": f"http://{store}"}, "internet": False, "mirrors": nothing}
+@dataclass(frozen=True)
+class Provisioned:
+    """The far side after a run and another, and how the hosts were before."""
+
+    far: Far
+    first: Result
+    again: Result
+    apt: Mapping[str, str]
+    tried: Mapping[str, int]
+
+
+@pytest.fixture(scope="module")
+def provisioned(near: Near, first: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Provisioned]:
+    """From the bundle to hosts that serve, by a clone of what it brought."""
+    folder = tmp_path_factory.mktemp("far")
+    filled = near.fill(first, folder / "store")
+    assert filled.returncode == 0, filled.stderr
+    with far_side(folder, near.hosts) as far:
+        far.prepare()
+        apt = {name: _own_apt(it) for name, it in near.hosts.items()}
+        tries = {name: tried(it) for name, it in near.hosts.items()}
+        yield Provisioned(far, far.run(FIRST).check(), far.run(FIRST).check(), apt, tries)
+
+
+def test_a_bundle_for_fat_disks_has_no_part_that_is_larger_than_asked(first: Path) -> None:
+    assert max(it.stat().st_size for it in first.iterdir()) <= 64 << 20
+
+
+def test_hosts_without_the_internet_are_provisioned_from_a_bundle(provisioned: Provisioned) -> None:
+    far = provisioned.far
+    for host in far.hosts.values():
+        assert visitor.fetch(host, f"{visitor.BACKEND}/healthz").status == 200
+        assert host.address in far.log.read_text(encoding="utf-8")
+    assert visitor.chat(far.hosts["twelve"], "Who brought you?").status == "COMPLETED"
+    assert provisioned.again.changed_operations == []
+
+
+def test_debians_packages_come_from_it_too_and_the_hosts_own_apt_stays_as_it_was(
+    provisioned: Provisioned,
+) -> None:
+    for name, host in provisioned.far.hosts.items():
+        assert "Status: install ok installed" in host.run("dpkg --status nginx").stdout
+        assert _own_apt(host) == provisioned.apt[name]
+
+
+def test_hosts_without_the_internet_are_accepted(provisioned: Provisioned) -> None:
+    verified = provisioned.far.run(FIRST, "deploy/verify.py")
+    assert verified.status == 0, verified.output
+    assert "\naccepted" in verified.output
+
+
+@dataclass(frozen=True)
+class Upgraded:
+    """The far side after a delta: what it brought, and the run with it."""
+
+    far: Far
+    near: Near
+    first: Path
+    delta: Path
+    output: str  # of who made it
+    run: Result
+
+
+@pytest.fixture(scope="module")
+def upgraded(provisioned: Provisioned, near: Near, first: Path) -> Upgraded:
+    """A newer Ollama for one host; for the other a model, served from an image."""
+    delta, output = near.make("second", SECOND, "--data", f"since={first}")
+    filled = near.fill(delta, provisioned.far.tree)
+    assert filled.returncode == 0, filled.stderr
+    return Upgraded(provisioned.far, near, first, delta, output, provisioned.far.run(SECOND).check())
+
+
+def test_a_delta_packs_what_is_new_and_goes_on_nothing_but_what_it_names(
+    upgraded: Upgraded, tmp_path: Path
+) -> None:
+    assert "on top of the one from " in upgraded.output
+    items = manifest.read((upgraded.delta / manifest.NAME).read_bytes()).items
+    packed = {it.name for it in items if it.packed}
+    assert f"ollama {NEW}" in packed
+    assert not any("gemma3" in it for it in packed), "the weights came with the first"
+    refused = upgraded.near.fill(upgraded.delta, tmp_path / "elsewhere")
+    assert "this is a delta" in refused.stderr
+
+
+def test_hosts_are_upgraded_by_a_delta(upgraded: Upgraded) -> None:
+    versions = {name: _ollama(host) for name, host in upgraded.far.hosts.items()}
+    assert versions == {"twelve": NEW, "thirteen": OLD}
+    thirteen = upgraded.far.hosts["thirteen"]
+    assert thirteen.run("podman ps --format '{{.Names}}'").stdout.split() == ["venom-ollama"]
+    for host in upgraded.far.hosts.values():
+        assert visitor.chat(host, "What is new?").status == "COMPLETED"
+
+
+def test_hosts_that_a_delta_upgraded_go_back_and_forth(upgraded: Upgraded) -> None:
+    back = upgraded.far.run(SECOND, "deploy/rollback.py").check()
+    assert all("serves" in it for it in back.endings.values()), back.output
+    assert _ollama(upgraded.far.hosts["twelve"]) == OLD
+    assert upgraded.far.hosts["thirteen"].run("podman ps --quiet").stdout == ""
+    for host in upgraded.far.hosts.values():
+        assert visitor.fetch(host, f"{visitor.BACKEND}/healthz").status == 200
+
+
+@pytest.mark.parametrize(
+    ("what", "found"),
+    [
+        ("older", "take the newest"),
+        ("swapped", "it holds what tree.tar.00"),
+        ("a stranger's", "signed with a key that is not there"),
+    ],
+)
+def test_a_bundle_that_does_not_belong_there_leaves_what_hosts_are_served(
+    upgraded: Upgraded, tmp_path: Path, what: str, found: str
+) -> None:
+    before = _listing(upgraded.far.tree)
+    bundle = upgraded.first
+    if what == "swapped":
+        bundle = Path(shutil.copytree(bundle, tmp_path / what, copy_function=os.link))
+        one, two = (bundle / f"tree.tar.00{it}" for it in (1, 2))
+        for old, new in ((one, bundle / "aside"), (two, one), (bundle / "aside", two)):
+            old.rename(new)
+    refused = upgraded.near.fill(bundle, upgraded.far.tree, "others" if what == "a stranger's" else "allowed")
+    assert refused.returncode != 0
+    assert found in refused.stderr
+    assert _listing(upgraded.far.tree) == before
+
+
+@pytest.mark.usefixtures("upgraded")
+def test_nobody_has_tried_to_send_a_packet_anywhere_else(provisioned: Provisioned) -> None:
+    assert provisioned.far.controller.tried == 0
+    assert {name: tried(it) for name, it in provisioned.far.hosts.items()} == provisioned.tried
 
 
 def _own_apt(host: Host) -> str:
@@ -108,48 +237,12 @@ def _own_apt(host: Host) -> str:
     return host.run("cd /etc/apt && find . -type f -exec sha256sum {} + | sort").stdout
 
 
-@pytest.mark.usefixtures("upstream")
-def test_hosts_without_the_internet_are_provisioned_from_a_bundle(
-    lab_host: LabHost, signer: Path, tmp_path: Path
-) -> None:
-    twelve, thirteen = lab_host(12, airgapped=True), lab_host(13, airgapped=True)
-    hosts: dict[str, tuple[Host, dict[str, Any]]] = {
-        "twelve": (twelve, {"profile": "light"}),
-        "thirteen": (thirteen, {"profile": "llm_off"}),
-    }
-    (tmp_path / "near").mkdir()
-    near = provisioning.inventory(tmp_path / "near", of(hosts)).with_suffix(".yaml")
-    first, tree = tmp_path / "first", tmp_path / "store"
-    assert f"a bundle for {near.stem} in {first}" in _made(near, first, signer)
-    assert max(it.stat().st_size for it in first.iterdir()) <= 64 << 20
-    filled = _fill(first, tree, signer)
-    assert filled.returncode == 0, filled.stderr
+def _ollama(host: Host) -> str:
+    version: str = visitor.fetch(host, f"{visitor.OLLAMA}/api/version").json()["version"]
+    return version
 
-    cache = tmp_path / "far"
-    shutil.copytree(tree / "provisioner" / "cache", cache / "venom-provisioner")
-    # What the far controller asks an index or a git server for, it must have already.
-    offline = {**os.environ, "XDG_CACHE_HOME": str(cache), "UV_OFFLINE": "1", "PIP_NO_INDEX": "1"}
-    with _served(tree) as store, alone() as controller:
-        before = {host: _own_apt(host) for host in (twelve, thirteen)}
-        tries = {host: tried(host) for host in before}
-        declared = of({name: (host, _far(store, settings)) for name, (host, settings) in hosts.items()})
-        far = provisioning.inventory(tmp_path, declared)
-        provisioning.run(far, env=offline, within=controller.within).check()
-        again = provisioning.run(far, env=offline, within=controller.within).check()
-        assert again.changed_operations == []
-        assert controller.tried == 0, "nothing tried to leave"
-        assert {host: tried(host) for host in before} == tries
-        requests = (tmp_path / "requests.log").read_text(encoding="utf-8")
-        assert twelve.address in requests
-        assert thirteen.address in requests
-        # Debian's packages come by the store, too, and nothing of the hosts' own apt has changed for it.
-        assert {host: _own_apt(host) for host in before} == before
 
-    # A delta on top: nothing is new, so it packs next to nothing, and is refused without what lies beneath.
-    second = tmp_path / "second"
-    output = _made(near, second, signer, "--data", f"since={first}")
-    assert "on top of the one from " in output
-    assert sum(it.stat().st_size for it in second.iterdir()) < 20 << 20
-    refused = _fill(second, tmp_path / "elsewhere", signer)
-    assert "this is a delta" in refused.stderr
-    assert _fill(second, tree, signer).returncode == 0
+def _listing(tree: Path) -> list[tuple[str, int, int]]:
+    """Every file that is served, with its size and when it was last written."""
+    found = (it for it in tree.rglob("*") if it.is_file())
+    return sorted((str(it), it.stat().st_size, it.stat().st_mtime_ns) for it in found)
