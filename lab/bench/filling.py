@@ -68,7 +68,7 @@ def fetched(folder: Path, count: int, log: Callable[[str], None]) -> Fetched:
 
 
 def passed(folder: Path, count: int, log: Callable[[str], None]) -> list[Passed]:
-    """One host alone, so many that pass on, and those of a plain store: each gets a model that it has lost."""
+    """One host alone, so many that pass on, and those of a plain store: each gets a model that it lost."""
     with _fresh(1) as (original,):
         pyinfra(_inventory(folder, "original", [original], {}))
         original.stop()
