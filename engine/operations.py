@@ -20,7 +20,7 @@ from pyinfra.operations import server
 from engine import live, outcome, packages, remote
 from engine.observation import Observed
 from engine.paths import AUDIT, UNITS
-from engine.refusal import RefusedError
+from engine.refusal import Finding, RefusedError
 from engine.resources import (
     Absent,
     Directory,
@@ -145,8 +145,9 @@ def _log(state: Any, host: Any, text: str) -> bool:
     return True
 
 
-def fail(state: Any, host: Any, *texts: str) -> bool:
+def fail(state: Any, host: Any, *reasons: Finding | str) -> bool:
     """Print why this host ends here, one block a reason, and end it; the summary says it again."""
+    texts = [str(it) for it in reasons]
     _print(host, texts)
     outcome.because(host.name, "\n\n".join(texts))
     return False

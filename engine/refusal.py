@@ -14,7 +14,7 @@ class Finding:
 
     requirement: str
     found: str
-    remedy: str
+    remedy: str = ""
 
     def __str__(self) -> str:
         lines = [f"required  {self.requirement}", f"found     {self.found}"]

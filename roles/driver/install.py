@@ -14,6 +14,7 @@ from pyinfra.context import ctx_config, host
 from engine import outcome, remote
 from engine.observation import Observed
 from engine.operations import Commands, fail, log_line, resources_converged
+from engine.refusal import Finding
 from engine.resources import Prerequisite
 
 SCRIPTS = Path(__file__).parent / "scripts"
@@ -49,14 +50,11 @@ def _built(state: Any, host: Any) -> bool:
         return answer.ok
     kernel, *errors = answer.stdout.splitlines()
     found = "\n          ".join([f"none for {kernel}", *errors])
-    return fail(
-        state,
-        host,
-        "required  a module of NVIDIA's for the kernel that boots next\n"
-        f"found     {found}\n"
-        f"do        on the host: apt-get install linux-headers-{kernel}; dkms autoinstall -k {kernel};\n"
-        "          or remove that kernel; then run again",
+    remedy = (
+        f"on the host: apt-get install linux-headers-{kernel}; dkms autoinstall -k {kernel};\n"
+        "          or remove that kernel; then run again"
     )
+    return fail(state, host, Finding("a module of NVIDIA's for the kernel that boots next", found, remedy))
 
 
 @operation()
@@ -80,13 +78,12 @@ def host_rebooted(asked: bool, branch: str) -> Commands:
 
 def _left(state: Any, host: Any, branch: str, why: str) -> bool:
     both = "" if remote.here(host) else "; or run again with --data reboot=yes, which does both"
-    return fail(
-        state,
-        host,
-        f"required  a reboot, after which the host uses its card by driver {branch}\n"
-        f"found     the driver is installed, and {why}\n"
-        f"do        reboot the host and run again{both}",
+    lacks = Finding(
+        f"a reboot, after which the host uses its card by driver {branch}",
+        f"the driver is installed, and {why}",
+        f"reboot the host and run again{both}",
     )
+    return fail(state, host, lacks)
 
 
 def _reboot(state: Any, host: Any) -> bool:
@@ -94,7 +91,7 @@ def _reboot(state: Any, host: Any) -> bool:
     begun = time.monotonic()
     if not before.ok or not (asked := remote.ask(_GO_DOWN)).ok:
         found = (asked if before.ok else before).stderr.strip()
-        return fail(state, host, f"required  a host that reboots when systemd is told to\nfound     {found}")
+        return fail(state, host, Finding("a host that reboots when systemd is told to", found))
     while time.monotonic() - begun < REBOOT_SECONDS:
         time.sleep(2)
         host.disconnect()
@@ -105,13 +102,12 @@ def _reboot(state: Any, host: Any) -> bool:
         if now.ok and now.stdout != before.stdout:
             outcome.did(host.name, "rebooted", f"{time.monotonic() - begun:.0f} s")
             return True
-    return fail(
-        state,
-        host,
-        f"required  the host, at most {REBOOT_SECONDS // 60} minutes after its reboot\n"
-        "found     it does not answer, or did not go down\n"
-        "do        look at its console; then run again",
+    gone = Finding(
+        f"the host, at most {REBOOT_SECONDS // 60} minutes after its reboot",
+        "it does not answer, or did not go down",
+        "look at its console; then run again",
     )
+    return fail(state, host, gone)
 
 
 # Not in_op: what goes on is operations, too (pyinfra's python.call does the same).

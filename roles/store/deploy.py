@@ -167,14 +167,14 @@ def _fill(state: Any, host: Any, filling: _Filling, served: ServedStore) -> bool
     answer = remote.ask(store_command(served, "start"), timeout=60)
     if not answer.ok:
         log = f"{answer.stderr.strip()}\n{remote.journal(UNIT)}"
-        return fail(state, host, f"required  a store that serves, {UNIT}\nfound     {log}")
+        return fail(state, host, Finding(f"a store that serves, {UNIT}", log))
     if answer.stdout.strip():
         outcome.did(host.name, "started", "Store")
     try:
         stand = _recorded(filling)
         tokens = reveal(wants_of(filling.fleet.server).tokens)
     except RefusedError as refusal:
-        return fail(state, host, *map(str, refusal.findings))
+        return fail(state, host, *refusal.findings)
     unlisted, renews = _unlisted(filling, stand), _renews(filling, stand)
     if not (stand["missing"] or unlisted or renews):
         return True
@@ -184,7 +184,7 @@ def _fill(state: Any, host: Any, filling: _Filling, served: ServedStore) -> bool
             f"not there: {', '.join(stand['missing'])}",
             FILL,
         )
-        return fail(state, host, str(lacks))
+        return fail(state, host, lacks)
     host.log(f"store: {len(stand['missing'])} to fetch of {len(stand['ids'])}, {unlisted} to be listed")
     if tokens:
         remote.ask(remote.shell("put.sh", TOKENS, "root", "0600", stdin=json.dumps(tokens)))

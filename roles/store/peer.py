@@ -14,6 +14,7 @@ from engine import outcome, paths, remote
 from engine.component import Component, Port
 from engine.operations import Commands, fail
 from engine.pieces import Passing, places_of
+from engine.refusal import Finding
 from engine.resources import Absent, Directory, Enabled, File, Prerequisite
 from engine.services import fingerprint
 from engine.templates import render
@@ -139,7 +140,7 @@ def _start(state: Any, host: Any, peer: Peer) -> bool:
     answer = remote.ask(_serve(peer, "start"), timeout=60)
     if not answer.ok:
         log = f"{answer.stderr.strip()}\n{remote.journal(UNIT)}"
-        return fail(state, host, f"required  an nginx that passes on, {UNIT}\nfound     {log}")
+        return fail(state, host, Finding(f"an nginx that passes on, {UNIT}", log))
     outcome.did(host.name, "started", "Peer")
     return True
 

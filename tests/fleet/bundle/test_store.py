@@ -13,6 +13,7 @@ from pathlib import Path
 import pytest
 
 from fleet.bundle import contents
+from roles.store.scripts import faces
 from schemas.plan import item as kinds
 from schemas.plan.item import Item
 from tests.fleet.bundle.conftest import Making
@@ -64,3 +65,12 @@ def test_the_programs_of_a_store_hold_what_a_bundle_filled(
     assert len(items) == 6
     listed = run(_LIST, tmp_path / "root", [{**asdict(it), "id": it.id} for it in items])
     assert contents.held(items) == listed
+
+
+@pytest.mark.parametrize("name", ["bundle.md", "bundle.pl.md"])
+def test_the_web_server_of_the_document_gives_every_manifest_its_type(name: str) -> None:
+    text = (SCRIPTS.parents[2] / "docs" / name).read_text(encoding="utf-8")
+    plain, *others = faces.MANIFEST_TYPES
+    assert f"set $type {plain};" in text
+    for it in others:
+        assert f"types/{faces.type_name(it)}$uri) {{\n        set $type {it};" in text
