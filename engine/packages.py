@@ -43,15 +43,17 @@ class Holder:
         return f"wait until it ends, and run again; if it hangs, end it on the host: {stop}"
 
 
-def origin_of(way: Way, plan: HostPlan) -> Mapping[str, str]:
+def origin_of(way: Way, plan: HostPlan, *, filled: bool = False) -> Mapping[str, str]:
     """Where a host's packages come from, as the variables of apt.sh: the proxy, and the fleet's store.
 
-    The host that serves the store has them from elsewhere: it could serve nothing without them.
+    The host that serves the store has them from elsewhere: it could serve nothing without them. `filled`:
+    this run fills the store before the host installs.
     """
     store = None if plan.serves_store else plan.store
     first = {"VENOM_STORE": store.url} if store else {}
     closed = {"VENOM_CLOSED": "yes"} if store and store.closed else {}
-    return {**way.variables, **first, **closed}
+    coming = {"VENOM_FILLED": "yes"} if store and filled else {}
+    return {**way.variables, **first, **closed, **coming}
 
 
 def with_sources(origin: Mapping[str, str], file: str, text: str) -> Mapping[str, str]:

@@ -299,4 +299,5 @@ def check_host(planned: Planned, facts: Facts, observed: Observed) -> None:
         *(finding for it in planned.components for finding in it.unfit(observed)),
     ]
     later = any(it.later for it in packages)
-    check(planned.plan, planned.components, facts, observed, to_be_had, unfit, later=later)
+    wanted = replace(packages[0], names=tuple(to_be_had))  # all come from where the first do
+    check(planned.plan, planned.components, facts, observed, wanted, unfit, later=later)

@@ -74,7 +74,9 @@ def components(
     """
     way = proxy.way(plan)
     fleet, closed = shares.fleet, plan.store is not None and plan.store.closed
-    later = closed and not plan.serves_store and fleet.here and fleet.feeds
+    filled = not plan.serves_store and fleet.here and fleet.feeds
+    later = closed and filled
+    origin = packages.origin_of(way, plan, filled=filled)
     pulls = ollama.serve_command(plan, plan.ollama) if plan.ollama else []
     passing = peer.passing(plan, fleet, shares.wants) if plan.peer else None
     server = ollama.component(plan, passing, gpu=gpu, checked_by=driver.UNIT)
@@ -93,7 +95,7 @@ def components(
         backup.component(plan, later=later),
         door.component(plan.door, Inner.of(plan), secrets, partial(nginx.unfit, plan.door)),
     )
-    ground = base.component(plan.engine, plan.ca_bundle, way, packages.origin_of(way, plan), later=later)
+    ground = base.component(plan.engine, plan.ca_bundle, way, origin, later=later)
     found = (
         ground,
         # Before all others: what they fetch, they fetch from there.

@@ -1,8 +1,9 @@
 # Runs on the host, in front of the scripts that use apt: apt with lists of its own, so that asking changes
 # nothing of the host's and needs no lock. Standard input: variables, NAME=value a line, and an empty one. Those
 # of the proxy, which apt takes where it has no proxy of its own (apt-transport-http(1)); VENOM_STORE, the URL of
-# the fleet's store; VENOM_CLOSED=yes, where nothing else is asked; VENOM_SOURCES, a file of sources that the host
-# is about to get, and VENOM_SOURCES_TEXT, what will be in it (\n for the end of a line).
+# the fleet's store; VENOM_CLOSED=yes, where nothing else is asked; VENOM_FILLED=yes, where this run fills the store
+# before packages are installed; VENOM_SOURCES, a file of sources that the host is about to get, and
+# VENOM_SOURCES_TEXT, what will be in it (\n for the end of a line).
 export LC_ALL=C DEBIAN_FRONTEND=noninteractive
 apt=/run/venom-apt
 while IFS= read -r variable && [ -n "$variable" ]; do export "${variable?}"; done
@@ -16,6 +17,8 @@ apt_get() {
 has_store() { [ -n "${VENOM_STORE-}" ] && [ -n "$codename" ]; }
 
 is_closed() { [ -n "${VENOM_CLOSED-}" ]; }
+
+will_be_filled() { [ -n "${VENOM_FILLED-}" ]; }
 
 # fetch_lists WHERE: what the host's own sources have now (`host`), or the store (`store`), into lists of our own;
 # prints what apt printed of it.

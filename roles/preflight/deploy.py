@@ -16,6 +16,7 @@ from engine.component import Component, Need
 from engine.observation import Observed
 from engine.proxy import Way
 from engine.refusal import Finding, RefusedError, refuse
+from engine.resources import Packages
 from roles.preflight import apt, checks, drivers, reach
 from roles.preflight.facts import Facts, parse
 from schemas.model import HostPlan
@@ -52,15 +53,15 @@ def check(
     listed: Sequence[Component],
     facts: Facts,
     observed: Observed,
-    lacking: Sequence[str],
+    lacking: Packages,
     unfit: Sequence[Finding],
     *,
     later: bool,
 ) -> None:
     """Raise RefusedError with everything that stands between this host and its plan, `unfit` first.
 
-    `lacking`: the Debian packages that it does not have, and that could be had now. `later`: it has no
-    Internet, and its store serves only once this run has filled it.
+    `lacking`: the Debian packages that it does not have, and that could be had now, from where. `later`: it
+    has no Internet, and its store serves only once this run has filled it.
     """
     way = proxy.way(plan)
     coming = [need for it in listed for need in it.needs if need.comes(observed)]
@@ -74,7 +75,7 @@ def check(
     store = plan.store.url if plan.store and plan.store.closed else ""
     reported = [it for url in (way.url, store) if url for it in findings if url in it.requirement]
     if not reported:
-        findings += packages_findings(lacking, packages.origin_of(way, plan))
+        findings += packages_findings(lacking.names, lacking.origin)
     if findings:
         raise RefusedError(findings)
 

@@ -158,13 +158,15 @@ def test_a_package_of_debian_that_a_host_lacks_is_found_by_its_name() -> None:
 
 
 def test_apt_asks_the_store_first_and_alone_where_that_is_closed_but_never_on_the_stores_own_host() -> None:
-    def origin(inventory: str) -> Mapping[str, str]:
-        return origin_of(Way(), plan(inventory))
+    def origin(inventory: str, *, filled: bool = False) -> Mapping[str, str]:
+        return origin_of(Way(), plan(inventory), filled=filled)
 
     assert origin(ALONE) == {}
     assert origin(OPEN) == {"VENOM_STORE": "http://192.0.2.1:8800"}
     assert origin(CLOSED) == {"VENOM_STORE": "http://192.0.2.1:8800", "VENOM_CLOSED": "yes"}
-    assert origin(SERVES) == {}
+    assert origin(SERVES) == origin(SERVES, filled=True) == {}
+    # What this run brings to the store, the host's own sources are not asked for.
+    assert origin(OPEN, filled=True) == {**origin(OPEN), "VENOM_FILLED": "yes"}
 
 
 def test_a_closed_hosts_packages_are_not_asked_for_before_its_store_was_filled_in_this_run() -> None:
