@@ -243,6 +243,6 @@ def _ollama(host: Host) -> str:
 
 
 def _listing(tree: Path) -> list[tuple[str, int, int]]:
-    """Every file that is served, with its size and when it was last written."""
-    found = (it for it in tree.rglob("*") if it.is_file())
+    """Every file there but the lock, with its size and when it was last written."""
+    found = (it for it in tree.rglob("*") if it.is_file() and it.name != "lock")
     return sorted((str(it), it.stat().st_size, it.stat().st_mtime_ns) for it in found)
