@@ -90,11 +90,14 @@ def passed(folder: Path, count: int, log: Callable[[str], None]) -> list[Passed]
             for host in some:
                 host.run(f"systemctl stop ollama; rm -rf {paths.MODELS} {paths.PEER}/*")
             only = ["--limit", some[0].name] if way == "alone" else []
+            before = {it.name: _sent(it) for it in hosts}
             pyinfra(declared, "deploy/venom.py", None, *only)
             steps = {it.name: _steps(it) for it in some}
             begun = min(it[0][0] for it in steps.values())
             for name, taking in steps.items():
                 log(f"{way}: {name} " + ", ".join(f"{at - begun:.1f} {step}" for at, step in taking))
+            sent = ", ".join(f"{it.name} {(_sent(it) - before[it.name]) / 1e6:.0f}" for it in hosts)
+            log(f"{way}: MB sent by {sent}")
             taken.append(Passed(way, len(some), max(it[-1][0] for it in steps.values()) - begun))
             log(str(taken[-1]))
     return taken
@@ -104,6 +107,11 @@ def _steps(host: Host) -> list[tuple[float, str]]:
     """The steps of its job of weights: when each began (all hosts have one clock), and its name."""
     lines = (it.partition(" ") for it in host.read(f"{paths.JOBS}/weights/steps").splitlines())
     return [(float(at), step) for at, _, step in lines]
+
+
+def _sent(host: Host) -> int:
+    """Bytes that have left the host since it booted."""
+    return int(Path(f"/sys/class/net/vb-{host.name}/statistics/rx_bytes").read_text(encoding="ascii"))
 
 
 def _inventory(
