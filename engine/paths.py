@@ -58,6 +58,11 @@ STORE = "/var/lib/venom-store"
 # What a host passes on of it. Not in CACHE: a switch empties that, and others may still be fetching.
 PEER = "/var/cache/venom-passed-on"
 
+# What a host that pulls has fetched, and knows of it.
+PULLED = "/var/lib/venom-pull"
+# What hosts that pull report, on the host that serves the store: its server's own, by whichever user it runs.
+RECEIPTS = "/var/lib/venom-receipts"
+
 # Downloads and build trees: may be deleted at any time.
 CACHE = "/var/cache/venom"
 BUILD = "/var/cache/venom-build"

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from datetime import UTC, datetime
 
 from engine.answers import number
 
@@ -126,6 +127,11 @@ def duration(seconds: float) -> str:
         if seconds >= 2 * length:
             return f"{seconds // length:.0f} {unit}"
     return f"{max(0, seconds):.0f} s"
+
+
+def moment_of(seconds: int) -> str:
+    """The same of seconds since 1970."""
+    return moment(datetime.fromtimestamp(seconds, UTC).isoformat()) if seconds else moment("")
 
 
 def moment(iso: str) -> str:

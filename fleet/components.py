@@ -31,6 +31,7 @@ from roles.driver import deploy as driver
 from roles.metrics import deploy as metrics
 from roles.ollama import deploy as ollama
 from roles.onnx import deploy as onnx
+from roles.pull import deploy as pull
 from roles.release import deploy as release_role
 from roles.source import deploy as source
 from roles.speech import deploy as speech
@@ -93,6 +94,7 @@ def components(
         vllm.component(plan, build.vllm, later=later),
         development.component(plan, lambda _observed: _unfit(plan, build)),
         backup.component(plan, later=later),
+        pull.component(plan),
         door.component(plan.door, Inner.of(plan), secrets, partial(nginx.unfit, plan.door)),
     )
     ground = base.component(plan.engine, plan.ca_bundle, way, origin, later=later)
@@ -106,7 +108,8 @@ def components(
     behind = [it.number for one in found for it in one.ports if not it.exposed]
     besides = {it.port: it.allow_from for it in (plan.serves_store, plan.peer) if it}
     kept = (*found, firewall.component(plan.door, behind, besides))
-    return (*kept, metrics.component(plan.metrics, kept))
+    pullers = plan.serves_store.pullers if plan.serves_store else ()
+    return (*kept, metrics.component(plan.metrics, kept, pullers))
 
 
 def _coming(listed: Sequence[Component], observed: Observed) -> dict[str, tuple[str, ...]]:

@@ -16,14 +16,14 @@ from schemas.inventory import InventoryError, load, pyinfra_groups
 from schemas.reading.problem import did_you_mean, listed
 
 
-def groups_of(path: Path) -> dict[str, list[Any]]:
-    """`hosts`, and one list a group, of the YAML file at `path`.
+def groups_of(path: Path, *, here: bool = False) -> dict[str, list[Any]]:
+    """`hosts`, and one list a group, of the YAML file at `path`. `here`: its one host is this machine.
 
     Raises PyinfraError with everything that is wrong with it, and where `--limit` or `--exclude` names
     nobody of it: pyinfra would only warn, do nothing, and say that it went well.
     """
     try:
-        groups = pyinfra_groups(load(path, sound=Kept("sound")))
+        groups = pyinfra_groups(load(path, sound=Kept("sound")), here=here)
     except InventoryError as error:
         raise PyinfraError(str(error)) from None
     hosts = [_name_in_pyinfra(name) for name, _ in groups["hosts"]]

@@ -15,6 +15,7 @@ from engine.observation import Observed
 from engine.question import observe_host
 from fleet.assessment import Planned, plan_one, possible_components
 from roles.preflight.deploy import probe
+from roles.pull.receipts import pulled
 from roles.status.deploy import errors_collected, request_state
 from roles.status.drift import Desired, drift
 from roles.status.report import Report, report
@@ -38,6 +39,7 @@ class Standing:
     observed: Observed | None  # how everything that either names is
     errors: Sequence[str]
     store: Mapping[str, Any] = field(default_factory=dict)  # what it holds, where it serves one
+    pulls: Sequence[Mapping[str, Any]] = ()  # what hosts that pull have reported there
 
     @property
     def desired(self) -> Desired | None:
@@ -53,6 +55,7 @@ def standing(declared: DeclaredHost) -> Standing:
     errors: list[str] = []
     state = planned = observed = None
     store: Mapping[str, Any] = {}
+    pulls: Sequence[Mapping[str, Any]] = ()
     possible: tuple[Component, ...] = ()
     # Which versions to ask for. Whether the plan can be is decided by the host's own hardware, below.
     with errors_collected([]):
@@ -72,7 +75,8 @@ def standing(declared: DeclaredHost) -> Standing:
     if observed and observed.there(paths.STORE) and declared.serves_store:
         with errors_collected(errors):
             store = holdings(declared.serves_store)
-    return Standing(state, planned, observed, errors, store)
+            pulls = pulled(declared.serves_store.pullers)
+    return Standing(state, planned, observed, errors, store, pulls)
 
 
 def _observe(*of: HostState | Planned | None) -> Observed:
@@ -97,6 +101,7 @@ def status_of(declared: DeclaredHost) -> Report:
         desired=it.desired,
         errors=it.errors,
         store=it.store,
+        pulls=it.pulls,
         budgets=metrics.held(_last(it.state), declared.budgets),
     )
 

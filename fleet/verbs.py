@@ -64,6 +64,13 @@ _VERBS = (
         by_inventory=False,
     ),
     Verb(
+        "deploy/publish.py",
+        (
+            Option("key", "FILE", "the SSH key that signs the plans"),
+            Option("hosts", "NAME,NAME…", "only for these of the hosts that pull"),
+        ),
+    ),
+    Verb(
         "deploy/migration.py",
         (Option("tree", "FOLDER", "the checkout of the older Venom"),),
         by_inventory=False,

@@ -94,8 +94,10 @@ def load(path: str | Path, environ: Mapping[str, str] | None = None, sound: Soun
     return Inventory(Path(path), tuple(hosts), members, rollout)
 
 
-def pyinfra_groups(inventory: Inventory) -> dict[str, list[Any]]:
+def pyinfra_groups(inventory: Inventory, *, here: bool = False) -> dict[str, list[Any]]:
     """What an inventory's `.py` gives to pyinfra: `hosts` with their data, and a list a group.
+
+    `here`: the one host is this very machine, whatever address others know it by.
 
     A host's data are `declared`, the `DeclaredHost`, and pyinfra's own name for sudo. It is reached by the
     connector of engine/connection, which then knows it by its name alone. Raises `InventoryError`
@@ -107,7 +109,10 @@ def pyinfra_groups(inventory: Inventory) -> dict[str, list[Any]]:
         raise InventoryError(
             [Problem("pyproject.toml", 0, "", found, "an environment of this version", remedy)]
         )
-    names = {host.name: "@venom-local" if _local(host) else f"@venom/{host.name}" for host in inventory.hosts}
+    names = {
+        host.name: "@venom-local" if here or _local(host) else f"@venom/{host.name}"
+        for host in inventory.hosts
+    }
     hosts = [(names[host.name], _data(host)) for host in inventory.hosts]
     groups = {group: [names[name] for name in members] for group, members in inventory.groups.items()}
     return {"hosts": hosts, **groups}

@@ -111,7 +111,7 @@ def plan_bundling(options: Options) -> Bundling:
     if wrong:
         raise RefusedError(wrong)
     to, since = _path(options, "to"), options.text("since")
-    key = _key(_path(options, "key"))
+    key = usable(_path(options, "key"))
     with as_refusals():
         is_free(to)
     provisioner.commit()
@@ -169,7 +169,7 @@ def _inventory(path: Path) -> Inventory:
         raise ends_the_run(Finding("a sound inventory", f"\n{error}", "")) from None
 
 
-def _key(path: Path) -> Path:
+def usable(path: Path) -> Path:
     """The key, if it signs: that is found out before hours of downloads."""
     found, remedy = ssh_key.fault(str(path))
     if found:

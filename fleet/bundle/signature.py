@@ -16,14 +16,15 @@ NAMESPACE = "venom-bundle"
 SUFFIX = ".sig"
 
 
-def sign(manifest: Path, key: Path) -> Path:
+def sign(manifest: Path, key: Path, namespace: str = NAMESPACE) -> Path:
     """Sign the file with the key: a private one, or a public one whose private half an agent holds.
 
-    Gives the signature's file, beside it. Raises BundleError where ssh-keygen cannot sign with that.
+    Gives the signature's file, beside it. `namespace`: what for. Raises BundleError where
+    ssh-keygen cannot sign with that.
     """
     signature = manifest.with_name(manifest.name + SUFFIX)
     signature.unlink(missing_ok=True)
-    done = _ssh_keygen(["sign", "-f", str(key), "-n", NAMESPACE, str(manifest)])
+    done = _ssh_keygen(["sign", "-f", str(key), "-n", namespace, str(manifest)])
     if done.returncode != 0 or not signature.exists():
         raise BundleError(
             "an SSH key that can sign: a private one, or the public one of an agent's",

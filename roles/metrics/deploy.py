@@ -14,7 +14,7 @@ from engine import paths, remote
 from engine.component import Component
 from engine.resources import Absent, Directory, Enabled, File, Link, Prerequisite
 from engine.templates import render
-from schemas.model import Metrics
+from schemas.model import Metrics, Puller
 
 SCRIPTS = Path(__file__).parent / "scripts"
 # What its program imports, each after what it imports itself.
@@ -31,20 +31,24 @@ LINK = "/var/lib/prometheus/node-exporter/venom.prom"
 SECONDS = 60
 
 
-def component(metrics: Metrics | None, listed: Sequence[Component]) -> Component:
+def component(
+    metrics: Metrics | None, listed: Sequence[Component], pullers: Sequence[Puller] = ()
+) -> Component:
     """What reports how the host stands; absent where the inventory does not want it.
 
-    `listed`: the components that it reports of.
+    `listed`: the components that it reports of; `pullers`: the hosts that leave receipts here.
     """
     # systemd makes it when the timer fires, so only removal looks for it.
     folder = (Directory(WRITTEN, ours=True),)
     if metrics is None:
         return Component(name="metrics", prerequisites=absent(), leftovers=folder)
-    made = prerequisites(metrics, listed)
+    made = prerequisites(metrics, listed, pullers)
     return Component(name="metrics", prerequisites=made, leftovers=folder, unit=TIMER, apart=True)
 
 
-def prerequisites(metrics: Metrics, listed: Sequence[Component]) -> tuple[Prerequisite, ...]:
+def prerequisites(
+    metrics: Metrics, listed: Sequence[Component], pullers: Sequence[Puller] = ()
+) -> tuple[Prerequisite, ...]:
     """Program, question, link, service and timer."""
     filters = any(it.service and it.service.url.startswith("nft:") for it in listed)
     service = render(
@@ -58,7 +62,7 @@ def prerequisites(metrics: Metrics, listed: Sequence[Component]) -> tuple[Prereq
     )
     return (
         File(PROGRAM, remote.program("collect.py", MODULES, SCRIPTS)),
-        File(QUESTION, f"{json.dumps(question(metrics, listed), indent=1)}\n"),
+        File(QUESTION, f"{json.dumps(question(metrics, listed, pullers), indent=1)}\n"),
         File(f"{paths.UNITS}/{SERVICE}", service),
         File(f"{paths.UNITS}/{TIMER}", render(__file__, "venom-metrics.timer.j2", seconds=SECONDS)),
         Enabled(TIMER, now=True),
@@ -66,9 +70,13 @@ def prerequisites(metrics: Metrics, listed: Sequence[Component]) -> tuple[Prereq
     )
 
 
-def question(metrics: Metrics, listed: Sequence[Component]) -> dict[str, object]:
+def question(
+    metrics: Metrics, listed: Sequence[Component], pullers: Sequence[Puller] = ()
+) -> dict[str, object]:
     """What the program is asked besides what the generation says."""
+    receipts = {"receipts": paths.RECEIPTS, "pull": {it.name: it.every for it in pullers}}
     return {
+        **(receipts if pullers else {}),
         "units": [it.unit for it in listed if it.unit and it.apart],
         "versions": {name: command for it in listed for name, command in it.versions.items()},
         "speed": metrics.speed,

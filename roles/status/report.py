@@ -72,6 +72,7 @@ class Report:
     lock: str = ""
     certificate: str = ""  # of the door: its fingerprint, and how long it is valid; empty without TLS
     store: Mapping[str, Any] = field(default_factory=dict)  # of the fleet's store that it serves; or empty
+    pulls: tuple[Mapping[str, Any], ...] = ()  # of hosts that pull from that store: what they reported
     budgets: tuple[Mapping[str, Any], ...] = ()  # each with what was measured last
     backups: Backups | None = None  # None on a host without them
     changed: tuple[Difference, ...] = ()  # the host is not what was applied last
@@ -102,7 +103,7 @@ def _plain(report: Report) -> dict[str, Any]:
     document["versions"] = {name.lower(): version for name, version in report.versions.items()}
     if not report.vram_tier:
         del document["vram_tier"]
-    for name in ("store", "backups"):
+    for name in ("store", "pulls", "backups"):
         if not document[name]:
             del document[name]
     drift = {"from_receipt": document.pop("changed"), "from_plan": document.pop("pending")}
@@ -118,6 +119,7 @@ def report(
     desired: Desired | None,
     errors: Iterable[str],
     store: Mapping[str, Any] | None = None,
+    pulls: Sequence[Mapping[str, Any]] = (),
     budgets: Iterable[Mapping[str, Any]] = (),
 ) -> Report:
     """How the host stands. What could not be had is None, and `errors` say why."""
@@ -148,9 +150,15 @@ def report(
         remarks=tuple(desired.remarks) if desired else (),
         changed=tuple(changed),
         store=store or {},
+        pulls=tuple(pulls),
         budgets=tuple(budgets),
         backups=state.backups,
-        pending=(*pending, *_of_store(store or {}), *(state.backups.differences() if state.backups else ())),
+        pending=(
+            *pending,
+            *_of_store(store or {}),
+            *(Difference(f"the pull of {it['host']}", it["alarm"]) for it in pulls if it["alarm"]),
+            *(state.backups.differences() if state.backups else ()),
+        ),
     )
 
 

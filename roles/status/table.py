@@ -64,6 +64,7 @@ def _rows(report: Report) -> list[Row]:
         *_services(report.services, report.now),
         *([("door", report.certificate)] if report.certificate else []),
         *_store(report.store),
+        *(("pull", f"{it['host']}: {it['stands']}") for it in report.pulls),
         *(("backup", it) for it in (report.backups.rows() if report.backups else ())),
         ("applied", f"{moment(report.applied_at)} by {report.applied_by or 'unknown'}: {report.generation}"),
         *(("kept", line) for line in kept),

@@ -26,6 +26,7 @@ from engine.secrets import reveal
 from roles.store import server
 from roles.store.server import (
     MEMORY_BYTES,
+    RECEIPTS,
     SCRIPTS,
     TENDING,
     TREE,
@@ -64,6 +65,9 @@ def component(
         if name in fleet.askers:
             newcomer = not served and DEBIAN in coming(observed)
             wants_of(fleet.server).note(name, items(), newcomer=newcomer, tokens=tokens_of(plan))
+        for puller in served.pullers if served else ():
+            # It may be in no run at all: what it is about to fetch, its inventory says.
+            wants_of(fleet.server).note_absent(puller.name, fleet.items_of)
         return _Filling(fleet, served)
 
     def unfit(_observed: Observed) -> Sequence[Finding]:
@@ -73,7 +77,7 @@ def component(
     return Component(
         name="store",
         prerequisites=tuple(prerequisites(served)) if served else absent(),
-        leftovers=() if served else tuple(leftovers()),
+        leftovers=(*RECEIPTS, *(() if served else leftovers())),
         feeds=True,
         work=work if fleet.server else None,
         unit=UNIT if served else "",

@@ -30,6 +30,11 @@ CONFIGURATION = f"{_FOLDER}/nginx.conf"
 TREE = f"{paths.STORE}/tree"
 FINGERPRINT_AT = "/.well-known/venom-store"
 USER = "venom-store"
+# systemd makes both for a user that exists while the unit runs: the folder, and a link to it.
+RECEIPTS = (
+    Directory(f"/var/lib/private/{Path(paths.RECEIPTS).name}", mode="0700", ours=True),
+    Absent(paths.RECEIPTS),
+)
 # Resident: nginx with two workers.
 MEMORY_BYTES = int(0.03e9)
 
@@ -40,7 +45,7 @@ def prerequisites(served: ServedStore) -> list[Prerequisite]:
         *leftovers(),
         Directory(_FOLDER),
         File(CONFIGURATION, _configuration(served, _fingerprint(served))),
-        File(f"{paths.UNITS}/{UNIT}", _unit()),
+        File(f"{paths.UNITS}/{UNIT}", _unit(served)),
         Enabled(UNIT),
     ]
 
@@ -56,8 +61,15 @@ def absent() -> tuple[Prerequisite, ...]:
     return (Absent(f"{paths.UNITS}/{UNIT}"), Absent(_FOLDER))
 
 
-def _unit() -> str:
-    return render(__file__, "venom-store.service.j2", configuration=CONFIGURATION, state=paths.STORE)
+def _unit(served: ServedStore) -> str:
+    receipts = Path(paths.RECEIPTS).name if served.pullers else ""
+    return render(
+        __file__,
+        "venom-store.service.j2",
+        configuration=CONFIGURATION,
+        state=paths.STORE,
+        receipts=receipts,
+    )
 
 
 def _configuration(served: ServedStore, mark: str) -> str:
@@ -67,6 +79,8 @@ def _configuration(served: ServedStore, mark: str) -> str:
         tree=TREE,
         port=served.port,
         **listening(served.allow_from),
+        pullers=served.pullers,
+        receipts=paths.RECEIPTS,
         types={faces.type_name(it): it for it in faces.MANIFEST_TYPES},
         fingerprint=mark,
     )
@@ -82,7 +96,7 @@ def listening(allow_from: Sequence[str]) -> dict[str, list[str]]:
 
 
 def _fingerprint(served: ServedStore) -> str:
-    return fingerprint({"configuration": _configuration(served, ""), "unit": _unit()})
+    return fingerprint({"configuration": _configuration(served, ""), "unit": _unit(served)})
 
 
 def store_command(served: ServedStore, *arguments: str) -> StringCommand:

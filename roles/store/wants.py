@@ -47,6 +47,11 @@ class Wants:
             self.tokens |= tokens
             self.items |= {name: asdict(it) for name, it in own.items() if name not in self.items}
 
+    def note_absent(self, host: str, items_of: Callable[[str], Sequence[Item]]) -> None:
+        """Note what a host wants that says nothing itself in this run, where that is known."""
+        if host not in self.by_host and (found := items_of(host)):
+            self.note(host, found)
+
     def request(self, hosts: Sequence[str]) -> dict[str, Any]:
         """What tend.py is asked. `hosts`: all that ask the store, in this run or not."""
         with self.guard:

@@ -47,7 +47,7 @@ def machine(settings: Settings, environ: Mapping[str, str]) -> list[Problem]:
     if repository and not _repository(repository):
         found = f"{repository}: no git repository"
         problems.append(settings.problem(("venom", "repository"), found, "a git repository"))
-    for keys, reference in _references(settings):
+    for keys, reference in references(settings):
         secret = secret_of(reference, settings)
         found, hint = _secret(secret, environ)
         if found:
@@ -60,7 +60,7 @@ def machine(settings: Settings, environ: Mapping[str, str]) -> list[Problem]:
     return problems
 
 
-def _references(settings: Settings) -> Iterator[tuple[tuple[str, ...], str]]:
+def references(settings: Settings) -> Iterator[tuple[tuple[str, ...], str]]:
     """Every reference to a secret, and where it stands."""
     for name, reference in settings.get("secrets", default={}).items():
         if name in contract().secret():

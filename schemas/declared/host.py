@@ -15,6 +15,7 @@ from schemas.declared.door import door_of
 from schemas.declared.engines import engines_of
 from schemas.declared.environment import checked
 from schemas.declared.metrics import metrics_of
+from schemas.declared.pull import pull_of
 from schemas.declared.references import absolute, reference, secret_of
 from schemas.declared.requirements import added_of, tiers_of
 from schemas.declared.rollout import Rollout
@@ -28,6 +29,7 @@ from schemas.model import (
     Mirrors,
     Peer,
     Proxy,
+    Pull,
     Secret,
     ServedStore,
     Source,
@@ -90,6 +92,7 @@ class DeclaredHost:
     metrics: Metrics | None = None
     peer: Peer | None = None
     engines: Mapping[str, str] = field(default_factory=dict)  # beside Ollama → the repository of its model
+    pull: Pull | None = None
 
     @property
     def by_image(self) -> bool:
@@ -195,6 +198,7 @@ def declare(settings: Settings, pins: Pins) -> tuple[DeclaredHost | None, list[P
         settings=settings,
         metrics=metrics,
         engines=engines,
+        pull=pull_of(settings),
     )
     return host, []
 

@@ -9,6 +9,7 @@ from typing import Any
 from schemas.data.contract import contract
 from schemas.declared.host import DeclaredHost
 from schemas.declared.networks import networks
+from schemas.declared.pull import pull_problems, pullers
 from schemas.model import Peer, ServedStore, Store
 from schemas.reading.inherit import Settings
 from schemas.reading.problem import Problem, did_you_mean, listed
@@ -23,6 +24,7 @@ def store_problems(every: Sequence[Settings]) -> list[Problem]:
     first: dict[str, Settings] = {}
     for one in every:
         _alone(one, problems)
+        pull_problems(one, problems)
         name = one.get(_KEY, "host")
         if name is None or "url" in one.get(_KEY):
             continue
@@ -47,8 +49,9 @@ def with_stores(hosts: Sequence[DeclaredHost], every: Sequence[Settings]) -> lis
         replace(
             host,
             store=_asked(host, by_name),
-            serves_store=_of_server(asking[host.name]) if host.name in asking else None,
+            serves_store=_of_server(asking[host.name], hosts) if host.name in asking else None,
             peer=_peer(host) if host.name not in asking else None,
+            pull=host.pull if host.name not in asking else None,
         )
         for host in hosts
     ]
@@ -66,14 +69,18 @@ def _asked(host: DeclaredHost, every: Mapping[str, Settings]) -> Store | None:
     return Store(_url(address, host.settings), closed)
 
 
-def _of_server(one: Settings) -> ServedStore:
-    return ServedStore(_port(one), networks(one, (_KEY, "allow_from"), []))
+def _of_server(one: Settings, hosts: Sequence[DeclaredHost]) -> ServedStore:
+    allow_from = networks(one, (_KEY, "allow_from"), [])
+    return ServedStore(_port(one), allow_from, pullers(one.get(_KEY, "host"), hosts))
 
 
 def _peer(host: DeclaredHost) -> Peer | None:
-    """What a host passes on; None where it has nothing large, as without a model server."""
+    """What a host passes on; None where it has nothing large, as without a model server.
+
+    None also of one that pulls: it is made in no run with others.
+    """
     one, large = host.settings, "ollama" in contract().profiles[host.profile].services
-    if not (large and one.get(_KEY, "peers", default=False)) or _address(one) == "@local":
+    if host.pull or not (large and one.get(_KEY, "peers", default=False)) or _address(one) == "@local":
         return None
     return Peer(_port(one), networks(one, (_KEY, "allow_from"), []), _url(_address(one), one))
 

@@ -101,11 +101,29 @@ class Store:
 
 
 @dataclass(frozen=True)
+class Pull:
+    """How a host gets its plan by itself."""
+
+    every: int  # seconds between two tries
+    signers: tuple[str, ...]  # public SSH keys, each "TYPE BASE64": whose plans it applies
+
+
+@dataclass(frozen=True)
+class Puller:
+    """A host that pulls, as the host that serves its store knows it."""
+
+    name: str
+    address: str  # from which its receipts come; empty where the inventory has only a name of it
+    every: int  # seconds between two tries
+
+
+@dataclass(frozen=True)
 class ServedStore:
     """The same on the host that serves it."""
 
     port: int
     allow_from: tuple[str, ...]  # networks that may read it, besides the host itself
+    pullers: tuple[Puller, ...] = ()  # hosts that ask it for their plans, and report there
 
 
 @dataclass(frozen=True)

@@ -12,7 +12,7 @@ from dataclasses import dataclass, field
 
 from schemas.hardware import Drivers, Engine
 from schemas.model.access import Door, Secret, Ssh
-from schemas.model.fetched import Mirrors, Package, Peer, Proxy, ServedStore, Store, Tree
+from schemas.model.fetched import Mirrors, Package, Peer, Proxy, Pull, ServedStore, Store, Tree
 from schemas.model.models import Model, Ollama, Onnx, Speech, Vllm, VramTier
 from schemas.model.venom import Backend, Development, Node, Python, Requirements, Source, Ui, VenomImages
 
@@ -68,6 +68,7 @@ class HostPlan:
     backup: Backup | None = None
     metrics: Metrics | None = None  # None: it reports nothing
     peer: Peer | None = None  # None: it passes nothing on
+    pull: Pull | None = None  # None: its plan comes by a run
     vllm: Vllm | None = None
     onnx: Onnx | None = None
     speech: Speech | None = None

@@ -90,6 +90,7 @@ def plan_host(declared: DeclaredHost, hardware: Hardware) -> HostPlan:
         backup=declared.backup,
         metrics=declared.metrics,
         peer=declared.peer,
+        pull=declared.pull,
         vllm=vllm,
         onnx=onnx,
         speech=speech,

@@ -18,7 +18,7 @@ from schemas.plan.memory import gib
 _NOT_APPLIED = ("ssh", "drivers", "notes")
 # A plan without these is the same, word by word, as before there were any.
 _OPTIONAL = (
-    *("store", "serves_store", "peer", "backup", "metrics", "may_spill"),
+    *("store", "serves_store", "peer", "pull", "backup", "metrics", "may_spill"),
     *("vllm", "onnx", "speech"),
 )
 _HELD_BY_IMAGES = ("requirements", "python", "uv", "node")  # nothing is made with them where Venom is images
@@ -28,9 +28,12 @@ def to_dict(plan: HostPlan) -> dict[str, Any]:
     """What is applied to the host, as JSON can hold it: the same plan gives the same data."""
     left_out = {*_NOT_APPLIED, *(_HELD_BY_IMAGES if plan.images else ("images",))}
     left_out |= {name for name in _OPTIONAL if not getattr(plan, name)}
-    return {
+    applied = {
         field.name: _plain(getattr(plan, field.name)) for field in fields(plan) if field.name not in left_out
     }
+    if plan.serves_store and not plan.serves_store.pullers:
+        del applied["serves_store"]["pullers"]
+    return applied
 
 
 def serving_name(plan: HostPlan) -> str:
@@ -68,6 +71,8 @@ def describe(plan: HostPlan) -> str:
     if plan.metrics:
         speed = ", and how fast the model answers" if plan.metrics.speed else ""
         rows.append(("metrics", f"once a minute in a file for node-exporter{speed}"))
+    if plan.pull:
+        rows.append(("pull", f"its signed plan from the store, every {plan.pull.every // 60} min"))
     rows += _environment("backend", plan.backend.process_env)
     rows += _environment("venom.env", plan.backend.env_file)
     if plan.ollama:

@@ -238,6 +238,26 @@ def test_the_speed_is_not_measured_while_somebody_asks_or_the_model_is_not_loade
     assert asked == []
 
 
+def test_the_host_of_a_store_reports_who_pulls_from_it_and_who_never_did(
+    program: SimpleNamespace, tmp_path: Path
+) -> None:
+    receipt = {"result": "refused", "applied_at": 50}
+    (tmp_path / "box.json").write_text(json.dumps(receipt), encoding="utf-8")
+    os.utime(tmp_path / "box.json", (100, 100))
+    samples = program.exposition.Samples()
+    for name in ("box", "silent"):
+        program.collect.pull(samples, name, 3600, str(tmp_path / f"{name}.json"))
+    assert [it for it in samples.text().splitlines() if not it.startswith("#")] == [
+        'venom_pull_period_seconds{host="box"} 3600',
+        'venom_pull_period_seconds{host="silent"} 3600',
+        'venom_pull_receipt_time_seconds{host="box"} 100',
+        'venom_pull_receipt_time_seconds{host="silent"} 0',
+        'venom_pull_applied{host="box"} 0',
+        'venom_pull_applied{host="silent"} 0',
+        'venom_pull_applied_time_seconds{host="box"} 50',
+    ]
+
+
 FILES = Path(metrics.__file__).parent / "files"
 NAME = re.compile(r"\bvenom_[a-z_]+")
 

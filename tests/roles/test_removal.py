@@ -55,11 +55,13 @@ def test_what_is_declared_goes_but_for_shared_folders_and_data() -> None:
         "/var/cache/private/venom-vllm",
         "/var/log/venom-provisioner",
         "/run/venom-metrics",
+        "/var/lib/venom-pull",
+        "/var/lib/private/venom-receipts",
     }
     assert it.units == (
         *("venom-firewall.service", "vllm.service", "venom-ui.service", "venom-backend.service"),
         *("ollama.service", "venom-metrics.service", "venom-metrics.timer"),
-        *("venom-backup.service", "venom-backup.timer"),
+        *("venom-pull.service", "venom-pull.timer", "venom-backup.service", "venom-backup.timer"),
         *("venom-card.service", "venom-card.timer", "venom-peer.service", "venom-store.service"),
         "venom.target",
     )

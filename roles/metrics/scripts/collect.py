@@ -45,6 +45,8 @@ def collect(question, known, now):
     unrecorded = not key or receipt.get("generation") != key
     samples.add("venom_drift", len(differing(generation, units, replies)) + unrecorded)
     model(samples, services, question["speed"], known, now)
+    for name, period in question.get("pull", {}).items():
+        pull(samples, name, period, os.path.join(question["receipts"], name + ".json"))
     return samples
 
 
@@ -109,6 +111,17 @@ def model(samples, services, speed, known, now):
             if "tokens_per_second" in found:
                 samples.add("venom_model_tokens_per_second", float(found["tokens_per_second"]), model=name)
                 samples.add("venom_model_measured_time_seconds", found["at"], model=name)
+
+
+def pull(samples, name, period, path):
+    """What a host that pulls has reported here; times by this host's clock, but for what it applied."""
+    receipt = read_json(path)
+    samples.add("venom_pull_period_seconds", period, host=name)
+    # Of one that never reported, as if it had in 1970: that is overdue, too.
+    samples.add("venom_pull_receipt_time_seconds", int(os.path.getmtime(path)) if receipt else 0, host=name)
+    samples.add("venom_pull_applied", receipt.get("result") == "applied", host=name)
+    if isinstance(receipt.get("applied_at"), int):
+        samples.add("venom_pull_applied_time_seconds", receipt["applied_at"], host=name)
 
 
 def speed_of(known, name):

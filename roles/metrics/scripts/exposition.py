@@ -19,6 +19,10 @@ METRICS = {
     "venom_model_vram_wanted": ("gauge", "Whether all of it should lie there."),
     "venom_model_tokens_per_second": ("gauge", "How fast the model answered when that was measured last."),
     "venom_model_measured_time_seconds": ("gauge", "When that was measured."),
+    "venom_pull_period_seconds": ("gauge", "How often a host that pulls reports to this one."),
+    "venom_pull_receipt_time_seconds": ("gauge", "When it reported last; 0: never."),
+    "venom_pull_applied": ("gauge", "Whether it had applied the plan that it found."),
+    "venom_pull_applied_time_seconds": ("gauge", "When it applied one last, by its own clock."),
     "venom_collected_time_seconds": ("gauge", "When all of this was collected."),
     "venom_collection_seconds": ("gauge", "How long collecting it took."),
 }
