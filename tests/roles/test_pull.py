@@ -305,7 +305,10 @@ def test_a_plan_for_another_python_or_of_another_form_is_refused_before_anything
     assert "found     one for Python 2.7 on " in site.pull()
     site.publish(form=2)
     assert "found     form 2" in site.pull()
+    site.publish(cache=["no", "mapping"])
+    assert site.pull().startswith("required  a plan that this host can read\n")
     assert not (site.folder / "kept" / "cache").exists()
+    assert site.receipt["result"] == "refused"
 
 
 # -- what receipts are worth ----------------------------------------------------------------------

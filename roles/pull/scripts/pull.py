@@ -27,6 +27,10 @@ def main():
         result, why = pulled(store, host, signers, record)
     except PullError as error:
         result, why = "refused", str(error)
+    except (ValueError, KeyError, TypeError, AttributeError) as error:
+        # Signed, and yet no plan: whoever published it had another program.
+        unread = PullError("a plan that this host can read", repr(error), "publish it again")
+        result, why = "refused", str(unread)
     now = int(time.time())
     record.update(host=host, every=question["every"], tried_at=now, result=result, why=why[-4000:])
     if result == "applied":
