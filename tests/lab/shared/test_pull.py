@@ -78,7 +78,7 @@ class Fleet:
             systemctl start {_UNIT}
             status=$?
             journalctl --sync
-            journalctl --quiet --output=cat --after-cursor="$cursor" _SYSTEMD_UNIT={_UNIT}
+            journalctl --quiet --output=cat --after-cursor="$cursor" --identifier=venom-pull
             exit $status
         """
         done = host.run(line, check=False)
