@@ -71,14 +71,14 @@ class Fleet:
 
     def pull(self, host: Host) -> str:
         """Let the host ask now, as its timer does: what it says of that; nothing where all went well."""
-        # More often than systemd would let it; and then what its own processes wrote, not systemd.
+        # More often than systemd would let it; and of its own words those that are new.
         line = f"""
-            cursor=$(journalctl --quiet --lines=1 --show-cursor | sed -n 's/^-- cursor: //p')
+            printed() {{ journalctl --sync; journalctl --quiet --output=cat --identifier=venom-pull; }}
+            before=$(printed | wc -l)
             systemctl reset-failed
             systemctl start {_UNIT}
             status=$?
-            journalctl --sync
-            journalctl --quiet --output=cat --after-cursor="$cursor" --identifier=venom-pull
+            printed | tail -n +$((before + 1))
             exit $status
         """
         done = host.run(line, check=False)
