@@ -70,7 +70,7 @@ def _cut(folder: Path, host: Host) -> Cut:
         until(lambda: _step(host, "ui") == "npm ci" and _size(host, "/var/cache/venom-build/ui") > 0)
         runs["build"] = _power_cut(host, run, folder)
     with _running(folder, host) as run:
-        until(lambda: _builds(host) and _step(host, "ui") == "npm ci")
+        until(lambda: _step(host, "ui") == "npm ci")
         assert run.poll() is None, (folder / "log").read_text()
     at_the_kill = _steps(host)
     until(lambda: len(_steps(host)) > len(at_the_kill), 120)
@@ -165,20 +165,15 @@ def _run(folder: Path, host: Host, **settings: Any) -> Result:
     return provisioning.run(provisioning.inventory(folder, provisioning.fleet_of(host, **settings)))
 
 
-def _builds(host: Host) -> bool:
-    """Whether the UI's build runs."""
-    return host.run("systemctl is-active venom-job-ui", check=False).stdout.strip() == "active"
-
-
 def _steps(host: Host) -> list[str]:
     """TIME STEP of the UI's build, as far as it has come."""
     return host.run("cat /opt/venom/jobs/ui/steps", check=False).stdout.splitlines()
 
 
 def _step(host: Host, job: str) -> str:
-    """What the job is doing."""
-    printed = host.run(f"tail -n 1 /opt/venom/jobs/{job}/steps", check=False).stdout
-    return printed.partition(" ")[2].strip()
+    """What the job is doing; nothing where it does not run: its record may be that of the run before."""
+    line = f"systemctl is-active --quiet venom-job-{job} && tail -n 1 /opt/venom/jobs/{job}/steps"
+    return host.run(line, check=False).stdout.partition(" ")[2].strip()
 
 
 def _size(host: Host, pattern: str) -> int:
