@@ -23,6 +23,8 @@ def spoken(path: Path) -> list[str]:
 
 
 def test_no_name_is_a_verb_of_speech() -> None:
-    files = [path for folder in FOLDERS for path in sorted((ROOT / folder).rglob("*.py"))]
+    found = [path for folder in FOLDERS for path in sorted((ROOT / folder).rglob("*.py"))]
+    # An environment that the bench made below the lab is others' code.
+    files = [path for path in found if ".venv" not in path.parts]
     assert len(files) > 400
-    assert [found for path in files for found in spoken(path)] == []
+    assert [it for path in files for it in spoken(path)] == []
