@@ -25,7 +25,7 @@ from schemas.model import HostPlan, Puller
 from schemas.plan.show import describe, to_dict
 from tests.http_serving import Quiet, serving
 from tests.roles.plans import INVENTORY, components_of, plan
-from tests.ssh_keys import pair
+from tests.ssh_keys import write_pair
 
 KEY = "ssh-ed25519 AAAAC3NzaC1lZDI1NTE5AAAAIGvF"
 STORE = "    store: {host: one, allow_from: [192.0.2.0/24]}\n"
@@ -183,7 +183,7 @@ def site(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Site]:
     monkeypatch.setattr(program.laying, "CACHE", str(kept / "cache"))
     monkeypatch.setattr(program.pull, "RECORD", str(kept / "record.json"))
     monkeypatch.setattr(program.applying, "_TAKEN_BACK", str(tmp_path / "taken-back"))
-    key = _key(tmp_path / "key")
+    key = write_pair(tmp_path / "key")
     (tmp_path / "allowed").write_text(pull.allowed((key.with_suffix(".pub").read_text().strip(),)))
     store = Store()
 
@@ -204,14 +204,6 @@ def site(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Site]:
         yield Site(program, store, url, tmp_path, key)
     for name in NAMES:
         sys.modules.pop(name, None)
-
-
-def _key(path: Path) -> Path:
-    private, public = pair()
-    path.write_bytes(private)
-    path.chmod(0o600)
-    path.with_suffix(".pub").write_bytes(public)
-    return path
 
 
 def test_a_signed_plan_is_laid_down_whole_applied_and_reported(site: Site) -> None:
@@ -240,7 +232,7 @@ def test_what_nobody_signed_or_another_key_or_for_another_host_is_refused(site: 
     for part, published in cases.items():
         site.store.files["/pull/box.signed"] = published
         assert part.lower() in site.pull().lower()
-    site.publish(key=_key(site.folder / "another"))
+    site.publish(key=write_pair(site.folder / "another"))
     assert "a plan that one of the inventory's `pull.signers` has signed" in site.pull()
     site.publish(host="other")
     assert "required  the plan of box\nfound     that of other" in site.pull()

@@ -9,16 +9,7 @@ import json
 import os
 import sys
 
-from form import END
-
-
-def published(path):
-    """The plan in this file; empty where there is none."""
-    try:
-        with open(path, encoding="utf-8") as file:
-            return json.loads(file.read().partition(END)[2])
-    except FileNotFoundError:
-        return {}
+from form import published
 
 
 def named(plan):

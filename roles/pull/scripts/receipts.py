@@ -8,7 +8,7 @@ import os
 import sys
 import time
 
-from form import END
+from form import published
 
 
 def receipt(path):
@@ -23,21 +23,12 @@ def receipt(path):
         return {}, int(os.path.getmtime(path))
 
 
-def published(path):
-    """The serial of the plan in this file; 0 where there is none."""
-    try:
-        with open(path, encoding="utf-8") as file:
-            return json.loads(file.read().partition(END)[2])["serial"]
-    except FileNotFoundError:
-        return 0
-
-
 def main():
     receipts, plans, *hosts = sys.argv[1:]
     found = {}
     for host in hosts:
         left, at = receipt(os.path.join(receipts, host + ".json"))
-        serial = published(os.path.join(plans, host + ".signed"))
+        serial = published(os.path.join(plans, host + ".signed")).get("serial", 0)
         found[host] = {"receipt": left, "at": at, "published": serial}
     json.dump({"now": int(time.time()), "hosts": found}, sys.stdout)
 

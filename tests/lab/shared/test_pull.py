@@ -14,7 +14,7 @@ from tests.lab import provisioning, visitor
 from tests.lab.provisioning import Result
 from tests.lab.serving import Serving, llm_off, of
 from tests.lab.visitor import BACKEND, LIGHT
-from tests.ssh_keys import pair
+from tests.ssh_keys import write_pair
 
 _APPLICATION = "venom_core/main.py"
 _COMPONENT = '"component": "venom-core"'
@@ -92,14 +92,6 @@ class Fleet:
         return found
 
 
-def _key(path: Path) -> Path:
-    private, public = pair()
-    path.write_bytes(private)
-    path.chmod(0o600)
-    path.with_suffix(".pub").write_bytes(public)
-    return path
-
-
 def _component(host: Host) -> str:
     return str(json.loads(visitor.fetch(host, f"{BACKEND}/healthz").body)["component"])
 
@@ -109,7 +101,7 @@ def fleet(serving: Serving, tmp_path_factory: pytest.TempPathFactory) -> Fleet:
     """Three hosts that serve already; one run makes two of them pull from the third."""
     folder = tmp_path_factory.mktemp("pull")
     store, awake, sleeper = serving.copies("off", "light", "light")
-    found = Fleet(store, awake, sleeper, folder, _key(folder / "key"))
+    found = Fleet(store, awake, sleeper, folder, write_pair(folder / "key"))
     provisioning.run(provisioning.inventory(folder, found.declared())).check()
     return found
 
@@ -188,7 +180,7 @@ def test_what_nobody_signed_cut_off_or_withheld_is_refused_in_one_message_and_th
         newest.replace('"serial": 1', '"serial": 2')
     )
     fleet.store.run(f"rm {_PLAN}")
-    fleet.publish(key=_key(fleet.folder / "another"), hosts="awake")
+    fleet.publish(key=write_pair(fleet.folder / "another"), hosts="awake")
     assert "has signed" in fleet.pull(fleet.awake)
     fleet.store.run(f"rm {_PLAN}")
     assert "404" in fleet.pull(fleet.awake)
