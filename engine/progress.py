@@ -129,11 +129,11 @@ def duration(seconds: float) -> str:
     return f"{max(0, seconds):.0f} s"
 
 
-def moment_of(seconds: int) -> str:
-    """The same of seconds since 1970."""
-    return moment(datetime.fromtimestamp(seconds, UTC).isoformat()) if seconds else moment("")
-
-
 def moment(iso: str) -> str:
     """A UTC time to the minute, of ISO 8601; "unknown" where it is empty."""
     return f"{iso[:10]} {iso[11:16]} UTC" if iso else "unknown"
+
+
+def moment_of(seconds: int) -> str:
+    """The same of seconds since 1970."""
+    return moment(datetime.fromtimestamp(seconds, UTC).isoformat()) if seconds else moment("")

@@ -6,7 +6,7 @@ and looks, and refuses nothing.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import cache, cached_property
 from typing import Any
@@ -225,20 +225,20 @@ def assess(declared: DeclaredHost, *, purge: bool) -> Assessment:
     """
     facts = probe(containers=declared.by_image)
     planned = plan_one(declared, facts.hardware)
-    planned, observed = _look(planned)
+    planned, observed = look(planned, _observe)
     check_host(planned, facts, observed)
     works = {it.name: it.to_do(declared.name, observed) for it in planned.components}
     return Assessment(planned, observed, works, purge)
 
 
-def _look(planned: Planned) -> tuple[Planned, Observed]:
-    """How the host is, and the plan beside what somebody else has there."""
-    observed = _observe(planned)
+def look(planned: Planned, observe: Callable[[Planned], Observed]) -> tuple[Planned, Observed]:
+    """The plan beside what somebody else has on the host, and how all is that `observe` asks of it."""
+    observed = observe(planned)
     beside = planned.beside(observed)
     if beside.components == planned.components:
         return planned, observed
     # That is another generation, of which nothing was asked.
-    return beside, _observe(beside)
+    return beside, observe(beside)
 
 
 def _observe(it: Planned) -> Observed:

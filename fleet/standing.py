@@ -13,7 +13,7 @@ from engine import paths
 from engine.component import Component
 from engine.observation import Observed
 from engine.question import observe_host
-from fleet.assessment import Planned, plan_one, possible_components
+from fleet.assessment import Planned, look, plan_one, possible_components
 from roles.preflight.deploy import probe
 from roles.pull.receipts import pulled
 from roles.status.deploy import errors_collected, request_state
@@ -67,11 +67,10 @@ def standing(declared: DeclaredHost) -> Standing:
         planned = plan_one(declared, hardware, offline=True)
     if state and state.provisioned:
         with errors_collected(errors):
-            observed = _observe(state, planned)
-            beside = planned.beside(observed) if planned else None
-            if planned and beside and beside.components != planned.components:
-                # That is another generation, of which nothing was asked.
-                planned, observed = beside, _observe(state, beside)
+            if planned:
+                planned, observed = look(planned, lambda it: _observe(state, it))
+            else:
+                observed = _observe(state)
     if observed and observed.there(paths.STORE) and declared.serves_store:
         with errors_collected(errors):
             store = holdings(declared.serves_store)

@@ -34,7 +34,7 @@ fetch_lists() {
 #clear APT::Update::Pre-Invoke;
 #clear APT::Update::Post-Invoke;
 #clear APT::Update::Post-Invoke-Success;
-Dir::State::lists "/run/venom-apt/lists";
+Dir::State::lists "$apt/lists";
 Dir::Cache::pkgcache "$cache";
 Dir::Cache::srcpkgcache "";
 Acquire::GzipIndexes "true";

@@ -12,10 +12,11 @@ FORM = 1
 END = "-----END SSH SIGNATURE-----\n"
 
 
-def published(path):
+def published(path: str) -> dict[str, object]:
     """The plan in this file, whoever signed it; empty where there is none."""
     try:
         with open(path, encoding="utf-8") as file:
-            return json.loads(file.read().partition(END)[2])
+            plan: dict[str, object] = json.loads(file.read().partition(END)[2])
     except FileNotFoundError:
         return {}
+    return plan
